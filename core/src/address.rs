@@ -1,0 +1,293 @@
+//! URLs: which ones may be used, what belongs to a resource, when two name the same resource.
+
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use url::{Host, Url};
+
+use crate::error::PeerMisbehaved;
+use crate::limits;
+
+/// Which URLs from outside are used. One policy for every one of them: metadata, endpoints, issuers,
+/// redirects.
+///
+/// Without options: https; http only to a loopback host; no user info and no fragment; a private,
+/// link-local or loopback host only when the resource itself lives in the same kind of place. A host
+/// *name* that resolves to a private address is not seen here, since the core resolves nothing: an
+/// HTTP stack that must not reach an inner network needs a resolver or proxy that says so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UrlPolicy {
+    /// Lets metadata of a public resource point to private, link-local and loopback hosts.
+    ///
+    /// For networks where the resource has a public name and the authorization server does not. It
+    /// opens the door to requests forged by a hostile resource (SSRF).
+    pub allow_private_hosts: bool,
+}
+
+/// What is wrong with a URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UrlProblem {
+    /// It has a fragment.
+    Fragment,
+    /// http, to a host that is not loopback (OAuth 2.1 1.5).
+    Insecure,
+    /// A private, link-local or loopback host, though the resource does not live there.
+    PrivateHost,
+    /// It has a query where none is allowed (RFC 8414 2).
+    Query,
+    /// A scheme other than http and https.
+    Scheme,
+    /// Not an absolute URL with a host.
+    Syntax,
+    /// Longer than [`limits::URL`].
+    TooLong,
+    /// It carries a user name or password.
+    UserInfo,
+}
+
+impl fmt::Display for UrlProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Fragment => "it has a fragment",
+            Self::Insecure => "it is not https",
+            Self::PrivateHost => "it points into a private network",
+            Self::Query => "it has a query",
+            Self::Scheme => "its scheme is neither https nor http",
+            Self::Syntax => "it is not an absolute URL",
+            Self::TooLong => "it is too long",
+            Self::UserInfo => "it carries a user name or password",
+        })
+    }
+}
+
+impl UrlPolicy {
+    /// Reads a URL that came from outside, in the context of `resource`.
+    ///
+    /// # Errors
+    /// [`PeerMisbehaved::Url`], naming `field`, when the policy forbids it.
+    pub fn read(&self, text: &str, field: &'static str, resource: &Url) -> Result<Url, PeerMisbehaved> {
+        let problem = |problem| PeerMisbehaved::Url { field, problem };
+        if text.len() > limits::URL {
+            return Err(problem(UrlProblem::TooLong));
+        }
+        let url = Url::parse(text).map_err(|_| problem(UrlProblem::Syntax))?;
+        self.check(&url, resource).map_err(problem)?;
+        Ok(url)
+    }
+
+    /// Checks a URL in the context of `resource`.
+    ///
+    /// # Errors
+    /// The first problem found.
+    pub fn check(&self, url: &Url, resource: &Url) -> Result<(), UrlProblem> {
+        check_shape(url)?;
+        let place = Place::of(url);
+        let allowed = place == Place::Public || place == Place::of(resource) || self.allow_private_hosts;
+        if allowed { Ok(()) } else { Err(UrlProblem::PrivateHost) }
+    }
+}
+
+/// The part of the policy that holds for every URL, also for those of the caller.
+pub(crate) fn check_shape(url: &Url) -> Result<(), UrlProblem> {
+    if url.as_str().len() > limits::URL {
+        return Err(UrlProblem::TooLong);
+    }
+    match url.scheme() {
+        "https" => {}
+        "http" if Place::of(url) == Place::Loopback => {}
+        "http" => return Err(UrlProblem::Insecure),
+        _ => return Err(UrlProblem::Scheme),
+    }
+    if url.host().is_none() {
+        return Err(UrlProblem::Syntax);
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(UrlProblem::UserInfo);
+    }
+    if url.fragment().is_some() {
+        return Err(UrlProblem::Fragment);
+    }
+    Ok(())
+}
+
+/// Whether `url` is at or under `resource`: same origin, the same path or one below it.
+pub(crate) fn is_within(url: &Url, resource: &Url) -> bool {
+    let base = resource.path().trim_end_matches('/');
+    url.origin() == resource.origin()
+        && url.path().strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Whether two identifiers name the same resource: equal when read as URLs, so that case of scheme and
+/// host, a default port and the empty path do not count; everything else does.
+pub(crate) fn same_resource(a: &str, b: &str) -> bool {
+    a == b || matches!((Url::parse(a), Url::parse(b)), (Ok(a), Ok(b)) if a == b)
+}
+
+/// Whether the URL's host is the machine itself.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    Place::of(url) == Place::Loopback
+}
+
+/// Where a host lives, as far as its literal tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Public,
+    Loopback,
+    Private,
+    LinkLocal,
+    /// Addresses that no server has: unspecified, multicast, reserved.
+    Nowhere,
+}
+
+impl Place {
+    fn of(url: &Url) -> Self {
+        match url.host() {
+            Some(Host::Domain(name)) => {
+                let name = name.trim_end_matches('.');
+                if name == "localhost" || name.ends_with(".localhost") {
+                    Self::Loopback
+                } else {
+                    Self::Public
+                }
+            }
+            Some(Host::Ipv4(ip)) => Self::of_v4(ip),
+            Some(Host::Ipv6(ip)) => Self::of_v6(ip),
+            None => Self::Nowhere,
+        }
+    }
+
+    fn of_v4(ip: Ipv4Addr) -> Self {
+        let [a, b, ..] = ip.octets();
+        match (a, b) {
+            (127, _) => Self::Loopback,
+            (10, _) | (192, 168) | (172, 16..=31) | (100, 64..=127) | (198, 18 | 19) => Self::Private,
+            (169, 254) => Self::LinkLocal,
+            (0 | 224.., _) | (192, 0) => Self::Nowhere,
+            _ => Self::Public,
+        }
+    }
+
+    fn of_v6(ip: Ipv6Addr) -> Self {
+        // Addresses that carry an IPv4 one lead to it: mapped, NAT64 (RFC 6052), 6to4 (RFC 3056).
+        let [s0, s1, s2, s3, s4, s5, s6, s7] = ip.segments();
+        let v4 = |high: u16, low: u16| {
+            let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
+            Self::of_v4(Ipv4Addr::new(a, b, c, d))
+        };
+        match (s0, s1, s2, s3, s4, s5) {
+            (0, 0, 0, 0, 0, 0xffff) | (0x64, 0xff9b, 0, 0, 0, 0) => v4(s6, s7),
+            (0x2002, ..) => v4(s1, s2),
+            _ if ip == Ipv6Addr::LOCALHOST => Self::Loopback,
+            (0, 0, 0, 0, 0, 0) | (0xff00.., ..) => Self::Nowhere,
+            (0xfe80..=0xfebf, ..) => Self::LinkLocal,
+            (0xfc00..=0xfdff | 0xfec0..=0xfeff, ..) | (0x64, 0xff9b, 1, ..) => Self::Private,
+            _ => Self::Public,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        Url::parse(text).unwrap()
+    }
+
+    fn problem(text: &str, resource: &str) -> Option<UrlProblem> {
+        match UrlPolicy::default().read(text, "x", &url(resource)) {
+            Ok(_) => None,
+            Err(PeerMisbehaved::Url { problem, .. }) => Some(problem),
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn oauth21_1_5_https_only() {
+        let public = "https://mcp.example.com/mcp";
+        assert_eq!(problem("https://as.example.com/token", public), None);
+        assert_eq!(problem("http://as.example.com/token", public), Some(UrlProblem::Insecure));
+        assert_eq!(problem("javascript:alert(1)", public), Some(UrlProblem::Scheme));
+        assert_eq!(problem("file:///etc/passwd", public), Some(UrlProblem::Scheme));
+        assert_eq!(problem("ms-settings:privacy", public), Some(UrlProblem::Scheme));
+        assert_eq!(problem("/token", public), Some(UrlProblem::Syntax));
+        assert_eq!(problem("https://u:p@as.example.com/", public), Some(UrlProblem::UserInfo));
+        assert_eq!(problem("https://as.example.com/#x", public), Some(UrlProblem::Fragment));
+        let long = format!("https://as.example.com/{}", "x".repeat(limits::URL));
+        assert_eq!(problem(&long, public), Some(UrlProblem::TooLong));
+    }
+
+    #[test]
+    fn private_hosts_only_from_the_same_place() {
+        let public = "https://mcp.example.com/mcp";
+        for host in [
+            "127.0.0.1",
+            "localhost",
+            "a.localhost",
+            "localhost.",
+            "10.0.0.1",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "0.0.0.0",
+            "224.0.0.1",
+            "255.255.255.255",
+            "[::1]",
+            "[::]",
+            "[fe80::1]",
+            "[fd00::1]",
+            "[::ffff:10.0.0.1]",
+            "[64:ff9b::a00:1]",
+            "[2002:a00:1::]",
+            "2130706433",
+            "0x7f.1",
+            "[ff02::1]",
+        ] {
+            assert_eq!(problem(&format!("https://{host}/"), public), Some(UrlProblem::PrivateHost), "{host}");
+        }
+        assert_eq!(problem("http://localhost:9/", "http://127.0.0.1:8/mcp"), None);
+        assert_eq!(problem("https://10.1.1.1/", "https://192.168.0.9/mcp"), None);
+        assert_eq!(
+            problem("https://169.254.169.254/", "https://192.168.0.9/mcp"),
+            Some(UrlProblem::PrivateHost)
+        );
+        assert_eq!(problem("https://as.example.com/", "http://127.0.0.1:8/mcp"), None);
+        let open = UrlPolicy { allow_private_hosts: true };
+        assert!(open.read("https://10.0.0.1/", "x", &url(public)).is_ok());
+        assert!(open.read("http://10.0.0.1/", "x", &url(public)).is_err(), "still https only");
+    }
+
+    #[test]
+    fn reach_of_a_token() {
+        let resource = url("https://h/mcp");
+        for inside in ["https://h/mcp", "https://h/mcp/", "https://h/mcp/a?b=c", "https://H:443/mcp"] {
+            assert!(is_within(&url(inside), &resource), "{inside}");
+        }
+        for outside in [
+            "https://h/mcp2",
+            "https://h/",
+            "https://h/mcp/../x",
+            "https://h/mcp/%2e%2e/x",
+            "http://h/mcp",
+            "https://h:444/mcp",
+            "https://h.evil/mcp",
+            "https://g/mcp",
+        ] {
+            assert!(!is_within(&url(outside), &resource), "{outside}");
+        }
+        assert!(is_within(&url("https://h/any"), &url("https://h")));
+        assert!(is_within(&url("https://h/mcp"), &url("https://h/mcp/")));
+    }
+
+    #[test]
+    fn rfc9728_3_3_identical_resources() {
+        assert!(same_resource("https://H", "https://h/"));
+        assert!(same_resource("https://h:443/mcp", "https://h/mcp"));
+        assert!(!same_resource("https://h/mcp", "https://h/mcp/"));
+        assert!(!same_resource("https://h/mcp", "https://h/MCP"));
+        assert!(!same_resource("https://h/mcp?a", "https://h/mcp"));
+    }
+}

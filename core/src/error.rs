@@ -1,0 +1,556 @@
+//! What can go wrong, sorted by whose fault it is.
+//!
+//! Every rule that a peer can break has its own variant, comparable in tests and named in its
+//! documentation by the specification's section. Texts that a peer wrote appear only as [`PeerText`]:
+//! bounded, without control characters, and without any secret that was part of the exchange.
+
+use std::fmt;
+
+use crate::address::UrlProblem;
+use crate::limits;
+use crate::scope::ScopeSet;
+use crate::secret::Secret;
+
+/// Why a call, or the authorization that it needed, failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The host could not perform an effect: network, store, browser.
+    #[error(transparent)]
+    Effect(#[from] EffectError),
+    /// The peer keeps to the rules, but offers nothing that this client can use.
+    #[error(transparent)]
+    PeerIncompatible(#[from] PeerIncompatible),
+    /// The peer broke a rule that protects the user.
+    #[error(transparent)]
+    PeerMisbehaved(#[from] PeerMisbehaved),
+    /// Server, user or host said no, within the rules.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+}
+
+/// A "no" within the rules.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refused {
+    /// The authorization server answered the browser's request with an error (RFC 6749 4.1.2.1).
+    #[error("the authorization server refused: {code}{}", Described(.description))]
+    Authorization {
+        /// Such as `access_denied`, `invalid_scope`.
+        code: PeerText,
+        /// The server's own words.
+        description: Option<PeerText>,
+    },
+    /// The user or the host turned the authorization away, or closed it.
+    #[error("the authorization was declined")]
+    Declined,
+    /// The server still demands scopes after as many step-ups as are allowed, or demands what the
+    /// token already carries (RFC 6750 3.1, MCP "Step-Up Authorization Flow").
+    #[error("the token's scope does not suffice; the server asks for: {demanded}")]
+    InsufficientScope {
+        /// The scopes of the last challenge.
+        demanded: ScopeSet,
+    },
+    /// The authorization server did not register this client (RFC 7591 3.2.2).
+    #[error("registration refused: {code}{}; {hint}", Described(.description))]
+    Registration {
+        /// Such as `invalid_redirect_uri`, or the HTTP status when the server names no code.
+        code: PeerText,
+        /// The server's own words.
+        description: Option<PeerText>,
+        /// What can be done about it.
+        hint: &'static str,
+    },
+    /// The token endpoint refused (RFC 6749 5.2).
+    #[error("the token endpoint refused: {code}{}", Described(.description))]
+    Token {
+        /// Such as `invalid_grant`, `invalid_client`.
+        code: PeerText,
+        /// The server's own words.
+        description: Option<PeerText>,
+    },
+    /// The resource answers 401 even to a token that was issued just now.
+    #[error("the server rejects tokens that were issued for it just now")]
+    TokenRejected,
+    /// The server is overloaded or broken for now (429 or 5xx).
+    #[error("{exchange}: the server answers {status} for now")]
+    Unavailable {
+        /// What was asked of it.
+        exchange: Exchange,
+        /// The HTTP status.
+        status: u16,
+        /// When it wants to be asked again, in seconds from its answer, if it said so in seconds.
+        retry_after_s: Option<u32>,
+    },
+    /// The trust policy, or the host when asked, does not accept this authorization server.
+    #[error("the authorization server {issuer} is not trusted for this resource")]
+    Untrusted {
+        /// The issuer that the resource names.
+        issuer: PeerText,
+    },
+}
+
+/// A broken rule.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PeerMisbehaved {
+    /// A body over its bound ([`limits`]).
+    #[error("{exchange}: the answer is larger than {limit} bytes")]
+    BodyTooLarge {
+        /// What was asked.
+        exchange: Exchange,
+        /// The bound in bytes.
+        limit: usize,
+    },
+    /// Parameters of a callback that contradict each other or are missing: neither `code` nor `error`,
+    /// or both (RFC 6749 4.1.2).
+    #[error("the callback carries neither a code nor an error, or both")]
+    CallbackIncomplete,
+    /// A parameter of the callback appears twice (RFC 6749 3.1).
+    #[error("the callback carries `{name}` twice")]
+    CallbackRepeated {
+        /// The parameter.
+        name: &'static str,
+    },
+    /// The callback is too large, or not form-encoded UTF-8.
+    #[error("the callback is malformed")]
+    CallbackSyntax,
+    /// An answer of another content type than the specification demands, such as a web page.
+    #[error("{exchange}: expected JSON, got content type {got}")]
+    ContentType {
+        /// What was asked.
+        exchange: Exchange,
+        /// The content type, empty when there is none.
+        got: PeerText,
+    },
+    /// The callback has no `iss`, though the server's metadata promises it (RFC 9207 2.4).
+    #[error("the callback carries no iss, though the server's metadata promises one (RFC 9207)")]
+    IssMissing,
+    /// The `iss` of the callback is not the issuer that was asked: a mix-up attack, or a broken server
+    /// (RFC 9207 2.4).
+    #[error("the callback's iss is not the issuer that was asked (RFC 9207)")]
+    IssMismatch,
+    /// `issuer` in the metadata is not identical to the one asked for (RFC 8414 3.3).
+    #[error("asked for the metadata of {expected}, got that of {got} (RFC 8414 section 3.3)")]
+    IssuerMismatch {
+        /// The issuer whose well-known URL was fetched.
+        expected: PeerText,
+        /// The issuer named by the document.
+        got: PeerText,
+    },
+    /// An answer that is not JSON of the expected shape; also when it was cut off or nests too deep.
+    #[error("{exchange}: not the expected JSON (line {line}, column {column})")]
+    Json {
+        /// What was asked.
+        exchange: Exchange,
+        /// Line of the first error, from 1.
+        line: usize,
+        /// Column of the first error, from 1.
+        column: usize,
+    },
+    /// A member that must be there is not.
+    #[error("{exchange}: `{field}` is missing")]
+    MissingField {
+        /// What was asked.
+        exchange: Exchange,
+        /// The member.
+        field: &'static str,
+    },
+    /// The resource metadata names no authorization server (MCP "Authorization Server Location").
+    #[error("the resource metadata names no authorization server")]
+    NoAuthorizationServers,
+    /// A redirect that is not followed: off the origin, to another scheme, or one too many; or any
+    /// redirect where none is allowed.
+    #[error("{exchange}: redirect not followed: {problem}")]
+    Redirect {
+        /// What was asked.
+        exchange: Exchange,
+        /// Why not.
+        problem: RedirectProblem,
+    },
+    /// `resource` in the metadata is not the resource that was asked (RFC 9728 3.3).
+    #[error("the resource metadata is for {got}, not for {expected} (RFC 9728 section 3.3)")]
+    ResourceMismatch {
+        /// The resource identifier that the metadata should name.
+        expected: PeerText,
+        /// The one that it names.
+        got: PeerText,
+    },
+    /// A scope list that breaks RFC 6749 3.3, or is longer than its bound.
+    #[error("{exchange}: malformed scope list")]
+    Scope {
+        /// Where it stood.
+        exchange: Exchange,
+    },
+    /// A status that the specification does not provide for.
+    #[error("{exchange}: unexpected status {status}")]
+    Status {
+        /// What was asked.
+        exchange: Exchange,
+        /// The HTTP status.
+        status: u16,
+    },
+    /// A string or list over its bound ([`limits`]), or a credential with characters that no HTTP
+    /// header may carry.
+    #[error("{exchange}: `{field}` is too large or malformed")]
+    Unacceptable {
+        /// What was asked.
+        exchange: Exchange,
+        /// The member.
+        field: &'static str,
+    },
+    /// A URL that the policy forbids ([`UrlPolicy`](crate::UrlPolicy)).
+    #[error("`{field}` is not an acceptable URL: {problem}")]
+    Url {
+        /// Where it stood.
+        field: &'static str,
+        /// What is wrong with it.
+        problem: UrlProblem,
+    },
+    /// Bytes that are not UTF-8 where JSON demands it (RFC 8259 8.1).
+    #[error("{exchange}: not UTF-8")]
+    Utf8 {
+        /// What was asked.
+        exchange: Exchange,
+    },
+}
+
+/// Nothing to work with.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PeerIncompatible {
+    /// No way to authenticate at the token endpoint that both sides know.
+    #[error("the authorization server supports none of this client's authentication methods")]
+    NoClientAuthentication,
+    /// `response_types_supported` without `code`, or `grant_types_supported` without
+    /// `authorization_code`.
+    #[error("the authorization server {issuer} does not support the authorization code grant")]
+    NoCodeGrant {
+        /// The issuer.
+        issuer: PeerText,
+    },
+    /// The metadata does not list `S256` (MCP "Authorization Code Protection").
+    #[error("the authorization server {issuer} does not support PKCE with S256")]
+    NoPkce {
+        /// The issuer.
+        issuer: PeerText,
+    },
+    /// Not pre-registered there, and the server supports neither Client ID Metadata Documents nor
+    /// dynamic registration, or the configuration offers neither.
+    #[error(
+        "no client registration with {issuer}: pre-register a client there, or configure one of the ways \
+         that it supports (client ID metadata document: {cimd}, dynamic registration: {dynamic})"
+    )]
+    NoRegistration {
+        /// The issuer.
+        issuer: PeerText,
+        /// Whether the server supports Client ID Metadata Documents.
+        cimd: bool,
+        /// Whether the server supports dynamic registration.
+        dynamic: bool,
+    },
+    /// No protected resource metadata at the challenge's URL or any well-known one (RFC 9728).
+    #[error("the server demands authorization but publishes no protected resource metadata (RFC 9728)")]
+    NoResourceMetadata,
+    /// No metadata at any of the issuer's well-known URLs (RFC 8414, OpenID Connect Discovery).
+    #[error("no authorization server metadata found for {issuer}")]
+    NoServerMetadata {
+        /// The issuer.
+        issuer: PeerText,
+    },
+    /// The pre-registered client belongs to another authorization server
+    /// (MCP "Authorization Server Binding").
+    #[error("the configured client is registered with another server than {issuer}")]
+    RegisteredElsewhere {
+        /// The issuer that the resource names now.
+        issuer: PeerText,
+    },
+    /// A `token_type` other than `Bearer` (RFC 6749 7.1).
+    #[error("the token type {got} is not supported")]
+    TokenType {
+        /// What the server issued.
+        got: PeerText,
+    },
+}
+
+/// An effect that the host could not perform.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what}: {kind}{}", Described(.detail))]
+#[non_exhaustive]
+pub struct EffectError {
+    /// What was to be done.
+    pub what: Work,
+    /// How it failed.
+    pub kind: FailureKind,
+    /// The host's words.
+    pub detail: Option<PeerText>,
+}
+
+impl EffectError {
+    pub(crate) fn new(what: Work, failure: Failure<'_>) -> Self {
+        Self {
+            what,
+            kind: failure.kind,
+            detail: (!failure.detail.is_empty()).then(|| PeerText::new(failure.detail)),
+        }
+    }
+}
+
+/// How an effect failed, as the host reports it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failure<'a> {
+    /// The kind.
+    pub kind: FailureKind,
+    /// Details for a person; no secrets. May be empty.
+    pub detail: &'a str,
+}
+
+impl<'a> Failure<'a> {
+    /// A failure of this kind with details for a person.
+    pub const fn new(kind: FailureKind, detail: &'a str) -> Self {
+        Self { kind, detail }
+    }
+}
+
+/// The ways in which an effect fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FailureKind {
+    /// The body was larger than the effect allows.
+    BodyTooLarge,
+    /// The connection broke, or the answer was no HTTP or was cut off.
+    Broken,
+    /// The host has no means: no browser, no place for the callback, no store.
+    Impossible,
+    /// Anything else.
+    Other,
+    /// Not done within its deadline.
+    TimedOut,
+    /// No connection could be made: name, network, TLS.
+    Unreachable,
+}
+
+impl fmt::Display for FailureKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::BodyTooLarge => "the answer is too large",
+            Self::Broken => "the connection broke",
+            Self::Impossible => "not possible here",
+            Self::Other => "failed",
+            Self::TimedOut => "timed out",
+            Self::Unreachable => "not reachable",
+        })
+    }
+}
+
+/// What an effect is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Work {
+    /// An HTTP exchange.
+    Exchange(Exchange),
+    /// Asking the user or the host.
+    Interaction,
+    /// Reading or writing a record.
+    Store,
+}
+
+impl fmt::Display for Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exchange(exchange) => exchange.fmt(f),
+            Self::Interaction => f.write_str("interaction"),
+            Self::Store => f.write_str("credential store"),
+        }
+    }
+}
+
+/// The exchanges on the wire, each a file of [`wire`](crate::wire).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Exchange {
+    /// The user's way through the browser and back.
+    Authorization,
+    /// A challenge in a response of the resource.
+    Challenge,
+    /// A token request with an authorization code.
+    CodeToken,
+    /// A token request with a refresh token.
+    RefreshToken,
+    /// Dynamic client registration.
+    Registration,
+    /// Protected resource metadata.
+    ResourceMetadata,
+    /// Authorization server metadata.
+    ServerMetadata,
+}
+
+impl fmt::Display for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Authorization => "authorization",
+            Self::Challenge => "challenge",
+            Self::CodeToken => "token request (authorization code)",
+            Self::RefreshToken => "token request (refresh)",
+            Self::Registration => "client registration",
+            Self::ResourceMetadata => "protected resource metadata",
+            Self::ServerMetadata => "authorization server metadata",
+        })
+    }
+}
+
+/// Why a redirect is not followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RedirectProblem {
+    /// No or an unreadable `Location`.
+    Location,
+    /// To another scheme, host or port.
+    OtherOrigin,
+    /// More than [`limits::REDIRECTS`].
+    TooMany,
+    /// This exchange allows none.
+    Unexpected,
+}
+
+impl fmt::Display for RedirectProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Location => "it names no readable location",
+            Self::OtherOrigin => "it leads to another origin",
+            Self::TooMany => "there are too many",
+            Self::Unexpected => "this exchange allows none",
+        })
+    }
+}
+
+/// The caller used the API in a way that cannot be meant. Nothing has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ApiMisuse {
+    /// The request is not for the engine's resource; its token must not be sent there
+    /// (MCP "Access Token Privilege Restriction").
+    #[error("the request's URL is not at or under the resource of this engine")]
+    OutsideResource,
+    /// The request's query carries an `access_token`; tokens never belong there (OAuth 2.1 5.1).
+    #[error("access tokens do not belong in a URL")]
+    TokenInQuery,
+    /// No call with this id awaits a response.
+    #[error("no call with this id awaits a response")]
+    UnknownCall,
+    /// No effect with this id was ever asked for.
+    #[error("no effect with this id was asked for")]
+    UnknownOp,
+    /// The completion does not fit the effect.
+    #[error("the completion does not fit the effect")]
+    WrongCompletion,
+}
+
+/// A peer's or host's words, safe to show: at most [`limits::PEER_TEXT_CHARS`] characters, control and
+/// formatting characters replaced, secrets of the exchange removed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PeerText(Box<str>);
+
+impl PeerText {
+    /// Makes `text` safe to show.
+    pub fn new(text: &str) -> Self {
+        let mut shown = String::with_capacity(text.len().min(limits::PEER_TEXT_CHARS * 4));
+        for (index, c) in text.chars().enumerate() {
+            if index == limits::PEER_TEXT_CHARS {
+                shown.push('…');
+                break;
+            }
+            shown.push(if c.is_control() || is_formatting(c) { '\u{fffd}' } else { c });
+        }
+        Self(shown.into())
+    }
+
+    /// As [`new`](Self::new), with every occurrence of the secrets replaced: a server that echoes what
+    /// it was sent must not bring it into a log.
+    pub(crate) fn without(text: &str, secrets: &[&Secret]) -> Self {
+        // A reader of the text must not learn even half a secret, so this comes before the cut.
+        let mut text = text.to_owned();
+        for secret in secrets {
+            if !secret.is_empty() {
+                text = text.replace(secret.expose(), "…");
+            }
+        }
+        Self::new(&text)
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Characters that change how the text around them is shown: joiners, marks of direction, tags.
+fn is_formatting(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+impl fmt::Display for PeerText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for PeerText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl PartialEq<str> for PeerText {
+    fn eq(&self, other: &str) -> bool {
+        *self.0 == *other
+    }
+}
+
+impl PartialEq<&str> for PeerText {
+    fn eq(&self, other: &&str) -> bool {
+        *self.0 == **other
+    }
+}
+
+/// `: words` when there are words.
+struct Described<'a>(&'a Option<PeerText>);
+
+impl fmt::Display for Described<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(text) => write!(f, ": {text}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn peer_text_is_safe_to_show() {
+        assert_eq!(PeerText::new("a\u{1b}[31mb\nc\u{202e}d").as_str(), "a\u{fffd}[31mb\u{fffd}c\u{fffd}d");
+        let long = PeerText::new(&"ü".repeat(10_000));
+        assert_eq!(long.as_str().chars().count(), limits::PEER_TEXT_CHARS + 1);
+    }
+
+    #[test]
+    fn peer_text_hides_secrets_even_at_the_cut() {
+        let secret = Secret::from("TOP-SECRET-VALUE");
+        let text = format!("{}TOP-SECRET-VALUE!", "x".repeat(limits::PEER_TEXT_CHARS - 4));
+        let shown = PeerText::without(&text, &[&secret]);
+        assert!(!shown.as_str().contains("TOP"), "{shown}");
+    }
+
+    #[test]
+    fn messages_say_whose_fault_it_is() {
+        let error = Error::from(Refused::Token {
+            code: PeerText::new("invalid_grant"),
+            description: Some(PeerText::new("expired")),
+        });
+        assert_eq!(error.to_string(), "the token endpoint refused: invalid_grant: expired");
+    }
+}

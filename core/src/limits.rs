@@ -1,0 +1,74 @@
+//! Every bound in one place.
+//!
+//! What comes from outside is cut off, counted or refused here, before it can cost more than it should.
+//! Sizes are in bytes unless a name says otherwise; times in milliseconds (`_MS`) or seconds (`_S`).
+
+/// A metadata document or registration answer.
+pub const DOCUMENT_BODY: usize = 256 * 1024;
+/// A token answer, an ID token or two included.
+pub const TOKEN_BODY: usize = 128 * 1024;
+/// All `WWW-Authenticate` lines of one response together.
+pub const CHALLENGE_HEADER: usize = 64 * 1024;
+/// Challenges in one response.
+pub const CHALLENGES: usize = 32;
+/// Parameters in one challenge.
+pub const CHALLENGE_PARAMS: usize = 64;
+/// A URL, from wherever it comes.
+pub const URL: usize = 4096;
+/// The query of a callback.
+pub const CALLBACK_QUERY: usize = 16 * 1024;
+/// Parameters of a callback or a form-encoded answer.
+pub const FORM_PARAMS: usize = 64;
+/// A scope token (RFC 6749 3.3).
+pub const SCOPE_TOKEN: usize = 256;
+/// Scope tokens in one set.
+pub const SCOPES: usize = 512;
+/// Scope tokens read for one set, repetitions included.
+pub const SCOPES_READ: usize = 4 * SCOPES;
+/// Entries of a list in a metadata document (`authorization_servers`, `scopes_supported`, …).
+pub const LIST: usize = 512;
+/// A string in a metadata document that is neither a URL nor a token.
+pub const STRING: usize = 1024;
+/// An access or refresh token, an authorization code or a client secret.
+pub const CREDENTIAL: usize = 32 * 1024;
+/// Text of a peer that is quoted in errors and notices, in characters.
+pub const PEER_TEXT_CHARS: usize = 300;
+/// A stored record.
+pub const RECORD: usize = 256 * 1024;
+
+/// Redirects followed for one metadata document, all within its origin.
+pub const REDIRECTS: u8 = 3;
+/// Times that one call is sent: at first, after a refresh, after an authorization, after step-ups.
+pub const SENDS_PER_CALL: u8 = 6;
+/// Step-ups for one operation and scope set before further challenges are passed on as errors.
+pub const STEP_UPS_PER_OPERATION: u8 = 3;
+/// How long a spent step-up attempt counts.
+pub const STEP_UP_WINDOW_MS: u64 = 10 * 60 * 1000;
+/// Operations whose step-ups are remembered at once.
+pub const STEP_UP_OPERATIONS: usize = 64;
+/// After a new token was rejected, no browser opens for this long.
+pub const REJECTED_PAUSE_MS: u64 = 30 * 1000;
+/// Pending authorizations kept in one record.
+pub const PENDING: usize = 8;
+/// Rounds of load and save when other processes write the same record.
+pub const STORE_ROUNDS: u8 = 8;
+/// Entropy held ahead of need.
+pub const ENTROPY_POOL: usize = 1024;
+
+/// Time for a metadata or registration request.
+pub const HTTP_MS: u64 = 30 * 1000;
+/// Time for a token request. Callers give up earlier ([`TOKEN_WAIT_MS`]); the request itself is waited
+/// for this long, since its late answer may hold the only refresh token.
+pub const TOKEN_MS: u64 = 2 * 60 * 1000;
+/// How long calls wait for a token request.
+pub const TOKEN_WAIT_MS: u64 = 45 * 1000;
+/// Time for a store operation.
+pub const STORE_MS: u64 = 10 * 1000;
+/// Time to prepare the place that a browser returns to.
+pub const LISTEN_MS: u64 = 10 * 1000;
+/// A refresh claimed by one process is left to it for this long.
+pub const CLAIM_S: u64 = TOKEN_MS / 1000;
+/// How often a process looks whether another one's refresh has ended.
+pub const CLAIM_POLL_MS: u64 = 200;
+/// The longest lifetime believed of a token: a year.
+pub const LIFETIME_S: u64 = 365 * 24 * 60 * 60;

@@ -1,0 +1,189 @@
+//! Scopes (RFC 6749 3.3).
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::limits;
+
+/// A list of scope tokens without repetition, in the order in which they were first named.
+///
+/// ```
+/// use grantor::ScopeSet;
+/// let asked = ScopeSet::parse("files:read files:write files:read")?;
+/// assert_eq!(asked.to_string(), "files:read files:write");
+/// assert!(asked.covers(&ScopeSet::parse("files:write")?));
+/// # Ok::<(), grantor::ScopeError>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<String>", into = "Vec<String>")]
+pub struct ScopeSet(Vec<Box<str>>);
+
+/// Why a text is not a list of scope tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScopeError {
+    /// A character outside of `%x21 / %x23-5B / %x5D-7E` (RFC 6749 3.3), or an empty token.
+    #[error("not a scope token (RFC 6749 section 3.3)")]
+    Syntax,
+    /// More tokens than [`limits::SCOPES`] or one longer than [`limits::SCOPE_TOKEN`].
+    #[error("too many scopes, or one too long")]
+    TooLarge,
+}
+
+impl ScopeSet {
+    /// The set without scopes.
+    pub const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Reads scope tokens separated by spaces.
+    ///
+    /// More than one space between tokens is let pass: real servers send it, and it is not ambiguous.
+    ///
+    /// # Errors
+    /// [`ScopeError`] when a token is malformed, too long, or there are too many.
+    pub fn parse(text: &str) -> Result<Self, ScopeError> {
+        Self::from_tokens(text.split(' ').filter(|token| !token.is_empty()))
+    }
+
+    /// Collects scope tokens.
+    ///
+    /// # Errors
+    /// As for [`parse`](Self::parse).
+    pub fn from_tokens<'a>(tokens: impl IntoIterator<Item = &'a str>) -> Result<Self, ScopeError> {
+        let mut set = Self::new();
+        for (index, token) in tokens.into_iter().enumerate() {
+            if index >= limits::SCOPES_READ {
+                return Err(ScopeError::TooLarge);
+            }
+            set.insert(token)?;
+        }
+        Ok(set)
+    }
+
+    fn insert(&mut self, token: &str) -> Result<(), ScopeError> {
+        if token.is_empty() || !token.bytes().all(is_scope_char) {
+            return Err(ScopeError::Syntax);
+        }
+        if self.contains(token) {
+            return Ok(());
+        }
+        if token.len() > limits::SCOPE_TOKEN || self.0.len() >= limits::SCOPES {
+            return Err(ScopeError::TooLarge);
+        }
+        self.0.push(token.into());
+        Ok(())
+    }
+
+    /// Whether there are no scopes.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The number of scopes.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The scope tokens in order.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|token| &**token)
+    }
+
+    /// Whether `token` is among them.
+    pub fn contains(&self, token: &str) -> bool {
+        self.0.iter().any(|own| &**own == token)
+    }
+
+    /// Whether every scope of `other` is in this set.
+    pub fn covers(&self, other: &Self) -> bool {
+        other.iter().all(|token| self.contains(token))
+    }
+
+    /// These scopes, then those of `other` that are new; cut off at [`limits::SCOPES`].
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        let mut all = self.clone();
+        all.extend(other);
+        all
+    }
+
+    /// Adds the scopes of `other` that are new; cut off at [`limits::SCOPES`].
+    pub fn extend(&mut self, other: &Self) {
+        for token in other.iter() {
+            if self.insert(token).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// The scopes that are not in `other`.
+    #[must_use]
+    pub fn without(&self, other: &Self) -> Self {
+        Self(self.0.iter().filter(|token| !other.contains(token)).cloned().collect())
+    }
+}
+
+fn is_scope_char(byte: u8) -> bool {
+    matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e)
+}
+
+impl fmt::Display for ScopeSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, token) in self.iter().enumerate() {
+            if index > 0 {
+                f.write_str(" ")?;
+            }
+            f.write_str(token)?;
+        }
+        Ok(())
+    }
+}
+
+impl TryFrom<Vec<String>> for ScopeSet {
+    type Error = ScopeError;
+
+    fn try_from(tokens: Vec<String>) -> Result<Self, ScopeError> {
+        Self::from_tokens(tokens.iter().map(String::as_str))
+    }
+}
+
+impl From<ScopeSet> for Vec<String> {
+    fn from(set: ScopeSet) -> Self {
+        set.0.into_iter().map(String::from).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rfc6749_3_3_tokens() {
+        assert_eq!(ScopeSet::parse("a b  c ").unwrap().len(), 3);
+        assert_eq!(ScopeSet::parse("").unwrap(), ScopeSet::new());
+        for bad in ["a\"b", "a\\b", "ü", "a\tb", "a\nb"] {
+            assert_eq!(ScopeSet::parse(bad), Err(ScopeError::Syntax), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn bounds() {
+        let many = (0..=limits::SCOPES).map(|n| n.to_string()).collect::<Vec<_>>().join(" ");
+        assert_eq!(ScopeSet::parse(&many), Err(ScopeError::TooLarge));
+        assert_eq!(ScopeSet::parse(&"a".repeat(limits::SCOPE_TOKEN + 1)), Err(ScopeError::TooLarge));
+        assert_eq!(ScopeSet::parse(&"a ".repeat(limits::SCOPES_READ)).unwrap().len(), 1);
+        assert_eq!(ScopeSet::parse(&"a ".repeat(limits::SCOPES_READ + 1)), Err(ScopeError::TooLarge));
+    }
+
+    #[test]
+    fn set_operations_keep_order() {
+        let a = ScopeSet::parse("x y").unwrap();
+        let b = ScopeSet::parse("y z").unwrap();
+        assert_eq!(a.union(&b).to_string(), "x y z");
+        assert_eq!(a.union(&b).without(&a).to_string(), "z");
+        assert!(a.union(&b).covers(&b));
+        assert!(!a.covers(&b));
+    }
+}

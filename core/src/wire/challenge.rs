@@ -1,0 +1,274 @@
+//! Challenges: the `WWW-Authenticate` header (RFC 9110 11.6.1) and what OAuth says in it.
+//!
+//! The header is read by its grammar, in one pass. A comma separates challenges as well as parameters,
+//! so what follows one is a parameter exactly when a name and `=` follow.
+
+mod parse;
+
+use std::fmt::{self, Write as _};
+
+use http::header::{HeaderMap, WWW_AUTHENTICATE};
+
+use crate::error::PeerText;
+use crate::limits;
+use crate::scope::{ScopeError, ScopeSet};
+
+/// The challenges of a response, in order.
+///
+/// ```
+/// use grantor::wire::challenge::Challenges;
+/// let challenges = Challenges::parse([r#"Basic realm="a, b", bearer scope="x y""#])?;
+/// let bearer = challenges.bearer().expect("any case, any order");
+/// assert_eq!(bearer.scope()?.expect("a scope").to_string(), "x y");
+/// assert_eq!(Challenges::parse([challenges.to_string()])?, challenges);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Challenges(Vec<Challenge>);
+
+/// One challenge: a scheme, and a token68 or parameters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Challenge {
+    scheme: Box<str>,
+    content: Content,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Content {
+    Token68(Box<str>),
+    Params(Vec<(Box<str>, Box<str>)>),
+}
+
+/// Why a header is not a list of challenges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChallengeError {
+    /// It breaks the grammar of RFC 9110 11.6.1 at this byte of the line.
+    #[error("malformed challenge at byte {at} of line {line} (RFC 9110 section 11.6.1)")]
+    Syntax {
+        /// The header line, from 0.
+        line: usize,
+        /// The byte in that line, from 0.
+        at: usize,
+    },
+    /// More bytes, challenges or parameters than [`limits`](crate::limits) allow.
+    #[error("too large a challenge")]
+    TooLarge,
+}
+
+impl Challenges {
+    /// Reads header lines; several lines are one list, as RFC 9110 5.3 has it.
+    ///
+    /// # Errors
+    /// [`ChallengeError`] for the first thing that breaks the grammar or a bound.
+    pub fn parse<L: AsRef<[u8]>>(lines: impl IntoIterator<Item = L>) -> Result<Self, ChallengeError> {
+        let (challenges, error) = Self::parse_leniently(lines);
+        error.map_or(Ok(challenges), Err)
+    }
+
+    /// Reads header lines and keeps what is well-formed: a broken line costs what follows in it and the
+    /// challenge it broke in, not the other lines. Also returns the first error.
+    pub fn parse_leniently<L: AsRef<[u8]>>(
+        lines: impl IntoIterator<Item = L>,
+    ) -> (Self, Option<ChallengeError>) {
+        parse::parse(lines)
+    }
+
+    /// Those of a response's headers, read leniently.
+    pub fn of(headers: &HeaderMap) -> (Self, Option<ChallengeError>) {
+        Self::parse_leniently(headers.get_all(WWW_AUTHENTICATE).iter().map(|value| value.as_bytes()))
+    }
+
+    /// All challenges, also those of unknown schemes.
+    pub fn iter(&self) -> impl Iterator<Item = &Challenge> {
+        self.0.iter()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Adds a challenge, for building a header.
+    pub fn push(&mut self, challenge: Challenge) {
+        self.0.push(challenge);
+    }
+
+    /// The `Bearer` challenge (RFC 6750 3) to act on: the first that names its resource metadata, else
+    /// the first.
+    pub fn bearer(&self) -> Option<Bearer<'_>> {
+        let mut bearers = self.0.iter().filter(|challenge| challenge.is("Bearer")).map(Bearer);
+        let first = bearers.next()?;
+        if first.resource_metadata().is_some() {
+            return Some(first);
+        }
+        Some(bearers.find(|bearer| bearer.resource_metadata().is_some()).unwrap_or(first))
+    }
+}
+
+impl FromIterator<Challenge> for Challenges {
+    fn from_iter<I: IntoIterator<Item = Challenge>>(challenges: I) -> Self {
+        Self(challenges.into_iter().collect())
+    }
+}
+
+impl fmt::Display for Challenges {
+    /// The header's value: quoted strings throughout, so that parsing it gives the same challenges.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, challenge) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str(", ")?;
+            }
+            challenge.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl Challenge {
+    /// A challenge of this scheme, without parameters so far.
+    ///
+    /// # Errors
+    /// [`NotAToken`] when the scheme is not a token of RFC 9110 5.6.2.
+    pub fn new(scheme: &str) -> Result<Self, NotAToken> {
+        token(scheme)?;
+        Ok(Self { scheme: scheme.into(), content: Content::Params(Vec::new()) })
+    }
+
+    /// A challenge with a token68 instead of parameters.
+    ///
+    /// # Errors
+    /// [`NotAToken`] when either breaks the grammar.
+    pub fn with_token68(scheme: &str, token68: &str) -> Result<Self, NotAToken> {
+        let body = token68.trim_end_matches('=');
+        if body.is_empty() || !body.bytes().all(parse::is_token68_char) {
+            return Err(NotAToken);
+        }
+        Ok(Self { content: Content::Token68(token68.into()), ..Self::new(scheme)? })
+    }
+
+    /// Adds a parameter. One with the same name stays beside it.
+    ///
+    /// # Errors
+    /// [`NotAToken`] when the name is no token, the value has control characters, or the challenge holds
+    /// a token68.
+    pub fn param(mut self, name: &str, value: &str) -> Result<Self, NotAToken> {
+        token(name)?;
+        let Content::Params(params) = &mut self.content else { return Err(NotAToken) };
+        if value.bytes().any(|byte| byte != b'\t' && (byte < 0x20 || byte == 0x7f)) {
+            return Err(NotAToken);
+        }
+        params.push((name.into(), value.into()));
+        Ok(self)
+    }
+
+    /// The scheme as the peer wrote it; compare with [`is`](Self::is).
+    pub fn scheme(&self) -> &str {
+        &self.scheme
+    }
+
+    /// Whether the scheme is `scheme`, in any case (RFC 9110 11.1).
+    pub fn is(&self, scheme: &str) -> bool {
+        self.scheme.eq_ignore_ascii_case(scheme)
+    }
+
+    /// The token68, when the challenge has one.
+    pub fn token68(&self) -> Option<&str> {
+        match &self.content {
+            Content::Token68(token) => Some(token),
+            Content::Params(_) => None,
+        }
+    }
+
+    /// All parameters in order, also repeated and unknown ones.
+    pub fn params(&self) -> impl Iterator<Item = (&str, &str)> {
+        let params = match &self.content {
+            Content::Token68(_) => &[][..],
+            Content::Params(params) => params,
+        };
+        params.iter().map(|(name, value)| (&**name, &**value))
+    }
+
+    /// The value of the parameter `name`, in any case. `None` also when it is there several times with
+    /// different values: RFC 9110 11.2 allows each name once, and choosing would be guessing.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        let mut values = self.params().filter(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, v)| v);
+        let first = values.next()?;
+        values.all(|other| other == first).then_some(first)
+    }
+}
+
+impl fmt::Display for Challenge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.scheme)?;
+        match &self.content {
+            Content::Token68(token) => write!(f, " {token}"),
+            Content::Params(params) => {
+                for (index, (name, value)) in params.iter().enumerate() {
+                    f.write_str(if index == 0 { " " } else { ", " })?;
+                    write!(f, "{name}=\"")?;
+                    for c in value.chars() {
+                        if matches!(c, '"' | '\\') {
+                            f.write_char('\\')?;
+                        }
+                        f.write_char(c)?;
+                    }
+                    f.write_char('"')?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// A text that the grammar does not allow where it was put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not allowed there by RFC 9110 section 11.6.1")]
+pub struct NotAToken;
+
+fn token(text: &str) -> Result<(), NotAToken> {
+    if !text.is_empty() && text.bytes().all(parse::is_token_char) { Ok(()) } else { Err(NotAToken) }
+}
+
+/// A challenge as OAuth reads it (RFC 6750 3, RFC 9728 5.1).
+#[derive(Clone, Copy, Debug)]
+pub struct Bearer<'a>(&'a Challenge);
+
+impl<'a> Bearer<'a> {
+    /// The whole challenge.
+    pub fn challenge(&self) -> &'a Challenge {
+        self.0
+    }
+
+    /// `error`, such as `invalid_token` or `insufficient_scope` (RFC 6750 3.1).
+    pub fn error(&self) -> Option<&'a str> {
+        self.0.get("error")
+    }
+
+    /// `error_description`, made safe to show.
+    pub fn error_description(&self) -> Option<PeerText> {
+        self.0.get("error_description").map(PeerText::new)
+    }
+
+    /// `resource_metadata`: where the resource's metadata is (RFC 9728 5.1).
+    pub fn resource_metadata(&self) -> Option<&'a str> {
+        self.0.get("resource_metadata").filter(|url| url.len() <= limits::URL)
+    }
+
+    /// `scope`: what the request needs. `None` when there is no such parameter, or an empty one.
+    ///
+    /// # Errors
+    /// [`ScopeError`] when it is malformed or too long.
+    pub fn scope(&self) -> Result<Option<ScopeSet>, ScopeError> {
+        let scope = self.0.get("scope").map(ScopeSet::parse).transpose()?;
+        Ok(scope.filter(|set| !set.is_empty()))
+    }
+
+    /// Whether the token lacks scope, rather than being wrong altogether (RFC 6750 3.1).
+    pub fn is_insufficient_scope(&self) -> bool {
+        self.error() == Some("insufficient_scope")
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,83 @@
+//! HTTP messages as values.
+
+use std::fmt;
+
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, StatusCode};
+use url::Url;
+
+use crate::secret::Secret;
+
+/// A request that the host is to send as it is: no redirects followed, no credentials added.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HttpRequest {
+    /// `GET` or `POST`.
+    pub method: Method,
+    /// Where to.
+    pub url: Url,
+    /// All headers but those of the connection; the ones that hold credentials are marked sensitive.
+    pub headers: HeaderMap,
+    /// The body, empty for `GET`.
+    pub body: Secret,
+}
+
+impl HttpRequest {
+    /// A `GET` for a JSON document.
+    pub(crate) fn get_json(url: Url) -> Self {
+        let mut headers = HeaderMap::with_capacity(2);
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        Self { method: Method::GET, url, headers, body: Secret::default() }
+    }
+
+    /// A `POST` that wants JSON back.
+    pub(crate) fn post(url: Url, content_type: &'static str, body: Secret) -> Self {
+        let mut request = Self::get_json(url);
+        request.method = Method::POST;
+        request.headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        request.body = body;
+        request
+    }
+
+    pub(crate) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+}
+
+/// A response as the host received it: not decoded by charset, but with any content coding removed.
+#[derive(Clone, Copy)]
+pub struct HttpResponse<'a> {
+    /// The status code.
+    pub status: u16,
+    /// The header lines; several of a name stay several.
+    pub headers: &'a HeaderMap,
+    /// The body, at most as long as the effect allowed.
+    pub body: &'a [u8],
+}
+
+impl HttpResponse<'_> {
+    /// Whether the status is a redirection with a location to go to.
+    pub(crate) fn is_redirect(&self) -> bool {
+        matches!(self.status, 301 | 302 | 303 | 307 | 308)
+    }
+
+    /// Whether the server is overloaded or broken for now.
+    pub(crate) fn is_unavailable(&self) -> bool {
+        self.status == StatusCode::TOO_MANY_REQUESTS.as_u16() || (500..600).contains(&self.status)
+    }
+
+    /// `Retry-After` in seconds, if it is given in seconds (RFC 9110 10.2.3).
+    pub(crate) fn retry_after_s(&self) -> Option<u32> {
+        self.headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()
+    }
+}
+
+impl fmt::Debug for HttpResponse<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpResponse")
+            .field("status", &self.status)
+            .field("body_len", &self.body.len())
+            .finish_non_exhaustive()
+    }
+}
