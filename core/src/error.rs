@@ -115,6 +115,9 @@ pub enum PeerMisbehaved {
     /// The callback is too large, or not form-encoded UTF-8.
     #[error("the callback is malformed")]
     CallbackSyntax,
+    /// A callback that answers no authorization under way: late, or forged (RFC 6749 10.12).
+    #[error("the callback answers no authorization that is under way")]
+    CallbackUnasked,
     /// An answer of another content type than the specification demands, such as a web page.
     #[error("{exchange}: expected JSON, got content type {got}")]
     ContentType {

@@ -1,6 +1,8 @@
 //! MCP authorization as pure state machines.
 
 mod address;
+pub mod client;
+mod effect;
 pub mod error;
 pub mod limits;
 mod policy;
@@ -12,6 +14,10 @@ mod time;
 pub mod wire;
 
 pub use address::{UrlPolicy, UrlProblem};
+pub use effect::{
+    AuthorizationPrompt, Completion, Effect, Interaction, OpId, Reason, RecordKind, RecordRevision, StoreKey,
+    Stored, Summary,
+};
 pub use error::{ApiMisuse, Error};
 pub use policy::TrustPolicy;
 pub use quirks::{Quirks, ResourceParameter};

@@ -48,6 +48,8 @@ pub const STEP_UP_WINDOW_MS: u64 = 10 * 60 * 1000;
 pub const STEP_UP_OPERATIONS: usize = 64;
 /// After a new token was rejected, no browser opens for this long.
 pub const REJECTED_PAUSE_MS: u64 = 30 * 1000;
+/// After a refresh failed for now, a token that is valid still is used this long without another try.
+pub const REFRESH_PAUSE_MS: u64 = 10 * 1000;
 /// Pending authorizations kept in one record.
 pub const PENDING: usize = 8;
 /// Rounds of load and save when other processes write the same record.

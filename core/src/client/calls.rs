@@ -1,0 +1,136 @@
+//! The calls that are open: where each of them stands.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use crate::client::output::{CallId, RequestHead};
+use crate::scope::ScopeSet;
+use crate::wire::callback::Callback;
+
+/// A call of the host.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) stage: Stage,
+    /// Tells operations apart (MCP "Step-Up Authorization Flow": per resource and operation).
+    pub(super) operation: u64,
+    /// How often it was sent.
+    pub(super) sends: u8,
+    /// The generation of the token that it was sent with; 0 without.
+    pub(super) generation: u64,
+    /// Whether a 401 to this call has led to a refresh.
+    pub(super) refreshed: bool,
+    /// Whether this call has waited for an authorization.
+    pub(super) authorized: bool,
+    /// Whether this call has led to a step-up.
+    pub(super) stepped_up: bool,
+}
+
+/// Where a call stands.
+#[derive(Debug)]
+pub(super) enum Stage {
+    /// Not decided yet.
+    New,
+    /// Sent; the response is awaited.
+    Sent,
+    /// Waits for an authorization, and for these scopes in it.
+    WaitingForAcquisition { needs: ScopeSet },
+    /// A callback that came without its prompt; waits until it can be looked up.
+    WaitingForCallback(Box<Callback>),
+    /// Its callback is accepted; waits for the token to be stored.
+    WaitingForExchange,
+    /// Waits for a refresh; whether a 401 made it wait.
+    WaitingForRefresh { challenged: bool },
+    /// Waits for the records to be loaded.
+    WaitingForStartup,
+}
+
+impl Stage {
+    pub(super) fn acquisition() -> Self {
+        Self::WaitingForAcquisition { needs: ScopeSet::new() }
+    }
+}
+
+/// Calls by slot. An id is a slot and how often the slot was used, so that ids never repeat and calls
+/// need no map.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    uses: u32,
+    call: Option<Call>,
+}
+
+impl Calls {
+    pub(super) fn open(&mut self, operation: u64, stage: Stage) -> CallId {
+        let call = Call {
+            stage,
+            operation,
+            sends: 0,
+            generation: 0,
+            refreshed: false,
+            authorized: false,
+            stepped_up: false,
+        };
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Slot::default());
+            u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
+        });
+        let mut uses = 0;
+        if let Some(slot) = self.slots.get_mut(index as usize) {
+            slot.uses = slot.uses.wrapping_add(1);
+            slot.call = Some(call);
+            uses = slot.uses;
+        }
+        CallId(u64::from(uses) << 32 | u64::from(index))
+    }
+
+    pub(super) fn get_mut(&mut self, id: CallId) -> Option<&mut Call> {
+        let slot = self.slots.get_mut(index_of(id))?;
+        if slot.uses == uses_of(id) { slot.call.as_mut() } else { None }
+    }
+
+    pub(super) fn close(&mut self, id: CallId) -> Option<Call> {
+        let slot = self.slots.get_mut(index_of(id)).filter(|slot| slot.uses == uses_of(id))?;
+        let call = slot.call.take()?;
+        self.free.push(id.0 as u32);
+        Some(call)
+    }
+
+    /// The calls at a stage, in the order of their slots.
+    pub(super) fn at(&self, stage: impl Fn(&Stage) -> bool) -> Vec<CallId> {
+        let ids = self.slots.iter().enumerate().filter_map(|(index, slot)| {
+            let call = slot.call.as_ref()?;
+            stage(&call.stage).then_some(CallId(u64::from(slot.uses) << 32 | index as u64))
+        });
+        ids.collect()
+    }
+
+    pub(super) fn any(&self, stage: impl Fn(&Stage) -> bool) -> bool {
+        self.slots.iter().filter_map(|slot| slot.call.as_ref()).any(|call| stage(&call.stage))
+    }
+}
+
+fn index_of(id: CallId) -> usize {
+    (id.0 & u64::from(u32::MAX)) as usize
+}
+
+fn uses_of(id: CallId) -> u32 {
+    (id.0 >> 32) as u32
+}
+
+/// What the operation of a request is told apart by: `Mcp-Method` and `Mcp-Name`, else method and URL.
+pub(super) fn operation(request: &RequestHead<'_>) -> u64 {
+    let mut hasher = DefaultHasher::new(); // the same in every run
+    let header = |name| request.headers.and_then(|headers| headers.get(name));
+    match header("mcp-method") {
+        Some(method) => {
+            method.as_bytes().hash(&mut hasher);
+            header("mcp-name").map(http::HeaderValue::as_bytes).hash(&mut hasher);
+        }
+        None => (request.method, request.url).hash(&mut hasher),
+    }
+    hasher.finish()
+}

@@ -1,0 +1,396 @@
+//! The client: an [`Engine`] that authorizes requests to one protected resource for one account.
+//!
+//! The contract of the loop stands at the top of the crate's documentation. The files: `transitions`
+//! says what each answer leads to, `acquire` what an authorization needs next, `refresh` how tokens are
+//! renewed when several processes hold them, `respond` what 401 and 403 mean.
+
+mod acquire;
+mod calls;
+mod config;
+mod entropy;
+mod grant;
+mod ops;
+mod output;
+mod record;
+mod refresh;
+mod respond;
+mod step_up;
+mod transitions;
+
+use std::collections::VecDeque;
+
+use url::Url;
+
+use crate::address;
+use crate::effect::{Completion, Effect, OpId, RecordKind, RecordRevision, StoreKey};
+use crate::error::{ApiMisuse, EffectError, Error, Failure, FailureKind, PeerMisbehaved, Work};
+use crate::limits;
+use crate::time::Now;
+use crate::wire::callback::Callback;
+use crate::wire::server_metadata::Issuer;
+
+use self::acquire::{Acquisition, Known, Pending};
+use self::calls::{Calls, Stage};
+use self::entropy::Entropy;
+use self::grant::{AccessToken, Freshness, Grant};
+use self::ops::{Ops, Owner, Standing};
+use self::record::BindingRecord;
+use self::refresh::Refresh;
+use self::step_up::StepUps;
+
+pub use self::config::{Config, ConfigError, Preregistered, Redirect};
+pub use self::output::{CallId, Credentials, Notice, Output, RequestHead, ResponseHead, Verdict};
+
+/// Authorizes the requests of one account to one resource.
+///
+/// Inputs are methods; what they lead to queues up and is drained with
+/// [`poll_output`](Self::poll_output). After every input, drain until `None`; nothing breaks if that is
+/// late. All inputs take the time; none blocks, and none does anything by itself.
+#[derive(Debug)]
+pub struct Engine {
+    config: Config,
+    outputs: VecDeque<Output>,
+    ops: Ops,
+    calls: Calls,
+    entropy: Entropy,
+    startup: Startup,
+    binding: Option<BindingRecord>,
+    binding_revision: Option<RecordRevision>,
+    grant: Held,
+    pending: Pending,
+    known: Option<Box<Known>>,
+    refresh: Option<Box<Refresh>>,
+    acquisition: Option<Box<Acquisition>>,
+    step_ups: StepUps,
+    /// When a token was rejected that had been issued just before; until the next one is accepted.
+    rejected_ms: Option<u64>,
+    /// The challenge of a call that waits for a refresh, for the case that it leads nowhere.
+    last_challenge: Option<Box<respond::Challenged>>,
+    /// The URL that was found to be within the resource last.
+    url_within: Box<str>,
+}
+
+/// How far the records are loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Startup {
+    Done,
+    LoadingBinding,
+    LoadingGrant,
+    NotStarted,
+}
+
+/// The grant as this engine holds it, and what it knows about the stored one.
+#[derive(Debug, Default)]
+struct Held {
+    grant: Option<Box<Grant>>,
+    revision: Option<RecordRevision>,
+    /// Counts the tokens that were used; calls remember the one they were sent with.
+    generation: u64,
+    /// Whether the resource has answered 401 to the access token.
+    rejected: bool,
+    /// Whether it is newer than the store, because storing it failed.
+    unsaved: bool,
+    /// Until when this engine's claim to the refresh token holds, in seconds since 1970.
+    claimed_until: u64,
+    /// After a refresh failed for now, a token that is still valid is used without another try.
+    pause_until_ms: u64,
+}
+
+impl Held {
+    fn replace(&mut self, grant: Grant, revision: Option<RecordRevision>) {
+        *self = Self {
+            grant: Some(Box::new(grant)),
+            revision,
+            generation: self.generation + 1,
+            ..Self::default()
+        };
+    }
+
+    fn freshness(&self, now: Now, early_s: u32) -> Freshness {
+        match &self.grant {
+            Some(grant) if !self.rejected => grant.tokens.freshness(now, early_s),
+            _ => Freshness::Expired,
+        }
+    }
+
+    fn access(&self) -> Option<&AccessToken> {
+        self.grant.as_ref()?.tokens.access.as_ref()
+    }
+
+    fn is_refreshable(&self) -> bool {
+        self.grant.as_ref().is_some_and(|grant| grant.tokens.refresh.is_some())
+    }
+}
+
+impl Engine {
+    /// An engine that has loaded nothing yet. It starts with the first call.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for a configuration that cannot work.
+    pub fn new(config: Config) -> Result<Self, ConfigError> {
+        config.check()?;
+        Ok(Self {
+            url_within: config.resource.as_str().into(),
+            config,
+            outputs: VecDeque::new(),
+            ops: Ops::default(),
+            calls: Calls::default(),
+            entropy: Entropy::default(),
+            startup: Startup::NotStarted,
+            binding: None,
+            binding_revision: None,
+            grant: Held::default(),
+            pending: Pending::default(),
+            known: None,
+            refresh: None,
+            acquisition: None,
+            step_ups: StepUps::default(),
+            rejected_ms: None,
+            last_challenge: None,
+        })
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Opens a call: the host wants to send this request. [`Verdict::Send`] or [`Verdict::Fail`] will
+    /// come for it, at once when there is a valid token.
+    ///
+    /// # Errors
+    /// [`ApiMisuse::OutsideResource`] and [`ApiMisuse::TokenInQuery`]; no call is opened then.
+    pub fn authorize(&mut self, now: Now, request: RequestHead<'_>) -> Result<CallId, ApiMisuse> {
+        self.check_reach(request.url)?;
+        let call = self.calls.open(calls::operation(&request), Stage::New);
+        self.dispatch(now, call);
+        Ok(call)
+    }
+
+    /// Reports the response to a call that was sent. [`Verdict::Deliver`], another [`Verdict::Send`] or
+    /// [`Verdict::Fail`] will come for it.
+    ///
+    /// # Errors
+    /// [`ApiMisuse::UnknownCall`] when this call does not await a response.
+    pub fn report(&mut self, now: Now, call: CallId, response: ResponseHead<'_>) -> Result<(), ApiMisuse> {
+        match self.calls.get_mut(call) {
+            Some(open) if matches!(open.stage, Stage::Sent) => {}
+            _ => return Err(ApiMisuse::UnknownCall),
+        }
+        self.respond(now, call, response);
+        Ok(())
+    }
+
+    /// Gives up a call, whatever its stage; nothing more comes for it. What other calls wait for goes
+    /// on, and so does a token request.
+    pub fn cancel(&mut self, call: CallId) {
+        self.calls.close(call);
+    }
+
+    /// Takes in a callback that comes without its prompt: of a web application, or after a restart. The
+    /// verdict is [`Verdict::Done`] once the token is stored.
+    ///
+    /// # Errors
+    /// None so far; misuse would be told here.
+    pub fn callback(&mut self, now: Now, url: &str) -> Result<CallId, ApiMisuse> {
+        let call = self.calls.open(0, Stage::New);
+        match Callback::read(url) {
+            Ok(callback) => {
+                if let Some(open) = self.calls.get_mut(call) {
+                    open.stage = Stage::WaitingForCallback(Box::new(callback));
+                }
+                self.look_up_callbacks(now);
+            }
+            Err(error) => self.fail_call(call, error.into()),
+        }
+        Ok(call)
+    }
+
+    /// Answers an effect. An answer to an effect that is settled already is ignored.
+    ///
+    /// # Errors
+    /// [`ApiMisuse::UnknownOp`] and [`ApiMisuse::WrongCompletion`]; nothing has changed then.
+    pub fn complete(&mut self, now: Now, op: OpId, with: Completion<'_>) -> Result<(), ApiMisuse> {
+        match self.ops.standing(op, &with) {
+            Standing::Fits(owner) => {
+                if self.leaves_open(owner, &with) {
+                    self.notice(Notice::CallbackIgnored);
+                } else {
+                    self.ops.settle(op);
+                    self.on_completion(now, owner, with);
+                }
+                Ok(())
+            }
+            Standing::Settled => Ok(()),
+            Standing::Unknown => Err(ApiMisuse::UnknownOp),
+            Standing::WrongKind => Err(ApiMisuse::WrongCompletion),
+        }
+    }
+
+    /// Feeds random bytes of cryptographic quality. More than [`limits::ENTROPY_POOL`] are not kept.
+    pub fn add_entropy(&mut self, now: Now, bytes: &[u8]) {
+        self.entropy.add(bytes);
+        self.proceed(now);
+    }
+
+    /// To be called when [`poll_timeout`](Self::poll_timeout) has passed; harmless at any time.
+    pub fn handle_timeout(&mut self, now: Now) {
+        while let Some(owner) = self.ops.expire(now) {
+            let failure = Failure::new(FailureKind::TimedOut, "");
+            self.on_completion(now, owner, Completion::Failed(failure));
+        }
+        self.refresh_timeout(now);
+        self.acquisition_timeout(now);
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout), on the monotonic clock; it changes with
+    /// every input.
+    pub fn poll_timeout(&self) -> Option<u64> {
+        let refresh = self.refresh.as_ref().and_then(|refresh| refresh.next_timeout());
+        let acquisition = self.acquisition.as_ref().and_then(|acquisition| acquisition.next_timeout());
+        [self.ops.next_deadline(), refresh, acquisition].into_iter().flatten().min()
+    }
+
+    /// The next output, in the order in which they arose. New ones arise from inputs only.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// Whether a URL is the resource's; its token goes nowhere else.
+    fn check_reach(&mut self, text: &str) -> Result<(), ApiMisuse> {
+        if *self.url_within == *text {
+            return Ok(());
+        }
+        let url = Url::parse(text).map_err(|_| ApiMisuse::OutsideResource)?;
+        if !address::is_within(&url, &self.config.resource) {
+            return Err(ApiMisuse::OutsideResource);
+        }
+        if url.query_pairs().any(|(name, _)| name == "access_token") {
+            return Err(ApiMisuse::TokenInQuery);
+        }
+        if text.len() <= limits::STRING {
+            self.url_within = text.into();
+        }
+        Ok(())
+    }
+
+    /// Decides what a call does next: be sent with the token, without, or wait.
+    fn dispatch(&mut self, now: Now, call: CallId) {
+        if self.startup != Startup::Done {
+            self.set_stage(call, Stage::WaitingForStartup);
+            self.start(now);
+            return;
+        }
+        let freshness = self.grant.freshness(now, self.config.refresh_early_s);
+        let refreshable = self.grant.is_refreshable() || self.grant.unsaved;
+        let paused = now.mono_ms < self.grant.pause_until_ms;
+        match freshness {
+            Freshness::Fresh if !self.grant.unsaved => self.send(call),
+            Freshness::Expiring if !self.grant.unsaved && (!refreshable || paused) => self.send(call),
+            _ if refreshable => self.wait_for_refresh(now, call, false),
+            _ if self.acquisition.as_ref().is_some_and(|under_way| under_way.is_for_everyone()) => {
+                self.wait_for_acquisition(now, call, Stage::acquisition());
+            }
+            _ => self.send(call),
+        }
+    }
+
+    /// Sends a call with the current token, or without one.
+    fn send(&mut self, call: CallId) {
+        let generation =
+            if self.grant.rejected || self.grant.access().is_none() { 0 } else { self.grant.generation };
+        let Some(open) = self.calls.get_mut(call) else { return };
+        if open.sends >= limits::SENDS_PER_CALL {
+            self.fail_call(call, crate::error::Refused::TokenRejected.into());
+            return;
+        }
+        open.sends += 1;
+        open.generation = generation;
+        open.stage = Stage::Sent;
+        let credentials = match self.grant.access() {
+            Some(access) if generation != 0 => access.credentials(),
+            _ => Credentials::default(),
+        };
+        self.outputs.push_back(Output::Call { call, verdict: Verdict::Send(credentials) });
+    }
+
+    fn set_stage(&mut self, call: CallId, stage: Stage) {
+        if let Some(open) = self.calls.get_mut(call) {
+            open.stage = stage;
+        }
+    }
+
+    fn end_call(&mut self, call: CallId, verdict: Verdict) {
+        if self.calls.close(call).is_some() {
+            self.outputs.push_back(Output::Call { call, verdict });
+        }
+    }
+
+    fn fail_call(&mut self, call: CallId, error: Error) {
+        self.end_call(call, Verdict::Fail(error));
+    }
+
+    fn fail_calls(&mut self, stage: impl Fn(&Stage) -> bool, error: &Error) {
+        for call in self.calls.at(stage) {
+            self.fail_call(call, error.clone());
+        }
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        self.outputs.push_back(Output::Notice(notice));
+    }
+
+    /// Asks for an effect.
+    fn perform(&mut self, now: Now, owner: Owner, effect: Effect, time_ms: u64, why: &'static str) {
+        self.perform_for(now, owner, effect, time_ms, false, why);
+    }
+
+    /// Asks for a token request: it is waited for even when its callers have given up.
+    fn perform_token(&mut self, now: Now, owner: Owner, effect: Effect, why: &'static str) {
+        self.perform_for(now, owner, effect, limits::TOKEN_MS, true, why);
+    }
+
+    fn perform_for(
+        &mut self,
+        now: Now,
+        owner: Owner,
+        effect: Effect,
+        time_ms: u64,
+        kept: bool,
+        why: &'static str,
+    ) {
+        let deadline_ms = now.mono_ms.saturating_add(time_ms);
+        let op = self.ops.open(owner, &effect, deadline_ms, kept);
+        self.outputs.push_back(Output::Perform { op, deadline_ms, effect, why });
+    }
+
+    fn load(&mut self, now: Now, owner: Owner, key: StoreKey, why: &'static str) {
+        self.perform(now, owner, Effect::Load { key }, limits::STORE_MS, why);
+    }
+
+    fn key(&self, kind: RecordKind, issuer: Option<&Issuer>) -> StoreKey {
+        StoreKey {
+            kind,
+            resource: self.config.resource.as_str().into(),
+            account: self.config.account.clone(),
+            issuer: issuer.map(|issuer| issuer.as_str().into()),
+        }
+    }
+}
+
+/// A failed effect as an error.
+fn effect_error(what: Work, failure: Failure<'_>) -> Error {
+    EffectError::new(what, failure).into()
+}
+
+/// An answer that no step expects. The kinds are checked before, so it cannot come; if it did, failing
+/// is right.
+fn unexpected(what: Work) -> Error {
+    effect_error(what, Failure::new(FailureKind::Other, "unexpected answer"))
+}
+
+impl From<PeerMisbehaved> for Verdict {
+    fn from(error: PeerMisbehaved) -> Self {
+        Self::Fail(error.into())
+    }
+}

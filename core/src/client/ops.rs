@@ -1,0 +1,117 @@
+//! The effects that are under way.
+
+use crate::effect::{Completion, Effect, Interaction, OpId, RecordKind};
+use crate::time::Now;
+
+/// Which part of the engine waits for an effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    Acquisition,
+    /// Nobody waits; the record's revision is taken note of.
+    Detached(RecordKind),
+    Refresh,
+    Startup,
+}
+
+/// What may answer an effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Approve,
+    Authorize,
+    Delete,
+    Http,
+    Listen,
+    Load,
+    Save,
+}
+
+impl Kind {
+    fn of(effect: &Effect) -> Self {
+        match effect {
+            Effect::Delete { .. } => Self::Delete,
+            Effect::Http { .. } => Self::Http,
+            Effect::Interact(Interaction::Approve(_)) => Self::Approve,
+            Effect::Interact(Interaction::Authorize(_)) => Self::Authorize,
+            Effect::Interact(Interaction::Listen { .. }) => Self::Listen,
+            Effect::Load { .. } => Self::Load,
+            Effect::Save { .. } => Self::Save,
+        }
+    }
+
+    fn fits(self, completion: &Completion<'_>) -> bool {
+        matches!(
+            (self, completion),
+            (_, Completion::Failed(_))
+                | (Self::Approve, Completion::Approved | Completion::Declined)
+                | (Self::Authorize, Completion::Callback { .. } | Completion::Declined)
+                | (Self::Delete, Completion::Deleted | Completion::Conflict)
+                | (Self::Http, Completion::Http(_))
+                | (Self::Listen, Completion::Listening { .. } | Completion::Declined)
+                | (Self::Load, Completion::Loaded(_))
+                | (Self::Save, Completion::Saved(_) | Completion::Conflict)
+        )
+    }
+}
+
+#[derive(Debug)]
+struct Op {
+    id: OpId,
+    owner: Owner,
+    kind: Kind,
+    deadline_ms: u64,
+    /// Whether it is waited for beyond its deadline: the answer may hold the only refresh token.
+    kept: bool,
+}
+
+/// A handful at most: one for each part of the engine, and a few detached.
+#[derive(Debug, Default)]
+pub(super) struct Ops {
+    next: u64,
+    open: Vec<Op>,
+}
+
+/// How an id stands to the effects that were asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    Fits(Owner),
+    Settled,
+    Unknown,
+    WrongKind,
+}
+
+impl Ops {
+    pub(super) fn open(&mut self, owner: Owner, effect: &Effect, deadline_ms: u64, kept: bool) -> OpId {
+        let id = OpId(self.next);
+        self.next += 1;
+        self.open.push(Op { id, owner, kind: Kind::of(effect), deadline_ms, kept });
+        id
+    }
+
+    pub(super) fn standing(&self, id: OpId, completion: &Completion<'_>) -> Standing {
+        match self.open.iter().find(|op| op.id == id) {
+            Some(op) if op.kind.fits(completion) => Standing::Fits(op.owner),
+            Some(_) => Standing::WrongKind,
+            None if id.0 < self.next => Standing::Settled,
+            None => Standing::Unknown,
+        }
+    }
+
+    pub(super) fn settle(&mut self, id: OpId) {
+        self.open.retain(|op| op.id != id);
+    }
+
+    /// Forgets what `owner` waits for; its answer will be ignored.
+    pub(super) fn settle_all(&mut self, owner: Owner) {
+        self.open.retain(|op| op.owner != owner);
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<u64> {
+        self.open.iter().filter(|op| !op.kept).map(|op| op.deadline_ms).min()
+    }
+
+    /// One whose deadline has passed, settled thereby.
+    pub(super) fn expire(&mut self, now: Now) -> Option<Owner> {
+        let index = self.open.iter().position(|op| !op.kept && op.deadline_ms <= now.mono_ms)?;
+        Some(self.open.remove(index).owner)
+    }
+}

@@ -1,0 +1,224 @@
+//! What goes in and out of an engine beside effects: calls, verdicts, notices.
+
+use std::fmt;
+
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::effect::{Effect, OpId, RecordKind};
+use crate::error::{Error, PeerText};
+use crate::scope::ScopeSet;
+use crate::wire::challenge::ChallengeError;
+
+/// Names a call: one request of the host to the resource, however often it is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallId(pub(crate) u64);
+
+/// The head of a request that is to be authorized.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct RequestHead<'a> {
+    /// The HTTP method.
+    pub method: &'a str,
+    /// The absolute URL.
+    pub url: &'a str,
+    /// Its `Mcp-Method` and `Mcp-Name` headers, if it has them: they tell operations apart when step-ups
+    /// are counted. Without, the URL does.
+    pub headers: Option<&'a HeaderMap>,
+}
+
+impl<'a> RequestHead<'a> {
+    /// A request head.
+    pub const fn new(method: &'a str, url: &'a str) -> Self {
+        Self { method, url, headers: None }
+    }
+
+    /// The same with headers.
+    #[must_use]
+    pub const fn headers(self, headers: &'a HeaderMap) -> Self {
+        Self { headers: Some(headers), ..self }
+    }
+}
+
+/// The head of a response of the resource. Its body is the host's alone.
+#[derive(Clone, Copy, Debug)]
+pub struct ResponseHead<'a> {
+    /// The status code.
+    pub status: u16,
+    /// The header lines.
+    pub headers: &'a HeaderMap,
+}
+
+/// What an engine hands out.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Output {
+    /// What becomes of a call now.
+    Call {
+        /// The call.
+        call: CallId,
+        /// The verdict.
+        verdict: Verdict,
+    },
+    /// Call [`add_entropy`](super::Engine::add_entropy) with at least this many random bytes.
+    NeedEntropy {
+        /// How many bytes.
+        len: usize,
+    },
+    /// For logs and progress displays; needs no reaction.
+    Notice(Notice),
+    /// Perform an effect and answer with [`complete`](super::Engine::complete).
+    Perform {
+        /// Its name.
+        op: OpId,
+        /// When to give up, on the monotonic clock; answer then with a failure.
+        deadline_ms: u64,
+        /// What to do.
+        effect: Effect,
+        /// Why, in words for a log.
+        why: &'static str,
+    },
+}
+
+/// What becomes of a call.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// The response that was reported is the one for the caller. The call is over.
+    Deliver,
+    /// The callback was accepted and its token stored. The call is over.
+    Done,
+    /// It failed. The call is over.
+    Fail(Error),
+    /// Send the request with these headers, then [`report`](super::Engine::report) the response, or
+    /// [`cancel`](super::Engine::cancel) if there is none. It may come several times for one call.
+    Send(Credentials),
+}
+
+/// The headers that authorize a request; replace those of the same name. Empty when there is no token
+/// yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Credentials {
+    authorization: Option<HeaderValue>,
+}
+
+impl Credentials {
+    pub(crate) fn bearer(value: HeaderValue) -> Self {
+        Self { authorization: Some(value) }
+    }
+
+    /// The headers to set.
+    pub fn iter(&self) -> impl Iterator<Item = (HeaderName, &HeaderValue)> {
+        self.authorization.iter().map(|value| (http::header::AUTHORIZATION, value))
+    }
+
+    /// Sets them on a request's headers, and removes an `Authorization` header when there is no token:
+    /// whatever the caller put there was not meant for this resource.
+    pub fn apply(&self, headers: &mut HeaderMap) {
+        match &self.authorization {
+            Some(value) => {
+                headers.insert(http::header::AUTHORIZATION, value.clone());
+            }
+            None => {
+                headers.remove(http::header::AUTHORIZATION);
+            }
+        }
+    }
+
+    /// Whether there is no token yet.
+    pub fn is_empty(&self) -> bool {
+        self.authorization.is_none()
+    }
+}
+
+/// Something that happened; never with a secret in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Notice {
+    /// A callback was ignored: it answers nothing that was asked.
+    CallbackIgnored,
+    /// The resource answered with a challenge.
+    Challenged {
+        /// 401 or 403.
+        status: u16,
+        /// `error` of the challenge.
+        error: Option<PeerText>,
+        /// `scope` of the challenge.
+        scope: ScopeSet,
+    },
+    /// The tokens are gone: refused for good, or forgotten on request.
+    Forgotten,
+    /// The resource names another authorization server than before.
+    IssuerChanged {
+        /// Before.
+        from: PeerText,
+        /// Now.
+        to: PeerText,
+    },
+    /// A part of a `WWW-Authenticate` header could not be read and was passed over.
+    MalformedChallenge(ChallengeError),
+    /// A record in the store could not be read; it is replaced.
+    RecordUnreadable {
+        /// Which kind.
+        kind: RecordKind,
+    },
+    /// The client was registered.
+    Registered {
+        /// Its id.
+        client_id: PeerText,
+    },
+    /// A record that only saves time later could not be stored.
+    StoreFailed {
+        /// Which kind.
+        kind: RecordKind,
+    },
+    /// A token was issued and stored.
+    TokenIssued {
+        /// Its scopes; empty when the server named none.
+        scope: ScopeSet,
+        /// Its lifetime.
+        expires_in_s: Option<u64>,
+        /// Whether it can be renewed without the user.
+        refreshable: bool,
+        /// Whether it was renewed just so.
+        refreshed: bool,
+    },
+    /// Tokens that another process stored are used.
+    TokensAdopted,
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CallbackIgnored => f.write_str("a callback that answers nothing was ignored"),
+            Self::Challenged { status, error, scope } => {
+                write!(f, "the resource answered {status}")?;
+                if let Some(error) = error {
+                    write!(f, " {error}")?;
+                }
+                if !scope.is_empty() {
+                    write!(f, " and asks for: {scope}")?;
+                }
+                Ok(())
+            }
+            Self::Forgotten => f.write_str("the tokens are gone"),
+            Self::IssuerChanged { from, to } => {
+                write!(f, "the authorization server changed from {from} to {to}")
+            }
+            Self::MalformedChallenge(error) => error.fmt(f),
+            Self::RecordUnreadable { kind } => write!(f, "the {kind} record could not be read"),
+            Self::Registered { client_id } => write!(f, "registered as {client_id}"),
+            Self::StoreFailed { kind } => write!(f, "the {kind} record could not be stored"),
+            Self::TokenIssued { scope, expires_in_s, refreshable, refreshed } => {
+                f.write_str(if *refreshed { "token renewed" } else { "token issued" })?;
+                if !scope.is_empty() {
+                    write!(f, " for: {scope}")?;
+                }
+                if let Some(seconds) = expires_in_s {
+                    write!(f, ", valid for {seconds} s")?;
+                }
+                f.write_str(if *refreshable { ", can be renewed" } else { ", cannot be renewed" })
+            }
+            Self::TokensAdopted => f.write_str("another process stored newer tokens; they are used"),
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! What is stored, and how: JSON with a version. Expiry is an absolute time; credentials stand with the
+//! issuer they belong to.
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use url::Url;
+
+use crate::client::config::Config;
+use crate::client::grant::{AccessToken, Grant, Tokens};
+use crate::limits;
+use crate::scope::ScopeSet;
+use crate::secret::Secret;
+use crate::wire::authorization::AuthorizationUrl;
+use crate::wire::client_auth::{Client, ClientAuthMethod};
+use crate::wire::server_metadata::Issuer;
+
+const VERSION: u32 = 1;
+
+/// A record and the version that it is written in.
+#[derive(Serialize, Deserialize)]
+struct Versioned<T> {
+    v: u32,
+    #[serde(flatten)]
+    record: T,
+}
+
+/// A record of another version, or none at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unreadable;
+
+pub(crate) fn write<T: Serialize>(record: &T) -> Secret {
+    // One allocation that is large enough for usual tokens, so that growing leaves no copies behind.
+    let mut text = Vec::with_capacity(16 * 1024);
+    // Strings, numbers and lists: writing them to memory cannot fail.
+    let _ = serde_json::to_writer(&mut text, &Versioned { v: VERSION, record });
+    Secret::from(String::from_utf8(text).unwrap_or_default())
+}
+
+pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Unreadable> {
+    if bytes.len() > limits::RECORD {
+        return Err(Unreadable);
+    }
+    match serde_json::from_slice::<Versioned<T>>(bytes) {
+        Ok(Versioned { v: VERSION, record }) => Ok(record),
+        _ => Err(Unreadable),
+    }
+}
+
+/// Which issuer is trusted for the resource.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct BindingRecord {
+    pub(crate) issuer: Box<str>,
+    /// The issuer to which pre-registered clients belong that were configured without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) preregistered_with: Option<Box<str>>,
+}
+
+/// A client that registered itself.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct RegistrationRecord {
+    pub(crate) client: ClientRecord,
+    pub(crate) redirect_uri: Box<str>,
+    pub(crate) secret_expires_at: Option<u64>,
+}
+
+/// A client. The secret of a pre-registered one stays in the configuration, where it can be changed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ClientRecord {
+    id: Box<str>,
+    #[serde(with = "optional_secret", skip_serializing_if = "Option::is_none", default)]
+    secret: Option<Secret>,
+    method: ClientAuthMethod,
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    preregistered: bool,
+}
+
+impl ClientRecord {
+    pub(crate) fn of(client: &Client, config: &Config) -> Self {
+        let preregistered = config.preregistered.iter().any(|own| own.id == client.id);
+        Self {
+            id: client.id.clone(),
+            secret: client.secret.clone().filter(|_| !preregistered),
+            method: client.method,
+            preregistered,
+        }
+    }
+
+    /// `None` for a pre-registered client that is not configured any more.
+    pub(crate) fn into_client(self, config: &Config) -> Option<Client> {
+        let secret = if self.preregistered {
+            config.preregistered.iter().find(|own| own.id == self.id)?.secret.clone()
+        } else {
+            self.secret
+        };
+        Some(Client { id: self.id, secret, method: self.method })
+    }
+}
+
+/// Tokens, and all that is needed to renew them without asking anyone but the token endpoint.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct GrantRecord {
+    issuer: Box<str>,
+    token_endpoint: Url,
+    client: ClientRecord,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource: Option<Box<str>>,
+    #[serde(with = "optional_secret", skip_serializing_if = "Option::is_none", default)]
+    access_token: Option<Secret>,
+    /// In seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lifetime_s: Option<u64>,
+    #[serde(with = "optional_secret", skip_serializing_if = "Option::is_none", default)]
+    refresh_token: Option<Secret>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    granted: Option<ScopeSet>,
+    requested: ScopeSet,
+    /// Until when one process may use the refresh token, in seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claimed_until: Option<u64>,
+}
+
+impl GrantRecord {
+    pub(crate) fn of(grant: &Grant, claimed_until: Option<u64>, config: &Config) -> Self {
+        Self {
+            issuer: grant.issuer.as_str().into(),
+            token_endpoint: grant.token_endpoint.clone(),
+            client: ClientRecord::of(&grant.client, config),
+            resource: grant.resource.clone(),
+            access_token: grant.tokens.access.as_ref().map(|access| Secret::from(access.expose())),
+            expires_at: grant.tokens.expires_at,
+            lifetime_s: grant.tokens.lifetime_s,
+            refresh_token: grant.tokens.refresh.clone(),
+            granted: grant.granted.clone(),
+            requested: grant.requested.clone(),
+            claimed_until,
+        }
+    }
+
+    /// The grant, and until when a process claims its refresh token.
+    pub(crate) fn into_grant(self, config: &Config) -> Result<(Grant, Option<u64>), Unreadable> {
+        let access = match &self.access_token {
+            Some(token) => Some(AccessToken::new(token.expose()).ok_or(Unreadable)?),
+            None => None,
+        };
+        let tokens = Tokens {
+            access,
+            expires_at: self.expires_at,
+            expires_mono_ms: None,
+            lifetime_s: self.lifetime_s,
+            refresh: self.refresh_token,
+        };
+        let grant = Grant {
+            issuer: Issuer::trusted(&self.issuer),
+            token_endpoint: self.token_endpoint,
+            client: self.client.into_client(config).ok_or(Unreadable)?,
+            resource: self.resource,
+            tokens,
+            granted: self.granted,
+            requested: self.requested,
+        };
+        Ok((grant, self.claimed_until))
+    }
+}
+
+/// The authorizations that wait for a browser; several when several processes ask at once.
+#[derive(Default, Serialize, Deserialize)]
+pub(crate) struct PendingRecord {
+    pub(crate) authorizations: Vec<PendingAuthorization>,
+}
+
+/// What was recorded before the browser left (MCP "Authorization Response Validation"), and what is
+/// needed to go on after a restart.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct PendingAuthorization {
+    #[serde(with = "secret")]
+    pub(crate) state: Secret,
+    #[serde(with = "secret")]
+    pub(crate) verifier: Secret,
+    #[serde(with = "secret")]
+    pub(crate) url: Secret,
+    pub(crate) issuer: Box<str>,
+    pub(crate) iss_parameter_supported: bool,
+    pub(crate) redirect_uri: Box<str>,
+    pub(crate) token_endpoint: Url,
+    pub(crate) client: ClientRecord,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) resource: Option<Box<str>>,
+    pub(crate) scopes: ScopeSet,
+    /// When it is worthless, in seconds since 1970.
+    pub(crate) expires_at: u64,
+}
+
+impl PendingAuthorization {
+    /// The page, if what was recorded is one.
+    pub(crate) fn url(&self) -> Option<AuthorizationUrl> {
+        let url = Url::parse(self.url.expose()).ok()?;
+        matches!(url.scheme(), "https" | "http").then(|| AuthorizationUrl::from_record(url))
+    }
+}
+
+mod secret {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use crate::secret::Secret;
+
+    pub(super) fn serialize<S: Serializer>(secret: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(secret.expose())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
+        String::deserialize(deserializer).map(Secret::from)
+    }
+}
+
+mod optional_secret {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use crate::secret::Secret;
+
+    pub(super) fn serialize<S: Serializer>(
+        secret: &Option<Secret>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match secret {
+            Some(secret) => serializer.serialize_some(secret.expose()),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Secret>, D::Error> {
+        Ok(Option::<String>::deserialize(deserializer)?.map(Secret::from))
+    }
+}

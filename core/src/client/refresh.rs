@@ -1,0 +1,409 @@
+//! Renewing tokens, alone or beside other processes that hold the same ones.
+//!
+//! Where refresh tokens rotate, using one twice can cost the whole grant (RFC 9700 4.14.2). So a refresh
+//! is claimed in the store first; who loses the claim waits and takes the winner's tokens.
+
+use super::acquire::Cause;
+use super::calls::Stage;
+use super::grant::{Freshness, Grant};
+use super::ops::Owner;
+use super::output::{CallId, Notice};
+use super::record::{self, GrantRecord};
+use super::respond::Challenged;
+use super::{Engine, effect_error};
+use crate::effect::{Effect, RecordKind, RecordRevision, Stored};
+use crate::error::{Error, Exchange, Failure, FailureKind, Refused, Work};
+use crate::limits;
+use crate::scope::ScopeSet;
+use crate::time::Now;
+use crate::wire::HttpResponse;
+use crate::wire::token::{self, Grant as TokenGrant, Issued, TokenRequest};
+
+/// A refresh on its way.
+#[derive(Debug)]
+pub(super) struct Refresh {
+    pub(super) step: Step,
+    /// Rounds lost to other writers of the store.
+    rounds: u8,
+    /// When calls stop waiting for the token request.
+    overdue_ms: u64,
+    /// Whether they were told.
+    told_overdue: bool,
+}
+
+/// What a refresh waits for; named by `transitions`.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// For the store to accept that this engine uses the refresh token.
+    Claiming,
+    /// For the stored record, which may be newer.
+    Reloading(Reload),
+    /// For the token endpoint.
+    Requesting,
+    /// For the new tokens to be stored.
+    Saving(Box<Grant>),
+    /// For the mark that the grant is revoked to be stored.
+    SavingRevoked,
+    /// For another process to end its refresh.
+    WaitingForClaim { until_ms: u64 },
+}
+
+/// Why the stored record is looked at.
+#[derive(Debug)]
+pub(super) enum Reload {
+    /// Somebody else wrote it.
+    Conflict,
+    /// The server did not accept the refresh token.
+    Rejected,
+    /// Somebody else wrote it while these new tokens were on their way.
+    SaveConflict(Box<Grant>),
+}
+
+impl Refresh {
+    pub(super) fn next_timeout(&self) -> Option<u64> {
+        match &self.step {
+            Step::WaitingForClaim { until_ms } => Some(*until_ms),
+            Step::Requesting if self.overdue_ms != u64::MAX && !self.told_overdue => Some(self.overdue_ms),
+            _ => None,
+        }
+    }
+}
+
+impl Engine {
+    /// Lets a call wait for a refresh, and starts one if none is under way.
+    pub(super) fn wait_for_refresh(&mut self, now: Now, call: CallId, challenged: bool) {
+        if self.refresh.as_ref().is_some_and(|refresh| refresh.overdue_ms <= now.mono_ms) {
+            self.fail_call(call, timed_out());
+            return;
+        }
+        self.set_stage(call, Stage::WaitingForRefresh { challenged });
+        self.start_refresh(now);
+    }
+
+    /// Remembers a challenge for the case that refreshing leads nowhere.
+    pub(super) fn keep_challenge(&mut self, challenged: Challenged) {
+        self.last_challenge = Some(Box::new(challenged));
+    }
+
+    fn start_refresh(&mut self, now: Now) {
+        if self.refresh.is_some() {
+            return;
+        }
+        let mut refresh = Box::new(Refresh {
+            step: Step::Requesting,
+            rounds: 0,
+            overdue_ms: u64::MAX,
+            told_overdue: false,
+        });
+        if self.grant.unsaved
+            && let Some(grant) = self.grant.grant.clone()
+        {
+            // These tokens are new; the store was not able to take them before.
+            refresh.step = self.save_refreshed(now, grant);
+        } else {
+            refresh.step = self.claim_or_request(now, &mut refresh);
+        }
+        self.refresh = Some(refresh);
+    }
+
+    fn claim_or_request(&mut self, now: Now, refresh: &mut Refresh) -> Step {
+        if !self.config.shared_store || self.grant.claimed_until > now.unix_s {
+            return self.request_refresh(now, refresh);
+        }
+        let claimed_until = now.unix_s.saturating_add(limits::CLAIM_S);
+        if let Some(grant) = self.grant.grant.clone() {
+            let expect = self.grant.revision;
+            let why = "the refresh token is claimed, so that no other process uses it too";
+            self.write_grant(now, Owner::Refresh, &grant, Some(claimed_until), expect, why);
+            self.grant.claimed_until = claimed_until;
+        }
+        Step::Claiming
+    }
+
+    pub(super) fn request_refresh(&mut self, now: Now, refresh: &mut Refresh) -> Step {
+        if let Some(grant) = self.grant.grant.clone()
+            && let Some(request) = refresh_request(&grant, |request| request.request(&self.config.quirks))
+        {
+            let effect = Effect::Http { request: Box::new(request), max_body: limits::TOKEN_BODY };
+            let why = match self.grant.rejected {
+                true => "the resource rejects the token; a new one can be had without the user",
+                false => "the token expires; a new one can be had without the user",
+            };
+            self.perform_token(now, Owner::Refresh, effect, why);
+            refresh.overdue_ms = now.mono_ms.saturating_add(limits::TOKEN_WAIT_MS);
+        }
+        Step::Requesting
+    }
+
+    /// Stores a grant.
+    pub(super) fn write_grant(
+        &mut self,
+        now: Now,
+        owner: Owner,
+        grant: &Grant,
+        claimed_until: Option<u64>,
+        expect: Option<RecordRevision>,
+        why: &'static str,
+    ) {
+        let effect = Effect::Save {
+            key: self.key(RecordKind::Grant, Some(&grant.issuer)),
+            record: record::write(&GrantRecord::of(grant, claimed_until, &self.config)),
+            expect,
+        };
+        self.perform(now, owner, effect, limits::STORE_MS, why);
+    }
+
+    pub(super) fn save_refreshed(&mut self, now: Now, grant: Box<Grant>) -> Step {
+        let expect = self.grant.revision;
+        self.write_grant(now, Owner::Refresh, &grant, None, expect, "a token is stored before it is used");
+        Step::Saving(grant)
+    }
+
+    /// The token endpoint answered.
+    pub(super) fn on_refresh_answer(
+        &mut self,
+        now: Now,
+        mut refresh: Box<Refresh>,
+        response: &HttpResponse<'_>,
+    ) {
+        let Some(grant) = self.grant.grant.clone() else { return self.give_up_refresh(now) };
+        let quirks = &self.config.quirks;
+        let answer = refresh_request(&grant, |request| token::read(&request, response, quirks));
+        refresh.overdue_ms = u64::MAX;
+        match answer {
+            Some(Ok(issued)) => {
+                self.notice_issued(&grant, &issued);
+                refresh.step = self.save_refreshed(now, Box::new(grant.renewed(&issued, now)));
+                self.refresh = Some(refresh);
+            }
+            Some(Err(Error::Refused(Refused::Token { code, .. })))
+                if code == "invalid_grant" || code == "invalid_client" || code == "unauthorized_client" =>
+            {
+                // Another process may have been faster; its tokens are in the store then.
+                refresh.step = self.reload(now, Reload::Rejected);
+                self.refresh = Some(refresh);
+            }
+            Some(Err(error)) => self.fail_refresh(now, &error),
+            None => self.give_up_refresh(now),
+        }
+    }
+
+    fn notice_issued(&mut self, grant: &Grant, issued: &Issued) {
+        self.notice(Notice::TokenIssued {
+            scope: issued.scope.clone().unwrap_or_else(|| grant.effective_scopes().clone()),
+            expires_in_s: issued.expires_in_s,
+            refreshable: issued.refresh_token.is_some() || grant.tokens.refresh.is_some(),
+            refreshed: true,
+        });
+    }
+
+    pub(super) fn reload(&mut self, now: Now, reload: Reload) -> Step {
+        let issuer = self.grant.grant.as_ref().map(|grant| grant.issuer.clone());
+        let key = self.key(RecordKind::Grant, issuer.as_ref());
+        let why = match reload {
+            Reload::Rejected => "another process may have renewed the token already",
+            Reload::Conflict | Reload::SaveConflict(_) => "another process wrote the tokens",
+        };
+        self.load(now, Owner::Refresh, key, why);
+        Step::Reloading(reload)
+    }
+
+    /// The stored record is here.
+    pub(super) fn on_reloaded(
+        &mut self,
+        now: Now,
+        mut refresh: Box<Refresh>,
+        reload: Reload,
+        stored: Option<Stored<'_>>,
+    ) {
+        refresh.rounds += 1;
+        if refresh.rounds > limits::STORE_ROUNDS {
+            let failure = Failure::new(FailureKind::Other, "other processes keep writing the record");
+            return self.fail_refresh(now, &effect_error(Work::Store, failure));
+        }
+        let unchanged = stored.is_some_and(|stored| Some(stored.revision) == self.grant.revision);
+        let read = stored.and_then(|stored| {
+            let grant =
+                record::read(stored.record).and_then(|record: GrantRecord| record.into_grant(&self.config));
+            Some((grant.ok()?, stored.revision))
+        });
+        let revision = stored.map(|stored| stored.revision);
+        let Some(((theirs, claimed_until), _)) = read else {
+            // Nothing, or nothing readable: what this engine holds is all there is.
+            self.grant.revision = revision;
+            return match reload {
+                Reload::SaveConflict(ours) => {
+                    refresh.step = self.save_refreshed(now, ours);
+                    self.refresh = Some(refresh);
+                }
+                Reload::Conflict => {
+                    refresh.step = self.claim_or_request(now, &mut refresh);
+                    self.refresh = Some(refresh);
+                }
+                Reload::Rejected => self.revoke(now, refresh),
+            };
+        };
+        let base = self.grant.grant.as_ref();
+        let same_refresh_token = base.is_some_and(|base| base.tokens.refresh == theirs.tokens.refresh);
+        match reload {
+            // Somebody claimed the old refresh token while ours was used: ours are the newer tokens.
+            Reload::SaveConflict(ours) if same_refresh_token => {
+                self.grant.revision = revision;
+                refresh.step = self.save_refreshed(now, ours);
+                self.refresh = Some(refresh);
+            }
+            // The server's word stands, unless another process is just renewing with the same token.
+            Reload::Rejected if same_refresh_token && (unchanged || claimed_until <= Some(now.unix_s)) => {
+                self.grant.revision = revision;
+                self.revoke(now, refresh);
+            }
+            _ => self.adopt(now, refresh, theirs, revision, claimed_until.unwrap_or(0)),
+        }
+    }
+
+    /// Uses what another process stored.
+    fn adopt(
+        &mut self,
+        now: Now,
+        mut refresh: Box<Refresh>,
+        theirs: Grant,
+        revision: Option<RecordRevision>,
+        claimed_until: u64,
+    ) {
+        let access = |grant: &Grant| grant.tokens.access.as_ref().map(|access| access.expose().to_owned());
+        let same_access = self.grant.grant.as_ref().is_some_and(|ours| access(ours) == access(&theirs));
+        if same_access {
+            self.grant.revision = revision;
+            self.grant.grant = Some(Box::new(theirs));
+            self.grant.claimed_until = 0;
+        } else {
+            self.grant.replace(theirs, revision);
+            self.notice(Notice::TokensAdopted);
+        }
+        if self.grant.freshness(now, self.config.refresh_early_s) == Freshness::Fresh {
+            return self.finish_refresh(now);
+        }
+        if !self.grant.is_refreshable() {
+            return self.give_up_refresh(now);
+        }
+        if claimed_until > now.unix_s {
+            let until_ms = now.mono_ms.saturating_add(limits::CLAIM_POLL_MS);
+            refresh.rounds = 0; // waiting for a claim is not losing a race; it ends by itself
+            refresh.step = Step::WaitingForClaim { until_ms };
+        } else {
+            refresh.step = self.claim_or_request(now, &mut refresh);
+        }
+        self.refresh = Some(refresh);
+    }
+
+    /// The server took the grant back, and nobody has a newer one.
+    fn revoke(&mut self, now: Now, mut refresh: Box<Refresh>) {
+        let Some(grant) = self.grant.grant.as_deref() else { return self.give_up_refresh(now) };
+        let revoked = grant.revoked();
+        let expect = self.grant.revision;
+        let why = "the tokens are worthless; only what was asked for is kept";
+        self.write_grant(now, Owner::Refresh, &revoked, None, expect, why);
+        refresh.step = Step::SavingRevoked;
+        self.refresh = Some(refresh);
+    }
+
+    /// The mark is stored, or somebody else stored something newer that counts instead.
+    pub(super) fn on_revoked(&mut self, now: Now, saved: Option<RecordRevision>) {
+        if let Some(grant) = self.grant.grant.as_deref() {
+            let revoked = grant.revoked();
+            self.grant.replace(revoked, saved.or(self.grant.revision));
+        }
+        self.notice(Notice::Forgotten);
+        self.give_up_refresh(now);
+    }
+
+    /// New tokens are in use: everybody who waits is sent.
+    pub(super) fn finish_refresh(&mut self, now: Now) {
+        self.refresh = None;
+        self.last_challenge = None;
+        for call in self.calls.at(is_waiting) {
+            self.dispatch(now, call);
+        }
+    }
+
+    /// Only the user can help. Calls that were challenged wait for that; the others find out by asking
+    /// without a token, which brings the challenge.
+    pub(super) fn give_up_refresh(&mut self, now: Now) {
+        self.refresh = None;
+        let challenged = self.last_challenge.take().map(|challenged| *challenged).unwrap_or_default();
+        for call in self.calls.at(is_waiting) {
+            let was_challenged = self
+                .calls
+                .get_mut(call)
+                .is_some_and(|open| matches!(open.stage, Stage::WaitingForRefresh { challenged: true }));
+            if was_challenged {
+                self.acquire(now, call, Cause::Unauthorized, challenged.clone(), ScopeSet::new());
+            } else {
+                self.dispatch(now, call);
+            }
+        }
+    }
+
+    /// It did not work this time. A token that is valid still is used; the next call may try again.
+    pub(super) fn fail_refresh(&mut self, now: Now, error: &Error) {
+        self.refresh = None;
+        self.last_challenge = None;
+        if !self.grant.unsaved && self.grant.freshness(now, 0) == Freshness::Fresh {
+            self.grant.pause_until_ms = now.mono_ms.saturating_add(limits::REFRESH_PAUSE_MS);
+            for call in self.calls.at(is_waiting) {
+                self.send(call);
+            }
+        } else {
+            self.fail_calls(is_waiting, error);
+        }
+        self.release_claim(now);
+    }
+
+    /// Lets other processes try at once. Nobody waits for that.
+    fn release_claim(&mut self, now: Now) {
+        if self.grant.claimed_until <= now.unix_s || self.grant.unsaved {
+            return;
+        }
+        self.grant.claimed_until = 0;
+        if let Some(grant) = self.grant.grant.clone() {
+            let (owner, expect) = (Owner::Detached(RecordKind::Grant), self.grant.revision);
+            let why = "the refresh token was not used up; other processes may try";
+            self.write_grant(now, owner, &grant, None, expect, why);
+        }
+    }
+
+    pub(super) fn refresh_timeout(&mut self, now: Now) {
+        let Some(mut refresh) = self.refresh.take() else { return };
+        match refresh.step {
+            Step::WaitingForClaim { until_ms } if until_ms <= now.mono_ms => {
+                refresh.step = self.reload(now, Reload::Conflict);
+            }
+            Step::Requesting if refresh.overdue_ms <= now.mono_ms => {
+                // The request goes on: its answer may hold the only refresh token.
+                self.fail_calls(is_waiting, &timed_out());
+                refresh.told_overdue = true;
+            }
+            _ => {}
+        }
+        self.refresh = Some(refresh);
+    }
+}
+
+fn is_waiting(stage: &Stage) -> bool {
+    matches!(stage, Stage::WaitingForRefresh { .. })
+}
+
+fn timed_out() -> Error {
+    effect_error(Work::Exchange(Exchange::RefreshToken), Failure::new(FailureKind::TimedOut, ""))
+}
+
+/// The token request for the refresh token of a grant, if it has one.
+fn refresh_request<T>(grant: &Grant, then: impl FnOnce(TokenRequest<'_>) -> T) -> Option<T> {
+    let refresh_token = grant.tokens.refresh.as_ref()?;
+    Some(then(TokenRequest {
+        endpoint: &grant.token_endpoint,
+        client: &grant.client,
+        grant: TokenGrant::RefreshToken { refresh_token },
+        resource: grant.resource.as_deref(),
+    }))
+}

@@ -1,0 +1,151 @@
+//! What the resource's responses mean: 401 and 403 told apart, everything else delivered.
+
+use http::header::HeaderMap;
+use url::Url;
+
+use super::Engine;
+use super::acquire::Cause;
+use super::calls::Stage;
+use super::output::{CallId, Notice, ResponseHead, Verdict};
+use crate::error::{Error, Exchange, PeerMisbehaved, Refused};
+use crate::limits;
+use crate::scope::ScopeSet;
+use crate::time::Now;
+use crate::wire::challenge::Challenges;
+
+/// What a challenge says that matters to the engine.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Challenged {
+    /// `scope`; empty when there is none.
+    pub(super) scope: ScopeSet,
+    /// `resource_metadata`, if it passes the policy.
+    pub(super) metadata_url: Option<Url>,
+    insufficient_scope: bool,
+}
+
+impl Challenged {
+    pub(super) fn for_scope(scope: ScopeSet) -> Self {
+        Self { scope, ..Self::default() }
+    }
+}
+
+impl Engine {
+    pub(super) fn respond(&mut self, now: Now, call: CallId, response: ResponseHead<'_>) {
+        let outcome = match response.status {
+            401 => self.on_unauthorized(now, call, response.headers),
+            403 => self.on_forbidden(now, call, response.headers),
+            _ => {
+                self.on_accepted(call);
+                self.end_call(call, Verdict::Deliver);
+                Ok(())
+            }
+        };
+        if let Err(error) = outcome {
+            self.fail_call(call, error);
+        }
+    }
+
+    /// The token, if there was one, is good.
+    fn on_accepted(&mut self, call: CallId) {
+        if self.calls.get_mut(call).is_some_and(|open| open.generation != 0) {
+            self.rejected_ms = None;
+        }
+    }
+
+    /// 401: the token is missing, expired, revoked, or for another resource.
+    fn on_unauthorized(&mut self, now: Now, call: CallId, headers: &HeaderMap) -> Result<(), Error> {
+        let challenged = self.read_challenge(401, headers)?;
+        let Some(open) = self.calls.get_mut(call) else { return Ok(()) };
+        let (generation, refreshed, authorized) = (open.generation, open.refreshed, open.authorized);
+        if generation != self.grant.generation && self.grant.access().is_some() && !self.grant.rejected {
+            self.dispatch(now, call); // there is a newer token than the one that was rejected
+            return Ok(());
+        }
+        if generation != 0 && generation == self.grant.generation {
+            self.grant.rejected = true;
+        }
+        if let Some(acquisition) = &mut self.acquisition
+            && acquisition.is_for_everyone()
+        {
+            self.wait_for_acquisition(now, call, Stage::acquisition());
+            return Ok(());
+        }
+        if self.refresh.is_some() || self.grant.is_refreshable() && !refreshed && generation != 0 {
+            if let Some(open) = self.calls.get_mut(call) {
+                open.refreshed = true;
+            }
+            self.keep_challenge(challenged);
+            self.wait_for_refresh(now, call, true);
+            return Ok(());
+        }
+        // A server that rejects what was issued for it just now would open one browser after another.
+        let pausing =
+            self.rejected_ms.is_some_and(|at| now.mono_ms.saturating_sub(at) < limits::REJECTED_PAUSE_MS);
+        if authorized || pausing {
+            self.rejected_ms.get_or_insert(now.mono_ms);
+            return Err(Refused::TokenRejected.into());
+        }
+        self.acquire(now, call, Cause::Unauthorized, challenged, ScopeSet::new());
+        Ok(())
+    }
+
+    /// 403: either the resource's own business, or a token that lacks scope (RFC 6750 3.1).
+    fn on_forbidden(&mut self, now: Now, call: CallId, headers: &HeaderMap) -> Result<(), Error> {
+        let challenged = self.read_challenge(403, headers)?;
+        self.on_accepted(call);
+        if !challenged.insufficient_scope {
+            self.end_call(call, Verdict::Deliver);
+            return Ok(());
+        }
+        let Some(open) = self.calls.get_mut(call) else { return Ok(()) };
+        let (generation, operation, stepped_up) = (open.generation, open.operation, open.stepped_up);
+        if generation != self.grant.generation && self.grant.access().is_some() && !self.grant.rejected {
+            self.dispatch(now, call); // a newer token may have the scope
+            return Ok(());
+        }
+        let demanded = challenged.scope.clone();
+        let insufficient = Refused::InsufficientScope { demanded: demanded.clone() };
+        if let Some(grant) = &self.grant.grant {
+            // What the token carries already, or what the user was asked for on account of this very
+            // call, no further authorization will bring.
+            let futile =
+                grant.effective_scopes().covers(&demanded) || stepped_up && grant.requested.covers(&demanded);
+            if futile {
+                return Err(insufficient.into());
+            }
+        }
+        if !self.step_ups.allow(operation, &demanded, now) {
+            return Err(insufficient.into());
+        }
+        if let Some(open) = self.calls.get_mut(call) {
+            open.stepped_up = true;
+        }
+        self.acquire(now, call, Cause::StepUp, challenged, demanded);
+        Ok(())
+    }
+
+    /// Reads the challenge of a response. A header that cannot be read counts as none: the well-known
+    /// URLs may still lead on.
+    fn read_challenge(&mut self, status: u16, headers: &HeaderMap) -> Result<Challenged, Error> {
+        let (challenges, error) = Challenges::of(headers);
+        if let Some(error) = error {
+            self.notice(Notice::MalformedChallenge(error));
+        }
+        let Some(bearer) = challenges.bearer() else {
+            if status == 401 {
+                self.notice(Notice::Challenged { status, error: None, scope: ScopeSet::new() });
+            }
+            return Ok(Challenged::default());
+        };
+        let exchange = Exchange::Challenge;
+        let scope = bearer.scope().map_err(|_| PeerMisbehaved::Scope { exchange })?.unwrap_or_default();
+        let insufficient_scope = bearer.is_insufficient_scope();
+        if status == 401 || insufficient_scope {
+            let error = bearer.error().map(crate::error::PeerText::new);
+            self.notice(Notice::Challenged { status, error, scope: scope.clone() });
+        }
+        let read_url = |text| self.config.urls.read(text, "resource_metadata", &self.config.resource);
+        let metadata_url = bearer.resource_metadata().map(read_url).transpose()?;
+        Ok(Challenged { scope, metadata_url, insufficient_scope })
+    }
+}

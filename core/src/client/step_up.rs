@@ -1,0 +1,74 @@
+//! How often an operation may lead to a step-up.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use crate::limits;
+use crate::scope::ScopeSet;
+use crate::time::Now;
+
+/// Step-ups that were tried, by operation and scopes (MCP "Step-Up Authorization Flow": clients track
+/// scope upgrade attempts).
+#[derive(Debug, Default)]
+pub(super) struct StepUps(Vec<Attempts>);
+
+#[derive(Debug)]
+struct Attempts {
+    key: u64,
+    count: u8,
+    last_ms: u64,
+}
+
+impl StepUps {
+    /// Counts an attempt; whether it is allowed.
+    pub(super) fn allow(&mut self, operation: u64, scopes: &ScopeSet, now: Now) -> bool {
+        self.0.retain(|attempts| now.mono_ms.saturating_sub(attempts.last_ms) < limits::STEP_UP_WINDOW_MS);
+        let mut hasher = DefaultHasher::new();
+        operation.hash(&mut hasher);
+        scopes.iter().for_each(|scope| scope.hash(&mut hasher));
+        let key = hasher.finish();
+        if let Some(attempts) = self.0.iter_mut().find(|attempts| attempts.key == key) {
+            if attempts.count >= limits::STEP_UPS_PER_OPERATION {
+                return false;
+            }
+            attempts.count += 1;
+            attempts.last_ms = now.mono_ms;
+            return true;
+        }
+        if self.0.len() >= limits::STEP_UP_OPERATIONS {
+            // The oldest makes room: memory stays bounded, and what is tried now is what counts.
+            if let Some(oldest) = (0..self.0.len()).min_by_key(|index| self.0.get(*index).map(|a| a.last_ms))
+            {
+                self.0.remove(oldest);
+            }
+        }
+        self.0.push(Attempts { key, count: 1, last_ms: now.mono_ms });
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limit_per_operation_and_scopes() {
+        let mut step_ups = StepUps::default();
+        let (a, b) = (ScopeSet::parse("a").unwrap(), ScopeSet::parse("b").unwrap());
+        let now = Now::new(0, 0);
+        for _ in 0..limits::STEP_UPS_PER_OPERATION {
+            assert!(step_ups.allow(1, &a, now));
+        }
+        assert!(!step_ups.allow(1, &a, now));
+        assert!(step_ups.allow(1, &b, now) && step_ups.allow(2, &a, now), "others are not affected");
+        assert!(step_ups.allow(1, &a, now.plus_ms(limits::STEP_UP_WINDOW_MS)), "it is forgotten in time");
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let mut step_ups = StepUps::default();
+        for operation in 0..10_000 {
+            assert!(step_ups.allow(operation, &ScopeSet::new(), Now::new(operation, 0)));
+        }
+        assert_eq!(step_ups.0.len(), limits::STEP_UP_OPERATIONS);
+    }
+}

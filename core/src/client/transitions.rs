@@ -1,0 +1,576 @@
+//! What each answer leads to: all transitions of the engine's three machines.
+//!
+//! | machine | waits for | answer | then |
+//! |---|---|---|---|
+//! | startup | binding | loaded | the grant of its issuer, or done when there is none |
+//! | | grant | loaded | done: waiting calls are dispatched |
+//! | refresh | claim | saved | the token request |
+//! | | | conflict | look at the record |
+//! | | token answer | issued | save it |
+//! | | | refused for good | look at the record, then mark as revoked |
+//! | | | refused for now | the token is used while it is valid, else calls fail |
+//! | | record | newer | use it, wait for its claim, or claim again |
+//! | | save | saved | waiting calls are sent |
+//! | | | conflict | look at the record |
+//! | | another's claim | time | look at the record |
+//! | acquisition | a record, a document, an answer of the host | as asked for | plan the next step |
+//! | | a document | not there | plan the next step |
+//! | | the browser | callback | the token request |
+//! | | token answer | issued | save it, then waiting calls are sent |
+//! | | save | conflict | load the record, then plan again |
+//! | any | anything | failed | calls that wait for the machine fail |
+
+use super::acquire::{self, Acquisition, Cause, End, Known, Resource, Step};
+use super::calls::Stage;
+use super::grant::{Grant, Tokens};
+use super::ops::Owner;
+use super::output::{Notice, Verdict};
+use super::record::{self, GrantRecord, PendingRecord, RegistrationRecord};
+use super::refresh::{self, Reload};
+use super::respond::Challenged;
+use super::{Engine, Startup, effect_error, unexpected};
+use crate::effect::{Completion, RecordKind, RecordRevision, Stored};
+use crate::error::{Error, Failure, FailureKind, PeerIncompatible, PeerMisbehaved, PeerText, Refused, Work};
+use crate::limits;
+use crate::time::Now;
+use crate::wire::HttpResponse;
+use crate::wire::callback::Callback;
+use crate::wire::registration;
+use crate::wire::resource_metadata;
+use crate::wire::server_metadata::{self, Issuer, Rules};
+use crate::wire::token;
+use crate::wire::well_known::Found;
+
+impl Engine {
+    /// Hands an answer to the machine that waits for it.
+    pub(super) fn on_completion(&mut self, now: Now, owner: Owner, completion: Completion<'_>) {
+        match owner {
+            Owner::Acquisition => self.on_acquisition(now, completion),
+            Owner::Detached(kind) => self.on_detached(kind, completion),
+            Owner::Refresh => self.on_refresh(now, completion),
+            Owner::Startup => self.on_startup(now, completion),
+        }
+    }
+
+    /// Whether an answer leaves its effect open: a callback that does not answer the prompt.
+    pub(super) fn leaves_open(&self, owner: Owner, completion: &Completion<'_>) -> bool {
+        let Completion::Callback { url } = completion else { return false };
+        let asked = self.acquisition.as_deref().and_then(|acquisition| acquisition.asked.as_deref());
+        let answers = asked.is_some_and(|asked| {
+            Callback::read(url).is_ok_and(|callback| callback.has_state(&asked.state))
+                // One with a parameter twice is no answer to anything, but it says that the user is back.
+                || matches!(Callback::read(url), Err(PeerMisbehaved::CallbackRepeated { .. }))
+        });
+        owner == Owner::Acquisition && !answers
+    }
+
+    // Startup.
+
+    /// Loads the records, if nobody did.
+    pub(super) fn start(&mut self, now: Now) {
+        if self.startup == Startup::NotStarted {
+            self.startup = Startup::LoadingBinding;
+            let key = self.key(RecordKind::Binding, None);
+            self.load(now, Owner::Startup, key, "tokens from an earlier run may be stored");
+        }
+    }
+
+    fn on_startup(&mut self, now: Now, completion: Completion<'_>) {
+        match (self.startup, completion) {
+            (Startup::LoadingBinding, Completion::Loaded(stored)) => {
+                self.binding = self.read_record(RecordKind::Binding, stored);
+                self.binding_revision = stored.map(|stored| stored.revision);
+                match self.binding.as_ref().map(|binding| Issuer::trusted(&binding.issuer)) {
+                    Some(issuer) => {
+                        self.startup = Startup::LoadingGrant;
+                        let key = self.key(RecordKind::Grant, Some(&issuer));
+                        self.load(now, Owner::Startup, key, "tokens from an earlier run may be stored");
+                    }
+                    None => self.started(now),
+                }
+            }
+            (Startup::LoadingGrant, Completion::Loaded(stored)) => {
+                let record = self.read_record(RecordKind::Grant, stored);
+                let grant = record.map(|record: GrantRecord| record.into_grant(&self.config));
+                match grant {
+                    Some(Ok((grant, _))) => self.grant.replace(grant, stored.map(|stored| stored.revision)),
+                    Some(Err(_)) => self.notice(Notice::RecordUnreadable { kind: RecordKind::Grant }),
+                    None => {}
+                }
+                self.grant.revision = stored.map(|stored| stored.revision);
+                self.started(now);
+            }
+            (_, completion) => {
+                self.startup = Startup::NotStarted;
+                let error = failed(Work::Store, completion);
+                self.fail_calls(
+                    |stage| matches!(stage, Stage::WaitingForStartup | Stage::WaitingForCallback(_)),
+                    &error,
+                );
+            }
+        }
+    }
+
+    fn started(&mut self, now: Now) {
+        self.startup = Startup::Done;
+        for call in self.calls.at(|stage| matches!(stage, Stage::WaitingForStartup)) {
+            self.dispatch(now, call);
+        }
+        self.look_up_callbacks(now);
+    }
+
+    // Refresh.
+
+    fn on_refresh(&mut self, now: Now, completion: Completion<'_>) {
+        let Some(mut under_way) = self.refresh.take() else { return };
+        let step = std::mem::replace(&mut under_way.step, refresh::Step::Requesting);
+        match (step, completion) {
+            (refresh::Step::Claiming, Completion::Saved(revision)) => {
+                self.grant.revision = Some(revision);
+                under_way.step = self.request_refresh(now, &mut under_way);
+                self.refresh = Some(under_way);
+            }
+            (refresh::Step::Claiming, Completion::Conflict) => {
+                self.grant.claimed_until = 0;
+                under_way.step = self.reload(now, Reload::Conflict);
+                self.refresh = Some(under_way);
+            }
+            (refresh::Step::Requesting, Completion::Http(response)) => {
+                self.on_refresh_answer(now, under_way, &response);
+            }
+            (refresh::Step::Reloading(reload), Completion::Loaded(stored)) => {
+                self.on_reloaded(now, under_way, reload, stored);
+            }
+            (refresh::Step::Saving(grant), Completion::Saved(revision)) => {
+                self.grant.replace(*grant, Some(revision));
+                self.finish_refresh(now);
+            }
+            (refresh::Step::Saving(grant), Completion::Conflict) => {
+                under_way.step = self.reload(now, Reload::SaveConflict(grant));
+                self.refresh = Some(under_way);
+            }
+            (refresh::Step::Saving(grant) | refresh::Step::Reloading(Reload::SaveConflict(grant)), other) => {
+                // The tokens are new and only here: they are kept, and stored before anything else.
+                let revision = self.grant.revision;
+                self.grant.replace(*grant, revision);
+                self.grant.unsaved = true;
+                self.fail_refresh(now, &failed(Work::Store, other));
+            }
+            (refresh::Step::SavingRevoked, Completion::Saved(revision)) => {
+                self.on_revoked(now, Some(revision))
+            }
+            (refresh::Step::SavingRevoked, Completion::Conflict) => {
+                under_way.step = self.reload(now, Reload::Rejected);
+                self.refresh = Some(under_way);
+            }
+            (refresh::Step::SavingRevoked, _) => {
+                self.notice(Notice::StoreFailed { kind: RecordKind::Grant });
+                self.on_revoked(now, None);
+            }
+            (refresh::Step::Requesting, other) => {
+                self.fail_refresh(now, &failed(Work::Exchange(crate::error::Exchange::RefreshToken), other));
+            }
+            (refresh::Step::Claiming, other) => {
+                self.grant.claimed_until = 0;
+                self.fail_refresh(now, &failed(Work::Store, other));
+            }
+            (_, other) => self.fail_refresh(now, &failed(Work::Store, other)),
+        }
+    }
+
+    // Acquisition.
+
+    fn on_acquisition(&mut self, now: Now, completion: Completion<'_>) {
+        let Some(mut acquisition) = self.acquisition.take() else { return };
+        match self.acquisition_step(now, &mut acquisition, completion) {
+            Ok(step) => {
+                acquisition.step = step;
+                self.acquisition = Some(acquisition);
+                self.proceed(now);
+            }
+            Err(end) => self.end_acquisition(now, *acquisition, end),
+        }
+    }
+
+    fn acquisition_step(
+        &mut self,
+        now: Now,
+        acquisition: &mut Acquisition,
+        completion: Completion<'_>,
+    ) -> Result<Step, End> {
+        match (acquisition.step, completion) {
+            (Step::LoadingPending, Completion::Loaded(stored)) => {
+                let record: PendingRecord = self.read_record(RecordKind::Pending, stored).unwrap_or_default();
+                self.pending.authorizations = record.authorizations;
+                self.pending.revision = stored.map(|stored| stored.revision);
+                self.pending.loaded = true;
+            }
+            (Step::FetchingResourceMetadata, Completion::Http(response)) => {
+                self.on_resource_metadata(acquisition, &response)?;
+            }
+            (Step::FetchingServerMetadata, Completion::Http(response)) => {
+                self.on_server_metadata(acquisition, &response)?;
+            }
+            (Step::Approving, Completion::Approved) => acquisition.approved = true,
+            (Step::Listening, Completion::Listening { redirect_uri }) => {
+                if !crate::wire::client_metadata::is_redirect_uri(redirect_uri) {
+                    let failure = Failure::new(FailureKind::Impossible, "that is no redirect URI");
+                    return Err(effect_error(Work::Interaction, failure).into());
+                }
+                acquisition.redirect_uri = Some(redirect_uri.into());
+            }
+            (Step::LoadingRegistration, Completion::Loaded(stored)) => {
+                self.on_registration_loaded(acquisition, stored);
+            }
+            (Step::Registering, Completion::Http(response)) => self.on_registered(acquisition, &response)?,
+            (Step::SavingRegistration, Completion::Saved(revision)) => {
+                acquisition.registration.revision = Some(revision);
+                acquisition.registration.unsaved = false;
+            }
+            (Step::SavingRegistration, Completion::Conflict) => {
+                // Another process registered too. Its registration will do, if it is for the same URI.
+                self.lose_round(acquisition)?;
+                acquisition.registration = acquire::RegistrationState::default();
+            }
+            (Step::SavingBinding, Completion::Saved(revision)) => self.binding_revision = Some(revision),
+            (Step::SavingBinding, Completion::Conflict) => {
+                self.lose_round(acquisition)?;
+                let key = self.key(RecordKind::Binding, None);
+                self.load(now, Owner::Acquisition, key, "another process wrote the binding");
+                return Ok(Step::LoadingBinding);
+            }
+            (Step::LoadingBinding, Completion::Loaded(stored)) => {
+                self.binding = self.read_record(RecordKind::Binding, stored);
+                self.binding_revision = stored.map(|stored| stored.revision);
+                acquisition.approved = false; // it may name another issuer than before
+            }
+            (Step::SavingPending, Completion::Saved(revision)) => {
+                self.pending.revision = Some(revision);
+                acquisition.asked_saved = true;
+            }
+            (Step::SavingPending, Completion::Conflict) => {
+                self.lose_round(acquisition)?;
+                self.pending.loaded = false; // load what others wrote, and add to it
+            }
+            (Step::Authorizing, Completion::Callback { url }) => {
+                let callback = Callback::read(url)?;
+                return self.answer(now, acquisition, callback);
+            }
+            (Step::Authorizing, Completion::Failed(failure))
+                if acquisition.resumed && failure.kind == FailureKind::Impossible =>
+            {
+                // The old page cannot be waited for here; a new one can.
+                acquisition.asked = None;
+                acquisition.asked_saved = false;
+                acquisition.resumed = false;
+                acquisition.redirect_uri = None;
+            }
+            (Step::Exchanging, Completion::Http(response)) => {
+                return self.on_code_answer(now, acquisition, &response);
+            }
+            (Step::SavingGrant, Completion::Saved(revision)) => {
+                self.install(now, acquisition, revision);
+                return Err(End::Done);
+            }
+            (Step::SavingGrant, Completion::Conflict) => {
+                self.lose_round(acquisition)?;
+                let issuer = acquisition.obtained.as_ref().map(|grant| grant.issuer.clone());
+                let key = self.key(RecordKind::Grant, issuer.as_ref());
+                self.load(now, Owner::Acquisition, key, "another process wrote the tokens");
+                return Ok(Step::LoadingGrant);
+            }
+            (Step::LoadingGrant, Completion::Loaded(stored)) => {
+                // The user has just granted this one: it replaces what is there.
+                acquisition.grant_revision = Some(stored.map(|stored| stored.revision));
+            }
+            (Step::Approving, Completion::Declined) => {
+                let issuer = acquisition.issuer.as_ref().map_or_else(|| PeerText::new(""), PeerText::from);
+                return Err(Refused::Untrusted { issuer }.into());
+            }
+            (_, Completion::Declined) => return Err(Refused::Declined.into()),
+            (step @ Step::SavingGrant | step @ Step::LoadingGrant, other) => {
+                // The tokens are new and only here: they are kept, and stored before anything else.
+                if let Some(grant) = acquisition.obtained.take() {
+                    self.grant.replace(*grant, None);
+                    self.grant.unsaved = true;
+                }
+                return Err(failed(step.work(), other).into());
+            }
+            (step, other) => return Err(failed(step.work(), other).into()),
+        }
+        Ok(Step::Planning)
+    }
+
+    fn on_resource_metadata(
+        &mut self,
+        acquisition: &mut Acquisition,
+        response: &HttpResponse<'_>,
+    ) -> Result<(), End> {
+        let Some(probe) = &mut acquisition.resource_probe else { return Ok(()) };
+        let (Some(candidate), Some(asked)) = (&probe.current, &probe.asked) else { return Ok(()) };
+        match resource_metadata::read(candidate, asked, probe.redirects, response, &self.config.quirks) {
+            Ok(Found::Document(document)) => {
+                acquisition.resource = Some(Resource {
+                    identifier: document.resource,
+                    scopes_supported: document.scopes_supported,
+                    authorization_servers: document.authorization_servers,
+                });
+            }
+            Ok(Found::Nothing) => probe.skip(),
+            Ok(Found::Redirected(url)) => probe.redirect(url),
+            Err(error) => probe.fail(error)?,
+        }
+        Ok(())
+    }
+
+    fn on_server_metadata(
+        &mut self,
+        acquisition: &mut Acquisition,
+        response: &HttpResponse<'_>,
+    ) -> Result<(), End> {
+        let (Some(probe), Some(issuer)) = (&mut acquisition.server_probe, &acquisition.issuer) else {
+            return Ok(());
+        };
+        let Some(asked) = &probe.asked else { return Ok(()) };
+        let config = &self.config;
+        let rules = Rules { urls: &config.urls, resource: &config.resource, quirks: &config.quirks };
+        match server_metadata::read(issuer, asked, probe.redirects, response, rules) {
+            Ok(Found::Document(document)) => {
+                acquisition.issuer = Some(document.issuer.clone());
+                acquisition.server = Some(document);
+            }
+            Ok(Found::Nothing) => probe.skip(),
+            Ok(Found::Redirected(url)) => probe.redirect(url),
+            Err(error) => probe.fail(error)?,
+        }
+        Ok(())
+    }
+
+    fn on_registration_loaded(&mut self, acquisition: &mut Acquisition, stored: Option<Stored<'_>>) {
+        let record: Option<RegistrationRecord> = self.read_record(RecordKind::Registration, stored);
+        let state = &mut acquisition.registration;
+        state.loaded = true;
+        state.revision = stored.map(|stored| stored.revision);
+        if let Some(record) = record
+            && let Some(client) = record.client.into_client(&self.config)
+            && !acquisition.reregistered
+        {
+            state.found = Some((client, record.redirect_uri));
+            state.secret_expires_at = record.secret_expires_at;
+        }
+    }
+
+    fn on_registered(
+        &mut self,
+        acquisition: &mut Acquisition,
+        response: &HttpResponse<'_>,
+    ) -> Result<(), End> {
+        let (Some(server), Some(redirect_uri)) = (&acquisition.server, &acquisition.redirect_uri) else {
+            return Err(unexpected(Step::Registering.work()).into());
+        };
+        let endpoint =
+            server.registration_endpoint.as_ref().ok_or(PeerIncompatible::NoClientAuthentication)?;
+        let method = registration::choose_method(&server.token_endpoint_auth_methods)?;
+        let request = self.registration_request(endpoint, redirect_uri, method);
+        let registered = registration::read(&request, response, &self.config.quirks)?;
+        let state = &mut acquisition.registration;
+        let client_id = PeerText::new(&registered.client.id);
+        state.found = Some((registered.client, redirect_uri.clone()));
+        state.secret_expires_at = registered.secret_expires_at;
+        state.unsaved = true;
+        self.notice(Notice::Registered { client_id });
+        Ok(())
+    }
+
+    fn on_code_answer(
+        &mut self,
+        now: Now,
+        acquisition: &mut Acquisition,
+        response: &HttpResponse<'_>,
+    ) -> Result<Step, End> {
+        let (Some(asked), Some(client), Some(code)) =
+            (acquisition.asked.as_deref(), &acquisition.client, acquisition.code.take())
+        else {
+            return Err(unexpected(Step::Exchanging.work()).into());
+        };
+        acquisition.overdue_ms = None;
+        let quirks = &self.config.quirks;
+        let issued =
+            match acquire::with_code(asked, client, &code, |request| token::read(&request, response, quirks))
+            {
+                Ok(issued) => issued,
+                Err(Error::Refused(Refused::Token { code, .. }))
+                    if code == "invalid_client" && self.may_register_again(acquisition) =>
+                {
+                    self.register_again(now, acquisition);
+                    return Ok(Step::Planning);
+                }
+                Err(error) => return Err(error.into()),
+            };
+        self.notice(Notice::TokenIssued {
+            scope: issued.scope.clone().unwrap_or_else(|| asked.scopes.clone()),
+            expires_in_s: issued.expires_in_s,
+            refreshable: issued.refresh_token.is_some(),
+            refreshed: false,
+        });
+        acquisition.obtained = Some(Box::new(Grant {
+            issuer: Issuer::trusted(&asked.issuer),
+            token_endpoint: asked.token_endpoint.clone(),
+            client: client.clone(),
+            resource: asked.resource.clone(),
+            tokens: Tokens::issued(&issued, now),
+            granted: issued.scope,
+            requested: asked.scopes.clone(),
+        }));
+        Ok(Step::Planning)
+    }
+
+    /// Whether the server may have forgotten a client that registered itself.
+    fn may_register_again(&self, acquisition: &Acquisition) -> bool {
+        let configured = |id: &str| {
+            self.config.preregistered.iter().any(|own| *own.id == *id)
+                || self.config.client_id_document.as_deref() == Some(id)
+        };
+        !acquisition.reregistered && acquisition.client.as_ref().is_some_and(|client| !configured(&client.id))
+    }
+
+    fn register_again(&mut self, now: Now, acquisition: &mut Acquisition) {
+        if let Some(asked) = acquisition.asked.take() {
+            self.forget_pending(now, &asked.state);
+        }
+        acquisition.reregistered = true;
+        acquisition.client = None;
+        acquisition.asked_saved = false;
+        acquisition.resumed = false;
+        acquisition.redirect_uri = None;
+        acquisition.registration = acquire::RegistrationState::default();
+    }
+
+    /// A new grant is stored: everybody who waited for it is served.
+    fn install(&mut self, now: Now, acquisition: &mut Acquisition, revision: RecordRevision) {
+        let Some(grant) = acquisition.obtained.take() else { return };
+        // A refresh of the old grant has nothing to add.
+        self.refresh = None;
+        self.ops.settle_all(Owner::Refresh);
+        self.grant.replace(*grant, Some(revision));
+        if let (Some(resource), Some(server)) = (acquisition.resource.take(), acquisition.server.take()) {
+            self.known = Some(Box::new(Known { resource, server: *server }));
+        }
+        if let Some(asked) = &acquisition.asked {
+            self.forget_pending(now, &asked.state);
+        }
+    }
+
+    /// Another process wrote the record first; that happens, but not forever.
+    fn lose_round(&self, acquisition: &mut Acquisition) -> Result<(), End> {
+        acquisition.store_rounds += 1;
+        if acquisition.store_rounds > limits::STORE_ROUNDS {
+            let failure = Failure::new(FailureKind::Other, "other processes keep writing the record");
+            return Err(effect_error(Work::Store, failure).into());
+        }
+        Ok(())
+    }
+
+    pub(super) fn end_acquisition(&mut self, now: Now, acquisition: Acquisition, end: End) {
+        self.ops.settle_all(Owner::Acquisition);
+        match end {
+            End::Done => self.serve_waiting(now),
+            End::NobodyWaits => self.abandon(now, &acquisition),
+            End::Error(error) => {
+                self.abandon(now, &acquisition);
+                self.fail_calls(
+                    |stage| matches!(stage, Stage::WaitingForAcquisition { .. } | Stage::WaitingForExchange),
+                    &error,
+                );
+            }
+        }
+        self.look_up_callbacks(now);
+    }
+
+    fn abandon(&mut self, now: Now, acquisition: &Acquisition) {
+        // What another process may be waiting for stays.
+        if let Some(asked) = acquisition.asked.as_deref().filter(|_| acquisition.asked_saved) {
+            self.forget_pending(now, &asked.state);
+        }
+    }
+
+    fn serve_waiting(&mut self, now: Now) {
+        for call in self.calls.at(|stage| matches!(stage, Stage::WaitingForExchange)) {
+            self.end_call(call, Verdict::Done);
+        }
+        for call in self.calls.at(|stage| matches!(stage, Stage::WaitingForRefresh { .. })) {
+            self.dispatch(now, call);
+        }
+        let requested = self.grant.grant.as_ref().map(|grant| grant.requested.clone()).unwrap_or_default();
+        for call in self.calls.at(|stage| matches!(stage, Stage::WaitingForAcquisition { .. })) {
+            let needs = match self.calls.get_mut(call).map(|open| &open.stage) {
+                Some(Stage::WaitingForAcquisition { needs }) if !requested.covers(needs) => needs.clone(),
+                _ => {
+                    self.send(call);
+                    continue;
+                }
+            };
+            // It came too late for the authorization that has just ended.
+            let challenged = Challenged::for_scope(needs.clone());
+            self.acquire(now, call, Cause::StepUp, challenged, needs);
+        }
+    }
+
+    pub(super) fn acquisition_timeout(&mut self, now: Now) {
+        let overdue = self.acquisition.as_ref().and_then(|acquisition| acquisition.next_timeout());
+        if overdue.is_some_and(|at| at <= now.mono_ms) {
+            // The request goes on: its answer may hold the only refresh token.
+            let failure = Failure::new(FailureKind::TimedOut, "");
+            let error = effect_error(Step::Exchanging.work(), failure);
+            self.fail_calls(
+                |stage| matches!(stage, Stage::WaitingForAcquisition { .. } | Stage::WaitingForExchange),
+                &error,
+            );
+            if let Some(acquisition) = &mut self.acquisition {
+                acquisition.told_overdue = true;
+            }
+        }
+    }
+
+    // Detached effects, and records.
+
+    fn on_detached(&mut self, kind: RecordKind, completion: Completion<'_>) {
+        match (kind, completion) {
+            (RecordKind::Grant, Completion::Saved(revision)) if self.refresh.is_none() => {
+                self.grant.revision = Some(revision);
+            }
+            (RecordKind::Pending, Completion::Saved(revision)) => {
+                self.pending.revision = Some(revision);
+                self.pending.loaded = true;
+            }
+            (RecordKind::Pending, Completion::Deleted) => {
+                self.pending.revision = None;
+                self.pending.loaded = true;
+            }
+            // Others write it too: it is loaded again when it is needed.
+            (_, Completion::Conflict | Completion::Saved(_) | Completion::Deleted) => {}
+            (kind, _) => self.notice(Notice::StoreFailed { kind }),
+        }
+    }
+
+    fn read_record<T: serde::de::DeserializeOwned>(
+        &mut self,
+        kind: RecordKind,
+        stored: Option<Stored<'_>>,
+    ) -> Option<T> {
+        let read = record::read(stored?.record);
+        if read.is_err() {
+            self.notice(Notice::RecordUnreadable { kind });
+        }
+        read.ok()
+    }
+}
+
+/// The error for an answer that ends a step.
+fn failed(work: Work, completion: Completion<'_>) -> Error {
+    match completion {
+        Completion::Failed(failure) => effect_error(work, failure),
+        Completion::Declined => Refused::Declined.into(),
+        _ => unexpected(work),
+    }
+}

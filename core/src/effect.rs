@@ -1,0 +1,289 @@
+//! What an engine asks of its host, and how the host answers.
+
+use std::fmt;
+
+use crate::error::Failure;
+use crate::scope::ScopeSet;
+use crate::secret::Secret;
+use crate::wire::authorization::AuthorizationUrl;
+use crate::wire::callback::Callback;
+use crate::wire::http::{HttpRequest, HttpResponse};
+use crate::wire::server_metadata::Issuer;
+
+/// Names an effect; unique for the life of an engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OpId(pub(crate) u64);
+
+/// Something that the host is to do, and to answer with one [`Completion`].
+///
+/// The core has decided everything; the host only acts. It may perform several effects at once and
+/// answer in any order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Effect {
+    /// Delete a record if it is still of this revision. Answer: [`Completion::Deleted`], also when there
+    /// is no such record, or [`Completion::Conflict`].
+    Delete {
+        /// Which record.
+        key: StoreKey,
+        /// The revision that was read or written last.
+        expect: RecordRevision,
+    },
+    /// Send a request as it is, follow no redirect, read at most `max_body` bytes of the answer's body.
+    /// Answer: [`Completion::Http`] for any HTTP response, [`Completion::Failed`] for none.
+    Http {
+        /// The request.
+        request: Box<HttpRequest>,
+        /// The bound of the body, after any content coding is removed.
+        max_body: usize,
+    },
+    /// Ask the user, or whoever stands in for them.
+    Interact(Interaction),
+    /// Load a record. Answer: [`Completion::Loaded`].
+    Load {
+        /// Which record.
+        key: StoreKey,
+    },
+    /// Store a record if the stored one is of revision `expect`, or there is none and `expect` is
+    /// `None`. It must be durable before the answer: [`Completion::Saved`] or [`Completion::Conflict`].
+    Save {
+        /// Which record.
+        key: StoreKey,
+        /// Its content, UTF-8 text that holds secrets.
+        record: Secret,
+        /// The revision that was read or written last.
+        expect: Option<RecordRevision>,
+    },
+}
+
+/// Something to ask of the user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Interaction {
+    /// Whether to go on, before any browser opens. Answer: [`Completion::Approved`] or
+    /// [`Completion::Declined`].
+    Approve(Box<Summary>),
+    /// Open a URL in the browser and wait for it to come back. Answer: [`Completion::Callback`], or
+    /// [`Completion::Declined`] when the user gave up.
+    Authorize(Box<AuthorizationPrompt>),
+    /// Prepare the place that the browser will come back to, such as a loopback port. Answer:
+    /// [`Completion::Listening`].
+    Listen {
+        /// The redirect URI of an earlier authorization, registered already: use it again if possible.
+        preferred: Option<Box<str>>,
+    },
+}
+
+/// A page to open, and how to know that it was answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AuthorizationPrompt {
+    /// The page. Its scheme is http or https.
+    pub url: AuthorizationUrl,
+    /// Where the browser comes back to.
+    pub redirect_uri: Box<str>,
+    /// Whether this page was opened before the program was restarted: the user may have it open still.
+    pub resumed: bool,
+    /// What the user is asked for.
+    pub summary: Summary,
+    pub(crate) state: Secret,
+}
+
+impl AuthorizationPrompt {
+    /// Whether a request to the redirect URI answers this prompt: it carries the `state` that was sent.
+    /// Anything else, such as a favicon or a guess, is to be ignored. Takes a URL, a request target or a
+    /// query.
+    pub fn is_answered_by(&self, url: &str) -> bool {
+        Callback::read(url).is_ok_and(|callback| callback.has_state(&self.state))
+    }
+}
+
+/// What an authorization is about, for the user to judge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Summary {
+    /// The resource, as it names itself.
+    pub resource: Box<str>,
+    /// The authorization server.
+    pub issuer: Issuer,
+    /// The host's name for the account.
+    pub account: Box<str>,
+    /// The scopes that will be asked for; empty when the server is to choose.
+    pub scopes: ScopeSet,
+    /// Those of them that were not asked for before.
+    pub new_scopes: ScopeSet,
+    /// Why now.
+    pub reason: Reason,
+}
+
+/// Why the user is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The resource names another authorization server than before.
+    IssuerChanged {
+        /// The one that was trusted so far.
+        from: Issuer,
+    },
+    /// An operation needs scopes that the token lacks.
+    StepUp,
+    /// There is no valid token, and none can be had without the user.
+    Unauthorized,
+}
+
+/// How the host answers an effect.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub enum Completion<'a> {
+    /// The user agreed.
+    Approved,
+    /// The browser came back with this URL, or request target. If it does not answer the prompt, it is
+    /// ignored and the prompt stays open.
+    Callback {
+        /// The URL as received; it holds the authorization code.
+        url: &'a str,
+    },
+    /// The record in the store is of another revision, or exists although it should not.
+    Conflict,
+    /// The user said no, or gave up.
+    Declined,
+    /// The record is gone.
+    Deleted,
+    /// The effect could not be performed.
+    Failed(Failure<'a>),
+    /// An HTTP response, of whatever status.
+    Http(HttpResponse<'a>),
+    /// The browser can come back to this URI.
+    Listening {
+        /// The URI, exactly as it will be registered and sent.
+        redirect_uri: &'a str,
+    },
+    /// What the store holds, or that it holds nothing.
+    Loaded(Option<Stored<'a>>),
+    /// The record is durable, and of this revision now.
+    Saved(RecordRevision),
+}
+
+impl fmt::Debug for Completion<'_> {
+    /// Says which answer it is. Most of them hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Approved => f.write_str("Approved"),
+            Self::Callback { .. } => f.write_str("Callback(…)"),
+            Self::Conflict => f.write_str("Conflict"),
+            Self::Declined => f.write_str("Declined"),
+            Self::Deleted => f.write_str("Deleted"),
+            Self::Failed(failure) => f.debug_tuple("Failed").field(failure).finish(),
+            Self::Http(response) => f.debug_tuple("Http").field(response).finish(),
+            Self::Listening { redirect_uri } => f.debug_tuple("Listening").field(redirect_uri).finish(),
+            Self::Loaded(stored) => f.debug_tuple("Loaded").field(&stored.map(|s| s.revision)).finish(),
+            Self::Saved(revision) => f.debug_tuple("Saved").field(revision).finish(),
+        }
+    }
+}
+
+/// A record as the store holds it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Stored<'a> {
+    /// Its content; whatever the store holds, readable or not.
+    pub record: &'a [u8],
+    /// Its revision.
+    pub revision: RecordRevision,
+}
+
+impl fmt::Debug for Stored<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stored").field("revision", &self.revision).finish_non_exhaustive()
+    }
+}
+
+/// A record's revision, for compare-and-swap. The store chooses it; equal revisions mean equal content.
+///
+/// A counter that never repeats, or the first 16 bytes of a hash of the content, both do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RecordRevision(pub [u8; 16]);
+
+impl RecordRevision {
+    /// The revision for the `n`th write of a store that counts.
+    pub const fn from_counter(n: u128) -> Self {
+        Self(n.to_be_bytes())
+    }
+}
+
+/// Names a record: what it holds, for which resource and account, and from which issuer.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub struct StoreKey {
+    /// What it holds.
+    pub kind: RecordKind,
+    /// The URL of the resource, as the host configured it.
+    pub resource: Box<str>,
+    /// The host's name for the account.
+    pub account: Box<str>,
+    /// The authorization server to which the credentials belong; `None` for records without any.
+    pub issuer: Option<Box<str>>,
+}
+
+/// The kinds of records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum RecordKind {
+    /// Which issuer is trusted for the resource, and for which scopes.
+    Binding,
+    /// Tokens.
+    Grant,
+    /// Authorizations that wait for the browser.
+    Pending,
+    /// A dynamic registration.
+    Registration,
+}
+
+impl RecordKind {
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Binding => "binding",
+            Self::Grant => "grant",
+            Self::Pending => "pending",
+            Self::Registration => "registration",
+        }
+    }
+}
+
+impl fmt::Display for RecordKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl fmt::Display for StoreKey {
+    /// A name that differs for different keys: the parts on lines of their own. None of them can hold a
+    /// line break.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\n{}\n{}", self.kind, self.resource, self.account)?;
+        match &self.issuer {
+            Some(issuer) => write!(f, "\n{issuer}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderMap;
+
+    #[test]
+    fn completions_hide_their_secrets() {
+        let revision = RecordRevision::from_counter(1);
+        let headers = HeaderMap::new();
+        for completion in [
+            Completion::Callback { url: "http://127.0.0.1/?code=planted" },
+            Completion::Http(HttpResponse { status: 200, headers: &headers, body: b"planted" }),
+            Completion::Loaded(Some(Stored { record: b"planted", revision })),
+        ] {
+            assert!(!format!("{completion:?} {completion:#?}").contains("planted"));
+        }
+        assert!(!format!("{:?}", Stored { record: b"planted", revision }).contains("planted"));
+    }
+}

@@ -1,0 +1,3 @@
+//! Whole flows of the client engine against a world in memory.
+
+mod flow;

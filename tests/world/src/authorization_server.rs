@@ -1,0 +1,391 @@
+//! A strict authorization server.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use url::{Url, form_urlencoded};
+
+use crate::{Answered, Asked, header, text, with};
+
+/// What the user decides at the consent page.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Consent {
+    /// Nothing: a page is shown, with a form that decides.
+    AskInPage,
+    /// No.
+    Deny,
+    /// All that was asked for.
+    #[default]
+    Grant,
+    /// Only these.
+    Only(String),
+}
+
+/// An authorization server with its options and all that it has issued.
+#[derive(Debug, Default)]
+pub struct AuthorizationServer {
+    /// Its identifier; its endpoints are below.
+    pub issuer: String,
+    /// Members of its metadata that replace the usual ones; `null` removes.
+    pub metadata: Value,
+    /// Where it serves its metadata; by itself where RFC 8414 says.
+    pub metadata_path: Option<String>,
+    /// How long access tokens are valid, in seconds.
+    pub lifetime_s: u64,
+    /// Whether `iss` is in callbacks, and promised.
+    pub iss: bool,
+    /// Whether refresh tokens are issued.
+    pub refresh_tokens: bool,
+    /// Whether refresh tokens are used once, and their reuse revokes the grant.
+    pub rotation: bool,
+    /// How clients authenticate.
+    pub auth_method: String,
+    /// What the user decides.
+    pub consent: Consent,
+    /// The name of the user who is always logged in.
+    pub clients: BTreeMap<String, RegisteredClient>,
+    codes: BTreeMap<String, Code>,
+    access: BTreeMap<String, Access>,
+    refresh: BTreeMap<String, Refresh>,
+    revoked: BTreeSet<u64>,
+    counter: u64,
+    /// How many token requests were answered with a token.
+    pub issued: u64,
+    /// How often a refresh token was used twice.
+    pub reuses: u64,
+}
+
+/// A client.
+#[derive(Clone, Debug, Default)]
+pub struct RegisteredClient {
+    /// Its secret, if it has one.
+    pub secret: Option<String>,
+    /// Where browsers may be sent.
+    pub redirect_uris: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+struct Code {
+    client: String,
+    redirect_uri: String,
+    challenge: String,
+    scope: String,
+    resource: String,
+}
+
+/// An access token as the resource sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// Its scopes, separated by spaces.
+    pub scope: String,
+    /// For whom it was issued.
+    pub resource: String,
+    expires_at: u64,
+    family: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Refresh {
+    client: String,
+    scope: String,
+    resource: String,
+    family: u64,
+    used: bool,
+}
+
+impl AuthorizationServer {
+    /// A server with dynamic registration, `iss`, rotation and tokens valid for an hour.
+    pub fn new(issuer: &str) -> Self {
+        Self {
+            issuer: issuer.into(),
+            lifetime_s: 3600,
+            iss: true,
+            refresh_tokens: true,
+            rotation: true,
+            auth_method: "none".into(),
+            ..Self::default()
+        }
+    }
+
+    /// Looks up a token.
+    pub fn check(&self, token: &str, unix_s: u64) -> Option<Access> {
+        let access = self.access.get(token)?;
+        (access.expires_at > unix_s && !self.revoked.contains(&access.family)).then(|| access.clone())
+    }
+
+    /// Makes every access token invalid; refresh tokens stay.
+    pub fn expire_access_tokens(&mut self) {
+        self.access.clear();
+    }
+
+    /// Takes every grant back.
+    pub fn revoke_all(&mut self) {
+        self.access.clear();
+        self.refresh.clear();
+    }
+
+    /// Forgets every client.
+    pub fn forget_clients(&mut self) {
+        self.clients.clear();
+    }
+
+    /// Answers a request, if it is for this server.
+    pub fn answer(&mut self, unix_s: u64, request: &Asked) -> Option<Answered> {
+        let base = Url::parse(&self.issuer).ok()?;
+        let prefix = base.path().trim_end_matches('/').to_owned();
+        let metadata_path = self
+            .metadata_path
+            .clone()
+            .unwrap_or_else(|| format!("/.well-known/oauth-authorization-server{prefix}"));
+        let path = request.uri().path();
+        if *request.method() == Method::GET && path == metadata_path {
+            return Some(crate::json(StatusCode::OK, &self.document()));
+        }
+        match (request.method().as_str(), path.strip_prefix(&prefix)?) {
+            ("POST", "/register") => Some(self.register(request)),
+            ("GET" | "POST", "/authorize") => Some(self.authorize(request)),
+            ("POST", "/token") => Some(self.token(unix_s, request)),
+            _ => None,
+        }
+    }
+
+    fn document(&self) -> Value {
+        let issuer = &self.issuer;
+        let at = |path: &str| format!("{}{path}", issuer.trim_end_matches('/'));
+        let mut document = json!({
+            "issuer": issuer,
+            "authorization_endpoint": at("/authorize"),
+            "token_endpoint": at("/token"),
+            "registration_endpoint": at("/register"),
+            "response_types_supported": ["code"],
+            "grant_types_supported": ["authorization_code", "refresh_token"],
+            "code_challenge_methods_supported": ["S256"],
+            "token_endpoint_auth_methods_supported": [self.auth_method],
+        });
+        if self.iss {
+            document["authorization_response_iss_parameter_supported"] = json!(true);
+        }
+        for (name, value) in self.metadata.as_object().into_iter().flatten() {
+            if value.is_null() {
+                document.as_object_mut().map(|document| document.remove(name));
+            } else {
+                document[name] = value.clone();
+            }
+        }
+        document
+    }
+
+    fn next(&mut self) -> u64 {
+        self.counter += 1;
+        self.counter
+    }
+
+    fn register(&mut self, request: &Asked) -> Answered {
+        let Ok(mut body) = serde_json::from_slice::<Value>(request.body()) else {
+            return refuse(StatusCode::BAD_REQUEST, "invalid_client_metadata");
+        };
+        let uris: Vec<String> = body["redirect_uris"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .map(Into::into)
+            .collect();
+        let native = body["application_type"] == "native";
+        if uris.is_empty() || uris.iter().any(|uri| uri.starts_with("http://") && !native) {
+            return refuse(StatusCode::BAD_REQUEST, "invalid_redirect_uri");
+        }
+        let n = self.next();
+        let id = format!("client-{n}");
+        let secret = (self.auth_method != "none").then(|| format!("planted client/secret {n}"));
+        let client = RegisteredClient { secret: secret.clone(), redirect_uris: uris };
+        self.clients.insert(id.clone(), client);
+        body["client_id"] = json!(id);
+        body["token_endpoint_auth_method"] = json!(self.auth_method);
+        if let Some(secret) = secret {
+            body["client_secret"] = json!(secret);
+            body["client_secret_expires_at"] = json!(0);
+        }
+        crate::json(StatusCode::CREATED, &body)
+    }
+
+    fn authorize(&mut self, request: &Asked) -> Answered {
+        let query = request.uri().query().unwrap_or_default().to_owned();
+        let asked = pairs(&query);
+        let get = |name: &str| asked.get(name).cloned().unwrap_or_default();
+        let (client, redirect_uri) = (get("client_id"), get("redirect_uri"));
+        let known = match self.clients.get(&client) {
+            Some(known) => known.redirect_uris.contains(&redirect_uri),
+            None => client.starts_with("https://"), // a document that this server believes
+        };
+        if !known {
+            return text(StatusCode::BAD_REQUEST, "unknown client or redirect URI");
+        }
+        if self.consent == Consent::AskInPage && *request.method() == Method::GET {
+            return consent_page(&asked);
+        }
+        let decision = pairs(&String::from_utf8_lossy(request.body()));
+        let mut back =
+            Url::parse(&redirect_uri).unwrap_or_else(|_| Url::parse("https://invalid").expect("a URL"));
+        let error = if get("response_type") != "code" {
+            Some("unsupported_response_type")
+        } else if get("code_challenge_method") != "S256" || get("code_challenge").len() != 43 {
+            Some("invalid_request")
+        } else if self.consent == Consent::Deny || decision.get("decision").is_some_and(|d| d == "deny") {
+            Some("access_denied")
+        } else {
+            None
+        };
+        if let Some(error) = error {
+            back.query_pairs_mut().append_pair("error", error);
+        } else {
+            let scope = match &self.consent {
+                Consent::Only(scope) => scope.clone(),
+                _ => get("scope"),
+            };
+            let code = format!("planted-code-{}", self.next());
+            back.query_pairs_mut().append_pair("code", &code);
+            let challenge = get("code_challenge");
+            let code_for = Code { client, redirect_uri, challenge, scope, resource: get("resource") };
+            self.codes.insert(code, code_for);
+        }
+        if let Some(state) = asked.get("state") {
+            back.query_pairs_mut().append_pair("state", state);
+        }
+        if self.iss {
+            back.query_pairs_mut().append_pair("iss", &self.issuer);
+        }
+        with(text(StatusCode::FOUND, ""), "location", back.as_str())
+    }
+
+    fn token(&mut self, unix_s: u64, request: &Asked) -> Answered {
+        let form = pairs(&String::from_utf8_lossy(request.body()));
+        let Some(client) = self.authenticate(request, &form) else {
+            return refuse(StatusCode::UNAUTHORIZED, "invalid_client");
+        };
+        let get = |name: &str| form.get(name).cloned().unwrap_or_default();
+        match get("grant_type").as_str() {
+            "authorization_code" => {
+                let Some(code) = self.codes.remove(&get("code")) else {
+                    return refuse(StatusCode::BAD_REQUEST, "invalid_grant");
+                };
+                let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(get("code_verifier")));
+                if code.client != client
+                    || code.redirect_uri != get("redirect_uri")
+                    || code.challenge != challenge
+                    || code.resource != get("resource")
+                {
+                    return refuse(StatusCode::BAD_REQUEST, "invalid_grant");
+                }
+                let family = self.next();
+                self.issue(unix_s, &client, &code.scope, &code.resource, family)
+            }
+            "refresh_token" => {
+                let token = get("refresh_token");
+                let Some(refresh) = self.refresh.get_mut(&token) else {
+                    return refuse(StatusCode::BAD_REQUEST, "invalid_grant");
+                };
+                if refresh.used && self.rotation {
+                    let family = refresh.family;
+                    self.reuses += 1;
+                    self.revoked.insert(family);
+                    return refuse(StatusCode::BAD_REQUEST, "invalid_grant");
+                }
+                if refresh.client != client || self.revoked.contains(&refresh.family) {
+                    return refuse(StatusCode::BAD_REQUEST, "invalid_grant");
+                }
+                refresh.used = true;
+                let Refresh { client, scope, resource, family, .. } = refresh.clone();
+                self.issue(unix_s, &client, &scope, &resource, family)
+            }
+            _ => refuse(StatusCode::BAD_REQUEST, "unsupported_grant_type"),
+        }
+    }
+
+    fn issue(&mut self, unix_s: u64, client: &str, scope: &str, resource: &str, family: u64) -> Answered {
+        self.issued += 1;
+        let n = self.next();
+        let token = format!("planted-access-{n}");
+        let access = Access {
+            scope: scope.into(),
+            resource: resource.into(),
+            expires_at: unix_s + self.lifetime_s,
+            family,
+        };
+        self.access.insert(token.clone(), access);
+        let mut body = json!({
+            "access_token": token,
+            "token_type": "Bearer",
+            "expires_in": self.lifetime_s,
+            "scope": scope,
+        });
+        if self.refresh_tokens {
+            let token = format!("planted-refresh-{n}");
+            let (client, scope, resource) = (client.into(), scope.into(), resource.into());
+            self.refresh.insert(token.clone(), Refresh { client, scope, resource, family, used: false });
+            body["refresh_token"] = json!(token);
+        }
+        with(crate::json(StatusCode::OK, &body), "cache-control", "no-store")
+    }
+
+    fn authenticate(&self, request: &Asked, form: &BTreeMap<String, String>) -> Option<String> {
+        let basic = header(request.headers(), "authorization").and_then(|value| value.strip_prefix("Basic "));
+        let (id, secret) = match basic {
+            Some(basic) => {
+                let decoded = String::from_utf8(STANDARD.decode(basic).ok()?).ok()?;
+                let (id, secret) = decoded.split_once(':')?;
+                let decode = |text: &str| {
+                    form_urlencoded::parse(text.as_bytes()).next().map(|(text, _)| text.into_owned())
+                };
+                (decode(id)?, decode(secret))
+            }
+            None => (form.get("client_id")?.clone(), form.get("client_secret").cloned()),
+        };
+        let method = match (&basic, &secret) {
+            (Some(_), _) => "client_secret_basic",
+            (None, Some(_)) => "client_secret_post",
+            (None, None) => "none",
+        };
+        match self.clients.get(&id) {
+            Some(client) if client.secret == secret && method == self.auth_method => Some(id),
+            None if id.starts_with("https://") && secret.is_none() => Some(id),
+            _ => None,
+        }
+    }
+}
+
+fn refuse(status: StatusCode, error: &str) -> Answered {
+    crate::json(status, &json!({ "error": error, "error_description": "as the specification says" }))
+}
+
+fn pairs(text: &str) -> BTreeMap<String, String> {
+    form_urlencoded::parse(text.as_bytes()).into_owned().collect()
+}
+
+/// A consent page for people.
+fn consent_page(asked: &BTreeMap<String, String>) -> Answered {
+    let escape = |text: &str| {
+        text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    };
+    let get = |name: &str| escape(asked.get(name).map_or("", String::as_str));
+    let scopes = match get("scope") {
+        scope if scope.is_empty() => "whatever the server considers right".to_owned(),
+        scope => scope.split(' ').map(|scope| format!("<li>{scope}</li>")).collect(),
+    };
+    let page = format!(
+        "<!doctype html><html lang=en><meta charset=utf-8><title>Allow access?</title>\
+         <meta name=viewport content=\"width=device-width\">\
+         <body style=\"font:1.1rem/1.5 system-ui;max-width:36rem;margin:3rem auto;padding:0 1rem\">\
+         <h1>Allow access?</h1><p>The client <b>{}</b> wants to use <b>{}</b> in your name, with:</p>\
+         <ul>{scopes}</ul><p>You will return to {}.</p><form method=post>\
+         <button name=decision value=allow>Allow</button> <button name=decision value=deny>Deny</button></form>",
+        get("client_id"),
+        get("resource"),
+        get("redirect_uri"),
+    );
+    crate::respond(StatusCode::OK, "text/html; charset=utf-8", page)
+}

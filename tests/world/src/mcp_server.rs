@@ -1,0 +1,136 @@
+//! A protected MCP server with tools that need different scopes.
+
+use std::collections::BTreeMap;
+
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+use url::Url;
+
+use crate::authorization_server::Access;
+use crate::{Answered, Asked, header, text, with};
+
+/// An MCP server and what it demands.
+#[derive(Debug, Default)]
+pub struct McpServer {
+    /// The URL of its endpoint, which is its resource identifier.
+    pub resource: String,
+    /// What its metadata names.
+    pub authorization_servers: Vec<String>,
+    /// Members of its metadata that replace the usual ones; `null` removes.
+    pub metadata: Value,
+    /// Whether there is metadata at all, and challenges name it.
+    pub has_metadata: bool,
+    /// Whether challenges carry anything; if not, there is no header at all.
+    pub challenges: bool,
+    /// The scope that every request needs.
+    pub base_scope: String,
+    /// The scopes that tools need beside it.
+    pub tools: BTreeMap<String, String>,
+    /// Whether a challenge for scope names all that the token needs, or only what is missing.
+    pub names_all_scopes: bool,
+    /// Whether every token is rejected.
+    pub rejects_all: bool,
+    /// How many requests were answered with 200.
+    pub served: u64,
+}
+
+impl McpServer {
+    /// A server with a tool `read`, which needs `files:read`, and a tool `write`, which needs
+    /// `files:write`; every request needs `mcp:use`.
+    pub fn new(resource: &str) -> Self {
+        Self {
+            resource: resource.into(),
+            has_metadata: true,
+            challenges: true,
+            base_scope: "mcp:use".into(),
+            tools: [("read", "files:read"), ("write", "files:write")]
+                .map(|(tool, scope)| (tool.to_owned(), scope.to_owned()))
+                .into(),
+            ..Self::default()
+        }
+    }
+
+    /// Where its metadata is.
+    pub fn metadata_url(&self) -> String {
+        let url = Url::parse(&self.resource).map(|url| {
+            let path = if url.path() == "/" { "" } else { url.path() };
+            format!("{}/.well-known/oauth-protected-resource{path}", url.origin().ascii_serialization())
+        });
+        url.unwrap_or_default()
+    }
+
+    /// Answers a request; `check` looks up tokens.
+    pub fn answer(&mut self, request: &Asked, check: impl Fn(&str) -> Option<Access>) -> Answered {
+        let url = request.uri().to_string();
+        if self.has_metadata && *request.method() == Method::GET && url == self.metadata_url() {
+            return crate::json(StatusCode::OK, &self.document());
+        }
+        if *request.method() != Method::POST || url != self.resource {
+            return text(StatusCode::NOT_FOUND, "not here");
+        }
+        let token =
+            header(request.headers(), "authorization").and_then(|value| value.strip_prefix("Bearer "));
+        let access = token.and_then(check).filter(|access| {
+            !self.rejects_all && (access.resource == self.resource || access.resource.is_empty())
+        });
+        let Some(access) = access else {
+            let error = if token.is_some() { Some("invalid_token") } else { None };
+            return self.challenge(StatusCode::UNAUTHORIZED, error, &self.base_scope);
+        };
+        let body: Value = serde_json::from_slice(request.body()).unwrap_or_default();
+        let tool = body["params"]["name"].as_str().and_then(|name| self.tools.get(name));
+        let needed: Vec<&str> =
+            self.base_scope.split(' ').chain(tool.into_iter().flat_map(|scopes| scopes.split(' '))).collect();
+        let has = |scope: &&&str| scope.is_empty() || access.scope.split(' ').any(|own| own == **scope);
+        if !needed.iter().all(|scope| has(&scope)) {
+            let missing: Vec<&str> =
+                needed.iter().filter(|scope| self.names_all_scopes || !has(scope)).copied().collect();
+            return self.challenge(StatusCode::FORBIDDEN, Some("insufficient_scope"), &missing.join(" "));
+        }
+        self.served += 1;
+        let text = format!("{} done", body["params"]["name"].as_str().unwrap_or("request"));
+        let result = json!({ "content": [{ "type": "text", "text": text }], "resultType": "complete" });
+        crate::json(StatusCode::OK, &json!({ "jsonrpc": "2.0", "id": body["id"], "result": result }))
+    }
+
+    fn document(&self) -> Value {
+        let mut document = json!({
+            "resource": self.resource,
+            "authorization_servers": self.authorization_servers,
+            "scopes_supported": self.base_scope.split(' ').filter(|s| !s.is_empty()).collect::<Vec<_>>(),
+            "bearer_methods_supported": ["header"],
+        });
+        for (name, value) in self.metadata.as_object().into_iter().flatten() {
+            if value.is_null() {
+                document.as_object_mut().map(|document| document.remove(name));
+            } else {
+                document[name] = value.clone();
+            }
+        }
+        document
+    }
+
+    fn challenge(&self, status: StatusCode, error: Option<&str>, scope: &str) -> Answered {
+        let answer = crate::json(status, &json!({ "error": error.unwrap_or("unauthorized") }));
+        if !self.challenges {
+            return answer;
+        }
+        let mut params = Vec::new();
+        if self.has_metadata {
+            params.push(format!("resource_metadata=\"{}\"", self.metadata_url()));
+        }
+        if let Some(error) = error {
+            params.push(format!("error=\"{error}\""));
+        }
+        if !scope.is_empty() {
+            params.push(format!("scope=\"{scope}\""));
+        }
+        with(answer, "www-authenticate", format!("Bearer {}", params.join(", ")).trim())
+    }
+}
+
+/// The body of a call of a tool.
+pub fn tool_call(tool: &str) -> Vec<u8> {
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": tool } });
+    body.to_string().into_bytes()
+}

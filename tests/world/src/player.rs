@@ -1,0 +1,348 @@
+//! Plays an engine against the world: performs its effects, sends its calls, moves the clock.
+
+use grantor::client::{
+    CallId, Config, ConfigError, Engine, Notice, Output, RequestHead, ResponseHead, Verdict,
+};
+use grantor::error::{Failure, FailureKind};
+use grantor::wire::HttpResponse;
+use grantor::wire::client_metadata::ClientMetadata;
+use grantor::{Completion, Effect, Error, Interaction, Now, OpId, Stored};
+use http::{HeaderMap, Method, StatusCode};
+
+use crate::mcp_server::tool_call;
+use crate::store::Written;
+use crate::{Answered, Asked, MemoryStore, World, header};
+
+/// How a call ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The resource's response.
+    Delivered(Answered),
+    /// The callback was accepted.
+    Done,
+    /// Without.
+    Failed(Error),
+}
+
+impl Outcome {
+    /// The response.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn delivered(self) -> Answered {
+        match self {
+            Self::Delivered(answer) => answer,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The error.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn failed(self) -> Error {
+        match self {
+            Self::Failed(error) => error,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// What the user's side does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum User {
+    /// Approves questions and follows pages.
+    Agrees,
+    /// Declines everything.
+    Declines,
+    /// Does not approve questions, but follows pages.
+    DoesNotApprove,
+    /// Leaves pages open.
+    Leaves,
+}
+
+/// An engine and its surroundings.
+#[derive(Debug)]
+pub struct Player {
+    /// The engine.
+    pub engine: Engine,
+    /// The servers.
+    pub world: World,
+    /// The store.
+    pub store: MemoryStore,
+    /// The clock.
+    pub now: Now,
+    /// The user.
+    pub user: User,
+    /// Everything that the engine has said, for leak tests: as `Debug` and as text.
+    pub said: Vec<String>,
+    /// The notices.
+    pub notices: Vec<Notice>,
+    /// The prompts that were shown: their summaries, and whether they were pages.
+    pub prompts: Vec<Interaction>,
+    /// Pages that the user left open.
+    pub open: Vec<(OpId, String)>,
+    /// Effects that are held back, when `holding` says so.
+    pub held: Vec<(OpId, Effect)>,
+    /// Which effects to hold back.
+    pub holding: Option<fn(&Effect) -> bool>,
+    calls: Vec<(CallId, Asked)>,
+    answers: Vec<(CallId, Answered)>,
+    outcomes: Vec<(CallId, Outcome)>,
+    entropy: u8,
+    /// The redirect URI that the receiver takes; with the preferred one when `None`.
+    pub redirect_uri: String,
+}
+
+/// A configuration for the world's MCP server.
+///
+/// # Panics
+/// Never: the world's resource is a good one.
+pub fn config() -> Config {
+    Config::new("https://mcp.example.com/mcp", ClientMetadata::named("Player")).expect("a good resource")
+}
+
+impl Player {
+    /// A player for the usual world.
+    ///
+    /// # Panics
+    /// When the configuration is refused.
+    pub fn new(config: Config) -> Self {
+        Self::in_world(World::new(), config).expect("a good configuration")
+    }
+
+    /// A player in this world.
+    ///
+    /// # Errors
+    /// When the configuration is refused.
+    pub fn in_world(world: World, config: Config) -> Result<Self, ConfigError> {
+        Ok(Self {
+            engine: Engine::new(config)?,
+            world,
+            store: MemoryStore::default(),
+            now: Now::new(1_000, 1_800_000_000),
+            user: User::Agrees,
+            said: Vec::new(),
+            notices: Vec::new(),
+            prompts: Vec::new(),
+            open: Vec::new(),
+            held: Vec::new(),
+            holding: None,
+            calls: Vec::new(),
+            answers: Vec::new(),
+            outcomes: Vec::new(),
+            entropy: 0,
+            redirect_uri: "http://127.0.0.1:49152/callback".into(),
+        })
+    }
+
+    /// Throws the engine away and starts another one on the same store, as a new process would.
+    ///
+    /// # Panics
+    /// When the configuration is refused.
+    pub fn restart(&mut self) {
+        let config = self.engine.config().clone();
+        self.engine = Engine::new(config).expect("the same configuration");
+        self.calls.clear();
+        self.answers.clear();
+        self.outcomes.clear();
+        self.open.clear();
+        self.held.clear();
+    }
+
+    /// Moves both clocks.
+    pub fn wait_s(&mut self, seconds: u64) {
+        self.now = self.now.plus_ms(seconds * 1000);
+        self.engine.handle_timeout(self.now);
+        self.run();
+    }
+
+    /// Calls a tool and plays until nothing moves.
+    ///
+    /// # Panics
+    /// When the call has not ended by then.
+    pub fn call(&mut self, tool: &str) -> Outcome {
+        let call = self.begin(tool);
+        self.run();
+        self.outcome(call).unwrap_or_else(|| panic!("the call of {tool} is stuck: {:?}", self.engine))
+    }
+
+    /// Begins to call a tool.
+    ///
+    /// # Panics
+    /// When the engine refuses the request.
+    pub fn begin(&mut self, tool: &str) -> CallId {
+        let mut headers = HeaderMap::new();
+        headers.insert("mcp-method", "tools/call".parse().expect("a header"));
+        headers.insert("mcp-name", tool.parse().expect("a header"));
+        let url = self.world.mcp.resource.clone();
+        let head = RequestHead::new("POST", &url).headers(&headers);
+        let call = self.engine.authorize(self.now, head).expect("a request to the resource");
+        let mut request = Asked::new(tool_call(tool));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = url.parse().expect("a URI");
+        *request.headers_mut() = headers;
+        self.calls.push((call, request));
+        call
+    }
+
+    /// Brings a callback that comes without its prompt.
+    ///
+    /// # Panics
+    /// When the call has not ended in the end.
+    pub fn callback(&mut self, url: &str) -> Outcome {
+        let call = self.engine.callback(self.now, url).expect("a callback");
+        self.run();
+        self.outcome(call).unwrap_or_else(|| panic!("the callback is stuck: {:?}", self.engine))
+    }
+
+    /// How a call ended, if it has.
+    pub fn outcome(&mut self, call: CallId) -> Option<Outcome> {
+        let index = self.outcomes.iter().position(|(id, _)| *id == call)?;
+        Some(self.outcomes.remove(index).1)
+    }
+
+    /// Plays until the engine has nothing more to say.
+    pub fn run(&mut self) {
+        while let Some(output) = self.engine.poll_output() {
+            self.said.push(format!("{output:?}"));
+            match output {
+                Output::Call { call, verdict } => self.on_verdict(call, verdict),
+                Output::NeedEntropy { len } => {
+                    let bytes: Vec<u8> = (0..len).map(|n| self.entropy.wrapping_add(n as u8)).collect();
+                    self.entropy = self.entropy.wrapping_add(64);
+                    self.engine.add_entropy(self.now, &bytes);
+                }
+                Output::Notice(notice) => {
+                    self.said.push(notice.to_string());
+                    self.notices.push(notice);
+                }
+                Output::Perform { op, effect, why, .. } => {
+                    self.said.push(why.to_owned());
+                    if self.holding.is_some_and(|holds| holds(&effect)) {
+                        self.held.push((op, effect));
+                    } else {
+                        self.perform(op, effect);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Performs what was held back, in order.
+    pub fn release(&mut self) {
+        self.holding = None;
+        for (op, effect) in std::mem::take(&mut self.held) {
+            self.perform(op, effect);
+        }
+        self.run();
+    }
+
+    fn on_verdict(&mut self, call: CallId, verdict: Verdict) {
+        match verdict {
+            Verdict::Send(credentials) => {
+                let Some((_, request)) = self.calls.iter().find(|(id, _)| *id == call) else { return };
+                let mut request = request.clone();
+                credentials.apply(request.headers_mut());
+                let answer = self.world.answer(self.now.unix_s, &request);
+                let head = ResponseHead { status: answer.status().as_u16(), headers: answer.headers() };
+                self.engine.report(self.now, call, head).expect("the call was sent");
+                self.answers.retain(|(id, _)| *id != call);
+                self.answers.push((call, answer));
+            }
+            Verdict::Deliver => {
+                if let Some(index) = self.answers.iter().position(|(id, _)| *id == call) {
+                    let (_, answer) = self.answers.remove(index);
+                    self.outcomes.push((call, Outcome::Delivered(answer)));
+                }
+            }
+            Verdict::Done => self.outcomes.push((call, Outcome::Done)),
+            Verdict::Fail(error) => {
+                self.said.push(format!("{error} {error:?}"));
+                self.outcomes.push((call, Outcome::Failed(error)));
+            }
+            _ => {}
+        }
+    }
+
+    /// Performs an effect.
+    ///
+    /// # Panics
+    /// When the engine does not accept the answer.
+    pub fn perform(&mut self, op: OpId, effect: Effect) {
+        let now = self.now;
+        let broken = Completion::Failed(Failure::new(FailureKind::Other, "the store is broken"));
+        let outcome = match effect {
+            Effect::Http { request, .. } => {
+                let mut asked = Asked::new(request.body.expose().as_bytes().to_vec());
+                *asked.method_mut() = request.method.clone();
+                *asked.uri_mut() = request.url.as_str().parse().expect("a URI");
+                *asked.headers_mut() = request.headers.clone();
+                let answer = self.world.answer(now.unix_s, &asked);
+                let (status, headers) = (answer.status().as_u16(), answer.headers());
+                let response = HttpResponse { status, headers, body: answer.body() };
+                self.engine.complete(now, op, Completion::Http(response))
+            }
+            Effect::Interact(interaction) => return self.interact(op, interaction),
+            _ if self.store.broken => self.engine.complete(now, op, broken),
+            Effect::Load { key } => {
+                let stored = self.store.load(&key);
+                let stored = stored.as_ref().map(|(record, revision)| Stored { record, revision: *revision });
+                self.engine.complete(now, op, Completion::Loaded(stored))
+            }
+            Effect::Save { key, record, expect } => match self.store.save(&key, &record, expect) {
+                Written::Saved(revision) => self.engine.complete(now, op, Completion::Saved(revision)),
+                Written::Conflict => self.engine.complete(now, op, Completion::Conflict),
+            },
+            Effect::Delete { key, expect } => {
+                let gone = self.store.delete(&key, expect);
+                let completion = if gone { Completion::Deleted } else { Completion::Conflict };
+                self.engine.complete(now, op, completion)
+            }
+            _ => Ok(()),
+        };
+        outcome.expect("the answer fits the effect");
+    }
+
+    fn interact(&mut self, op: OpId, interaction: Interaction) {
+        self.prompts.push(interaction.clone());
+        let redirect_uri = self.redirect_uri.clone();
+        let url;
+        let completion = match (&interaction, &self.user) {
+            (Interaction::Listen { .. }, _) => Completion::Listening { redirect_uri: &redirect_uri },
+            (_, User::Declines) | (Interaction::Approve(_), User::DoesNotApprove) => Completion::Declined,
+            (Interaction::Approve(_), _) => Completion::Approved,
+            (Interaction::Authorize(prompt), User::Leaves) => {
+                self.open.push((op, prompt.url.as_str().to_owned()));
+                return;
+            }
+            (Interaction::Authorize(prompt), _) => {
+                match self.visit(prompt.url.as_str()) {
+                    Some(location) => url = location,
+                    None => return, // an error page; the user sits before it
+                }
+                Completion::Callback { url: &url }
+            }
+            _ => return,
+        };
+        self.engine.complete(self.now, op, completion).expect("the answer fits the effect");
+    }
+
+    /// Opens a page and follows its redirect back; `None` when it does not redirect.
+    ///
+    /// # Panics
+    /// When the URL is no URI.
+    pub fn visit(&mut self, url: &str) -> Option<String> {
+        let mut request = Asked::new(Vec::new());
+        *request.uri_mut() = url.parse().expect("a URI");
+        let answer = self.world.answer(self.now.unix_s, &request);
+        let redirects = answer.status() == StatusCode::FOUND;
+        redirects.then(|| header(answer.headers(), "location").unwrap_or_default().to_owned())
+    }
+
+    /// How often a path was asked for.
+    pub fn count(&self, what: &str) -> usize {
+        self.world.asked.iter().filter(|asked| asked.contains(what)).count()
+    }
+}

@@ -1,0 +1,69 @@
+//! A store in memory, with compare-and-swap and a way to fail.
+
+use std::collections::BTreeMap;
+
+use grantor::{RecordRevision, Secret, StoreKey};
+
+/// Records by key.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryStore {
+    records: BTreeMap<StoreKey, (Vec<u8>, RecordRevision)>,
+    writes: u128,
+    /// Whether every operation fails.
+    pub broken: bool,
+}
+
+/// What became of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// Another revision is stored.
+    Conflict,
+    /// It is stored, and of this revision.
+    Saved(RecordRevision),
+}
+
+impl MemoryStore {
+    /// The record and its revision.
+    pub fn load(&self, key: &StoreKey) -> Option<(Vec<u8>, RecordRevision)> {
+        self.records.get(key).cloned()
+    }
+
+    /// Stores a record, if the stored one is the expected one.
+    pub fn save(&mut self, key: &StoreKey, record: &Secret, expect: Option<RecordRevision>) -> Written {
+        if self.records.get(key).map(|(_, revision)| *revision) != expect {
+            return Written::Conflict;
+        }
+        self.writes += 1;
+        let revision = RecordRevision::from_counter(self.writes);
+        self.records.insert(key.clone(), (record.expose().as_bytes().to_vec(), revision));
+        Written::Saved(revision)
+    }
+
+    /// Deletes a record, if the stored one is the expected one; whether it was.
+    pub fn delete(&mut self, key: &StoreKey, expect: RecordRevision) -> bool {
+        match self.records.get(key) {
+            Some((_, revision)) if *revision != expect => false,
+            _ => {
+                self.records.remove(key);
+                true
+            }
+        }
+    }
+
+    /// The keys and contents.
+    pub fn records(&self) -> impl Iterator<Item = (&StoreKey, &[u8])> {
+        self.records.iter().map(|(key, (record, _))| (key, record.as_slice()))
+    }
+
+    /// Changes a record behind everybody's back.
+    pub fn tamper(&mut self, change: impl Fn(&StoreKey, &mut Vec<u8>)) {
+        for (key, (record, revision)) in &mut self.records {
+            let before = record.clone();
+            change(key, record);
+            if *record != before {
+                self.writes += 1;
+                *revision = RecordRevision::from_counter(self.writes);
+            }
+        }
+    }
+}
