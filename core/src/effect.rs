@@ -224,6 +224,13 @@ pub struct StoreKey {
     pub issuer: Option<Box<str>>,
 }
 
+impl StoreKey {
+    /// A key, such as the tests of a store need it. The engine makes its own.
+    pub fn new(kind: RecordKind, resource: &str, account: &str, issuer: Option<&str>) -> Self {
+        Self { kind, resource: resource.into(), account: account.into(), issuer: issuer.map(Into::into) }
+    }
+}
+
 /// The kinds of records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]

@@ -5,17 +5,21 @@
 //! renewed when several processes hold them, `respond` what 401 and 403 mean.
 
 mod acquire;
+mod browser;
 mod calls;
 mod config;
+mod discover;
 mod entropy;
 mod grant;
 mod ops;
 mod output;
 mod record;
 mod refresh;
+mod register;
 mod respond;
 mod step_up;
 mod transitions;
+mod trust;
 
 use std::collections::VecDeque;
 
@@ -29,8 +33,10 @@ use crate::time::Now;
 use crate::wire::callback::Callback;
 use crate::wire::server_metadata::Issuer;
 
-use self::acquire::{Acquisition, Known, Pending};
+use self::acquire::Acquisition;
+use self::browser::Pending;
 use self::calls::{Calls, Stage};
+use self::discover::Known;
 use self::entropy::Entropy;
 use self::grant::{AccessToken, Freshness, Grant};
 use self::ops::{Ops, Owner, Standing};
@@ -362,6 +368,12 @@ impl Engine {
         let deadline_ms = now.mono_ms.saturating_add(time_ms);
         let op = self.ops.open(owner, &effect, deadline_ms, kept);
         self.outputs.push_back(Output::Perform { op, deadline_ms, effect, why });
+    }
+
+    /// Gives up what a part of the engine waits for.
+    fn abandon_ops(&mut self, owner: Owner) {
+        let ops = self.ops.settle_all(owner);
+        self.outputs.extend(ops.into_iter().map(|op| Output::Abandon { op }));
     }
 
     fn load(&mut self, now: Now, owner: Owner, key: StoreKey, why: &'static str) {

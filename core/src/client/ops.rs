@@ -100,9 +100,11 @@ impl Ops {
         self.open.retain(|op| op.id != id);
     }
 
-    /// Forgets what `owner` waits for; its answer will be ignored.
-    pub(super) fn settle_all(&mut self, owner: Owner) {
-        self.open.retain(|op| op.owner != owner);
+    /// Forgets what `owner` waits for; its answer will be ignored. Returns what need not be performed any
+    /// further.
+    pub(super) fn settle_all(&mut self, owner: Owner) -> Vec<OpId> {
+        let settled = self.open.extract_if(.., |op| op.owner == owner);
+        settled.filter(|op| !op.kept).map(|op| op.id).collect()
     }
 
     pub(super) fn next_deadline(&self) -> Option<u64> {

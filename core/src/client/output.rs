@@ -52,6 +52,12 @@ pub struct ResponseHead<'a> {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Output {
+    /// The answer to this effect is not needed any more; stop performing it if that is possible. An
+    /// answer that comes all the same is ignored.
+    Abandon {
+        /// Its name.
+        op: OpId,
+    },
     /// What becomes of a call now.
     Call {
         /// The call.

@@ -20,13 +20,16 @@
 //! | | save | conflict | load the record, then plan again |
 //! | any | anything | failed | calls that wait for the machine fail |
 
-use super::acquire::{self, Acquisition, Cause, End, Known, Resource, Step};
+use super::acquire::{Acquisition, Cause, End, Step};
+use super::browser;
 use super::calls::Stage;
+use super::discover::{Known, Resource};
 use super::grant::{Grant, Tokens};
 use super::ops::Owner;
 use super::output::{Notice, Verdict};
 use super::record::{self, GrantRecord, PendingRecord, RegistrationRecord};
 use super::refresh::{self, Reload};
+use super::register::RegistrationState;
 use super::respond::Challenged;
 use super::{Engine, Startup, effect_error, unexpected};
 use crate::effect::{Completion, RecordKind, RecordRevision, Stored};
@@ -230,7 +233,7 @@ impl Engine {
             (Step::SavingRegistration, Completion::Conflict) => {
                 // Another process registered too. Its registration will do, if it is for the same URI.
                 self.lose_round(acquisition)?;
-                acquisition.registration = acquire::RegistrationState::default();
+                acquisition.registration = RegistrationState::default();
             }
             (Step::SavingBinding, Completion::Saved(revision)) => self.binding_revision = Some(revision),
             (Step::SavingBinding, Completion::Conflict) => {
@@ -396,7 +399,7 @@ impl Engine {
         acquisition.overdue_ms = None;
         let quirks = &self.config.quirks;
         let issued =
-            match acquire::with_code(asked, client, &code, |request| token::read(&request, response, quirks))
+            match browser::with_code(asked, client, &code, |request| token::read(&request, response, quirks))
             {
                 Ok(issued) => issued,
                 Err(Error::Refused(Refused::Token { code, .. }))
@@ -443,7 +446,7 @@ impl Engine {
         acquisition.asked_saved = false;
         acquisition.resumed = false;
         acquisition.redirect_uri = None;
-        acquisition.registration = acquire::RegistrationState::default();
+        acquisition.registration = RegistrationState::default();
     }
 
     /// A new grant is stored: everybody who waited for it is served.
@@ -451,7 +454,7 @@ impl Engine {
         let Some(grant) = acquisition.obtained.take() else { return };
         // A refresh of the old grant has nothing to add.
         self.refresh = None;
-        self.ops.settle_all(Owner::Refresh);
+        self.abandon_ops(Owner::Refresh);
         self.grant.replace(*grant, Some(revision));
         if let (Some(resource), Some(server)) = (acquisition.resource.take(), acquisition.server.take()) {
             self.known = Some(Box::new(Known { resource, server: *server }));
@@ -472,7 +475,7 @@ impl Engine {
     }
 
     pub(super) fn end_acquisition(&mut self, now: Now, acquisition: Acquisition, end: End) {
-        self.ops.settle_all(Owner::Acquisition);
+        self.abandon_ops(Owner::Acquisition);
         match end {
             End::Done => self.serve_waiting(now),
             End::NobodyWaits => self.abandon(now, &acquisition),

@@ -1,0 +1,285 @@
+//! Sessions for blocking hosts, on threads.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use grantor::client::{CallId, ConfigError, Credentials, Engine, RequestHead, ResponseHead, Verdict};
+use grantor::wire::HttpRequest;
+use grantor::{ApiMisuse, Now, OpId};
+
+use crate::effects::{Performed, interact};
+use crate::error::CallError;
+use crate::event::Event;
+use crate::http::{HttpAnswer, HttpFailure};
+use crate::nonblocking::announce;
+use crate::pump::{Clock, Job, State, Task, Todo};
+use crate::setup::Setup;
+
+/// What a session needs of a blocking HTTP stack.
+pub trait Host: Send + Sync + 'static {
+    /// Sends a request as it is, within `timeout`: no redirect followed, no credentials added; reads at
+    /// most `max_body` bytes of the body, decoded.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    fn send(
+        &self,
+        request: &HttpRequest,
+        max_body: usize,
+        timeout: Duration,
+    ) -> Result<HttpAnswer, HttpFailure>;
+}
+
+/// The calls of one account to one resource. Clones are the same session, for other threads.
+pub struct Session<H: Host> {
+    shared: Arc<Shared<H>>,
+    handle: Arc<Handle<H>>,
+}
+
+/// Counts the clones: when the last is gone, nobody waits for the user any more.
+struct Handle<H: Host>(std::sync::Weak<Shared<H>>);
+
+struct Shared<H: Host> {
+    host: Arc<H>,
+    setup: Setup,
+    clock: Clock,
+    state: Mutex<State>,
+    /// Verdicts have come, or the next timeout is another one.
+    changed: Condvar,
+}
+
+impl<H: Host> Session<H> {
+    /// A session for this setup.
+    ///
+    /// # Errors
+    /// When the configuration cannot work.
+    pub fn new(host: Arc<H>, setup: impl Into<Setup>) -> Result<Self, ConfigError> {
+        let setup = setup.into();
+        let engine = Engine::new(setup.config.clone())?;
+        let shared = Arc::new(Shared {
+            host,
+            setup,
+            clock: Clock::start(),
+            state: Mutex::new(State::new(engine)),
+            changed: Condvar::new(),
+        });
+        let handle = Arc::new(Handle(Arc::downgrade(&shared)));
+        Ok(Self { shared, handle })
+    }
+
+    /// A session for another account, with everything else the same.
+    ///
+    /// # Errors
+    /// When the name cannot be one.
+    pub fn account(&self, name: &str) -> Result<Self, ConfigError> {
+        Self::new(Arc::clone(&self.shared.host), self.shared.setup.clone().account(name))
+    }
+
+    /// The setup.
+    pub fn setup(&self) -> &Setup {
+        &self.shared.setup
+    }
+
+    /// Opens a call: asks for authorization of this request. [`Call::run`] carries it out.
+    ///
+    /// # Errors
+    /// When the request is not for this resource.
+    pub fn call(&self, request: RequestHead<'_>) -> Result<Call<H>, ApiMisuse> {
+        self.open(|state, now| state.engine.authorize(now, request))
+    }
+
+    /// Takes in a callback that comes without its prompt: the redirect endpoint of a web application.
+    /// Returns when the token is stored.
+    ///
+    /// # Errors
+    /// When the callback answers nothing, or the authorization failed.
+    pub fn callback(&self, url: &str) -> Result<(), CallError<std::convert::Infallible>> {
+        let call = self.open(|state, now| state.engine.callback(now, url))?;
+        match call.verdict() {
+            Verdict::Fail(error) => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn open(
+        &self,
+        open: impl FnOnce(&mut State, Now) -> Result<CallId, ApiMisuse>,
+    ) -> Result<Call<H>, ApiMisuse> {
+        let shared = Arc::clone(&self.shared);
+        let id = shared.with(|state, now| {
+            let id = open(state, now)?;
+            state.verdicts.insert(id, None);
+            Ok(id)
+        })?;
+        Ok(Call { shared, id })
+    }
+}
+
+impl<H: Host> Clone for Session<H> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), handle: Arc::clone(&self.handle) }
+    }
+}
+
+impl<H: Host> fmt::Debug for Session<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("setup", &self.shared.setup).finish_non_exhaustive()
+    }
+}
+
+impl<H: Host> Drop for Handle<H> {
+    fn drop(&mut self) {
+        if let Some(shared) = self.0.upgrade() {
+            shared.lock().abandon_waits();
+        }
+    }
+}
+
+/// An open call; dropping it cancels it and nothing else.
+pub struct Call<H: Host> {
+    shared: Arc<Shared<H>>,
+    id: CallId,
+}
+
+impl<H: Host> Call<H> {
+    /// Carries the call out: `send` sends the request with the headers that it is given, and again where
+    /// authorization needs it; it returns `None` when it cannot. `view` shows the head of a response.
+    /// Returns the response for the caller.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn run<R, E>(
+        self,
+        mut send: impl FnMut(Credentials) -> Option<Result<R, E>>,
+        view: fn(&R) -> ResponseHead<'_>,
+    ) -> Result<R, CallError<E>> {
+        let mut last = None;
+        loop {
+            match self.verdict() {
+                Verdict::Send(credentials) => {
+                    let sent = send(credentials).ok_or(CallError::NotReplayable)?;
+                    let response = sent.map_err(CallError::Http)?;
+                    let head = view(&response);
+                    self.shared.with(|state, now| state.engine.report(now, self.id, head))?;
+                    last = Some(response);
+                }
+                Verdict::Fail(error) => return Err(error.into()),
+                _ => return last.ok_or(CallError::NotReplayable),
+            }
+        }
+    }
+
+    /// The next verdict. The thread that waits also minds the engine's timeouts.
+    fn verdict(&self) -> Verdict {
+        let shared = &self.shared;
+        let mut state = shared.lock();
+        loop {
+            if let Some(verdict) = state.verdicts.get_mut(&self.id).and_then(Option::take) {
+                return verdict;
+            }
+            let Some(due_ms) = state.engine.poll_timeout() else {
+                state = shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let left = shared.clock.instant(due_ms).saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                drop(state);
+                shared.with(|state, now| state.engine.handle_timeout(now));
+                state = shared.lock();
+            } else {
+                let woken = shared.changed.wait_timeout(state, left);
+                state = woken.unwrap_or_else(PoisonError::into_inner).0;
+            }
+        }
+    }
+}
+
+impl<H: Host> fmt::Debug for Call<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl<H: Host> Drop for Call<H> {
+    fn drop(&mut self) {
+        self.shared.with(|state, _| {
+            state.verdicts.remove(&self.id);
+            state.engine.cancel(self.id);
+        });
+    }
+}
+
+impl<H: Host> Shared<H> {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic elsewhere does not make the engine's state wrong: it never panics half-way.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives the engine an input and sees to what it leads to. The lock is held for the input alone.
+    fn with<T>(self: &Arc<Self>, input: impl FnOnce(&mut State, Now) -> T) -> T {
+        let (result, todo) = {
+            let mut state = self.lock();
+            let result = input(&mut state, self.clock.now());
+            (result, state.drain(self.clock))
+        };
+        self.see_to(todo);
+        result
+    }
+
+    fn see_to(self: &Arc<Self>, todo: Todo) {
+        for notice in &todo.notices {
+            self.setup.observer.event(Event::Notice(notice));
+        }
+        if todo.verdicts || !todo.jobs.is_empty() {
+            self.changed.notify_all();
+        }
+        for job in todo.jobs {
+            self.begin(job);
+        }
+    }
+
+    fn complete(self: &Arc<Self>, op: OpId, performed: &Performed) {
+        self.with(|state, now| state.complete(now, op, performed));
+    }
+
+    /// Performs an effect: what takes long on a thread of its own, so that no caller is held up by what
+    /// another one needs, and none takes it along when it gives up.
+    fn begin(self: &Arc<Self>, Job { op, deadline_ms, why, task }: Job) {
+        let shared = Arc::clone(self);
+        match task {
+            Task::Http(request, max_body) => {
+                thread::spawn(move || {
+                    let deadline = shared.clock.instant(deadline_ms);
+                    let sent =
+                        catch_unwind(AssertUnwindSafe(|| shared.send(&request, max_body, deadline, why)));
+                    shared.complete(op, &sent.unwrap_or_else(|_| Performed::panicked()));
+                });
+            }
+            Task::Interact(interaction, wait) => {
+                thread::spawn(move || {
+                    announce(&shared.setup, &interaction, why);
+                    let user = &*shared.setup.user;
+                    let asked = catch_unwind(AssertUnwindSafe(|| interact(user, &interaction, &wait)));
+                    if let Some(performed) = asked.unwrap_or_else(|_| Some(Performed::panicked())) {
+                        shared.complete(op, &performed);
+                    }
+                });
+            }
+            Task::Store(operation) => {
+                let performed = operation.perform(&*self.setup.store);
+                self.complete(op, &performed);
+            }
+            Task::Unknown => self.complete(op, &Performed::unknown()),
+        }
+    }
+
+    fn send(&self, request: &HttpRequest, max_body: usize, deadline: Instant, why: &str) -> Performed {
+        let timeout = deadline.saturating_duration_since(Instant::now());
+        let answer = self.host.send(request, max_body, timeout);
+        self.setup.observer.event(Event::Exchanged { request, why, answer: answer.as_ref() });
+        answer.map_or_else(Performed::from, Performed::Http)
+    }
+}

@@ -1,0 +1,122 @@
+//! Performing the effects that need no HTTP stack, and answers as values.
+
+use grantor::error::{Failure, FailureKind};
+use grantor::{Completion, Interaction, RecordRevision, Stored};
+
+use crate::browser::{Answer, InteractionFailure, UserAgent, Wait};
+use crate::http::{HttpAnswer, HttpFailure};
+use crate::store::{Record, Store, StoreError, Swap};
+
+/// An answer to an effect, owned, on its way to the engine.
+#[derive(Debug)]
+pub(crate) enum Performed {
+    Approved,
+    Callback(String),
+    Conflict,
+    Declined,
+    Deleted,
+    Failed(FailureKind, String),
+    Http(HttpAnswer),
+    Listening(String),
+    Loaded(Option<Record>),
+    Saved(RecordRevision),
+}
+
+impl Performed {
+    /// For a store or user agent that panicked: the engine goes on.
+    pub(crate) fn panicked() -> Self {
+        Self::Failed(FailureKind::Other, "the host's code panicked".into())
+    }
+
+    /// For an effect that this driver is too old for.
+    pub(crate) fn unknown() -> Self {
+        Self::Failed(FailureKind::Impossible, "this driver is older than the engine".into())
+    }
+
+    pub(crate) fn completion(&self) -> Completion<'_> {
+        match self {
+            Self::Approved => Completion::Approved,
+            Self::Callback(url) => Completion::Callback { url },
+            Self::Conflict => Completion::Conflict,
+            Self::Declined => Completion::Declined,
+            Self::Deleted => Completion::Deleted,
+            Self::Failed(kind, detail) => Completion::Failed(Failure::new(*kind, detail)),
+            Self::Http(answer) => Completion::Http(answer.response()),
+            Self::Listening(redirect_uri) => Completion::Listening { redirect_uri },
+            Self::Loaded(record) => Completion::Loaded(
+                record.as_ref().map(|record| Stored { record: &record.content, revision: record.revision }),
+            ),
+            Self::Saved(revision) => Completion::Saved(*revision),
+        }
+    }
+}
+
+impl From<HttpFailure> for Performed {
+    fn from(failure: HttpFailure) -> Self {
+        Self::Failed(failure.kind, failure.detail)
+    }
+}
+
+impl From<InteractionFailure> for Performed {
+    fn from(failure: InteractionFailure) -> Self {
+        Self::Failed(failure.kind, failure.detail)
+    }
+}
+
+impl From<StoreError> for Performed {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(FailureKind::Other, error.to_string())
+    }
+}
+
+/// An operation on the store.
+#[derive(Debug)]
+pub(crate) enum StoreOp {
+    Delete(grantor::StoreKey, RecordRevision),
+    Load(grantor::StoreKey),
+    Save(grantor::StoreKey, grantor::Secret, Option<RecordRevision>),
+}
+
+impl StoreOp {
+    pub(crate) fn perform(self, store: &dyn Store) -> Performed {
+        let outcome = match self {
+            Self::Delete(key, expect) => store.delete(&key, expect).map(|swap| match swap {
+                Swap::Done(_) => Performed::Deleted,
+                Swap::Conflict => Performed::Conflict,
+            }),
+            Self::Load(key) => store.load(&key).map(Performed::Loaded),
+            Self::Save(key, record, expect) => {
+                store.save(&key, &record, expect).and_then(|swap| match swap {
+                    Swap::Done(Some(revision)) => Ok(Performed::Saved(revision)),
+                    Swap::Done(None) => Err(StoreError::new("the store names no revision")),
+                    Swap::Conflict => Ok(Performed::Conflict),
+                })
+            }
+        };
+        outcome.unwrap_or_else(Performed::from)
+    }
+}
+
+/// Asks the user; `None` when the answer will come by another way.
+pub(crate) fn interact(user: &dyn UserAgent, interaction: &Interaction, wait: &Wait) -> Option<Performed> {
+    Some(match interaction {
+        Interaction::Listen { preferred } => match user.listen(preferred.as_deref()) {
+            Ok(redirect_uri) => Performed::Listening(redirect_uri),
+            Err(failure) => failure.into(),
+        },
+        Interaction::Approve(summary) => {
+            if user.approve(summary) {
+                Performed::Approved
+            } else {
+                Performed::Declined
+            }
+        }
+        Interaction::Authorize(prompt) => match user.authorize(prompt, wait) {
+            Ok(Answer::Callback(url)) => Performed::Callback(url),
+            Ok(Answer::Declined) => Performed::Declined,
+            Ok(Answer::Later) => return None,
+            Err(failure) => failure.into(),
+        },
+        _ => Performed::unknown(),
+    })
+}

@@ -1,0 +1,29 @@
+//! The loop that performs Grantor's effects, written once for async hosts and once for blocking ones.
+//!
+//! An adapter for an HTTP stack implements [`nonblocking::Host`] or [`blocking::Host`] and calls
+//! [`Call::run`](nonblocking::Call::run) around each request. Everything else is here: the
+//! [stores](store), the [browser](browser) and its loopback receiver, deadlines, and waking those who
+//! wait.
+//!
+//! No decision about OAuth is made here; those come from the [engine](grantor::client::Engine).
+
+#![deny(missing_docs)]
+
+pub mod blocking;
+pub mod browser;
+mod effects;
+mod error;
+mod event;
+mod http;
+pub mod nonblocking;
+mod pump;
+mod setup;
+pub mod store;
+
+pub use crate::browser::{Answer, Browser, InteractionFailure, UserAgent, Wait};
+pub use crate::error::CallError;
+pub use crate::event::{Event, Observer};
+pub use crate::http::{HttpAnswer, HttpFailure};
+pub use crate::setup::Setup;
+pub use crate::store::{FileStore, MemoryStore, Store};
+pub use grantor;

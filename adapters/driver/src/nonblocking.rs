@@ -1,0 +1,356 @@
+//! Sessions for async hosts, on whatever runtime.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use event_listener::Event as Signal;
+use futures_channel::oneshot;
+use futures_lite::future;
+use grantor::client::{CallId, ConfigError, Credentials, Engine, RequestHead, ResponseHead, Verdict};
+use grantor::wire::HttpRequest;
+use grantor::{ApiMisuse, Interaction, Now, OpId};
+
+use crate::effects::{Performed, interact};
+use crate::error::CallError;
+use crate::event::Event;
+use crate::http::{HttpAnswer, HttpFailure};
+use crate::pump::{Clock, Job, State, Task, Todo};
+use crate::setup::Setup;
+
+/// What a session needs of an async runtime and its HTTP stack.
+pub trait Host: Send + Sync + 'static {
+    /// Sends a request as it is: no redirect followed, no credentials added; reads at most `max_body`
+    /// bytes of the body, decoded.
+    fn send(
+        &self,
+        request: &HttpRequest,
+        max_body: usize,
+    ) -> impl Future<Output = Result<HttpAnswer, HttpFailure>> + Send;
+
+    /// Waits.
+    fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send;
+
+    /// Runs a task to its end, whether or not anybody waits for it.
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static);
+
+    /// Runs work that may block where that does no harm; by itself on a thread of its own.
+    fn unblock(&self, work: impl FnOnce() + Send + 'static) {
+        std::thread::spawn(work);
+    }
+}
+
+/// The calls of one account to one resource. Clones are the same session.
+pub struct Session<H: Host> {
+    shared: Arc<Shared<H>>,
+    handle: Arc<Handle<H>>,
+}
+
+/// Counts the clones: when the last is gone, nobody waits for the user any more.
+struct Handle<H: Host>(Weak<Shared<H>>);
+
+struct Shared<H: Host> {
+    host: Arc<H>,
+    setup: Setup,
+    clock: Clock,
+    state: Mutex<State>,
+    /// Verdicts have come.
+    arrived: Signal,
+    timer: Mutex<Timer>,
+}
+
+/// The one timer that is set, if any.
+#[derive(Default)]
+struct Timer {
+    due_ms: Option<u64>,
+    unset: Arc<Signal>,
+}
+
+impl<H: Host> Session<H> {
+    /// A session for this setup.
+    ///
+    /// # Errors
+    /// When the configuration cannot work.
+    pub fn new(host: Arc<H>, setup: impl Into<Setup>) -> Result<Self, ConfigError> {
+        let setup = setup.into();
+        let engine = Engine::new(setup.config.clone())?;
+        let shared = Arc::new(Shared {
+            host,
+            setup,
+            clock: Clock::start(),
+            state: Mutex::new(State::new(engine)),
+            arrived: Signal::new(),
+            timer: Mutex::default(),
+        });
+        let handle = Arc::new(Handle(Arc::downgrade(&shared)));
+        Ok(Self { shared, handle })
+    }
+
+    /// A session for another account, with everything else the same.
+    ///
+    /// # Errors
+    /// When the name cannot be one.
+    pub fn account(&self, name: &str) -> Result<Self, ConfigError> {
+        Self::new(Arc::clone(&self.shared.host), self.shared.setup.clone().account(name))
+    }
+
+    /// The setup.
+    pub fn setup(&self) -> &Setup {
+        &self.shared.setup
+    }
+
+    /// Opens a call: asks for authorization of this request. [`Call::run`] carries it out.
+    ///
+    /// # Errors
+    /// When the request is not for this resource.
+    pub fn call(&self, request: RequestHead<'_>) -> Result<Call<H>, ApiMisuse> {
+        self.open(|state, now| state.engine.authorize(now, request))
+    }
+
+    /// Takes in a callback that comes without its prompt: the redirect endpoint of a web application.
+    /// Returns when the token is stored.
+    ///
+    /// # Errors
+    /// When the callback answers nothing, or the authorization failed.
+    pub async fn callback(&self, url: &str) -> Result<(), CallError<std::convert::Infallible>> {
+        let call = self.open(|state, now| state.engine.callback(now, url))?;
+        match call.verdict().await {
+            Verdict::Fail(error) => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn open(
+        &self,
+        open: impl FnOnce(&mut State, Now) -> Result<CallId, ApiMisuse>,
+    ) -> Result<Call<H>, ApiMisuse> {
+        let shared = Arc::clone(&self.shared);
+        let id = shared.with(|state, now| {
+            let id = open(state, now)?;
+            state.verdicts.insert(id, None);
+            Ok(id)
+        })?;
+        Ok(Call { shared, id })
+    }
+}
+
+impl<H: Host> Clone for Session<H> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), handle: Arc::clone(&self.handle) }
+    }
+}
+
+impl<H: Host> fmt::Debug for Session<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("setup", &self.shared.setup).finish_non_exhaustive()
+    }
+}
+
+impl<H: Host> Drop for Handle<H> {
+    fn drop(&mut self) {
+        if let Some(shared) = self.0.upgrade() {
+            shared.lock().abandon_waits();
+        }
+    }
+}
+
+/// An open call; dropping it cancels it and nothing else.
+pub struct Call<H: Host> {
+    shared: Arc<Shared<H>>,
+    id: CallId,
+}
+
+impl<H: Host> Call<H> {
+    /// Carries the call out: `send` sends the request with the headers that it is given, and again where
+    /// authorization needs it; it returns `None` when it cannot. `view` shows the head of a response.
+    /// Returns the response for the caller.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn run<R, E, F>(
+        self,
+        mut send: impl FnMut(Credentials) -> Option<F>,
+        view: fn(&R) -> ResponseHead<'_>,
+    ) -> Result<R, CallError<E>>
+    where
+        F: Future<Output = Result<R, E>>,
+    {
+        let mut last = None;
+        loop {
+            match self.verdict().await {
+                Verdict::Send(credentials) => {
+                    let sent = send(credentials).ok_or(CallError::NotReplayable)?;
+                    let response = sent.await.map_err(CallError::Http)?;
+                    let head = view(&response);
+                    self.shared.with(|state, now| state.engine.report(now, self.id, head))?;
+                    last = Some(response);
+                }
+                Verdict::Fail(error) => return Err(error.into()),
+                _ => return last.ok_or(CallError::NotReplayable),
+            }
+        }
+    }
+
+    /// The next verdict.
+    async fn verdict(&self) -> Verdict {
+        loop {
+            let arrived = {
+                let mut state = self.shared.lock();
+                if let Some(verdict) = state.verdicts.get_mut(&self.id).and_then(Option::take) {
+                    return verdict;
+                }
+                self.shared.arrived.listen()
+            };
+            arrived.await;
+        }
+    }
+}
+
+impl<H: Host> fmt::Debug for Call<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl<H: Host> Drop for Call<H> {
+    fn drop(&mut self) {
+        self.shared.with(|state, _| {
+            state.verdicts.remove(&self.id);
+            state.engine.cancel(self.id);
+        });
+    }
+}
+
+impl<H: Host> Shared<H> {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic elsewhere does not make the engine's state wrong: it never panics half-way.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives the engine an input and sees to what it leads to. The lock is held for the input alone.
+    fn with<T>(self: &Arc<Self>, input: impl FnOnce(&mut State, Now) -> T) -> T {
+        let (result, todo, timeout_ms) = {
+            let mut state = self.lock();
+            let result = input(&mut state, self.clock.now());
+            let todo = state.drain(self.clock);
+            (result, todo, state.engine.poll_timeout())
+        };
+        self.see_to(todo);
+        self.set_timer(timeout_ms);
+        result
+    }
+
+    fn see_to(self: &Arc<Self>, todo: Todo) {
+        for notice in &todo.notices {
+            self.setup.observer.event(Event::Notice(notice));
+        }
+        if todo.verdicts {
+            self.arrived.notify(usize::MAX);
+        }
+        for job in todo.jobs {
+            self.begin(job);
+        }
+    }
+
+    fn complete(self: &Arc<Self>, op: OpId, performed: &Performed) {
+        self.with(|state, now| state.complete(now, op, performed));
+    }
+
+    /// Begins to perform an effect; nobody's call holds it.
+    fn begin(self: &Arc<Self>, Job { op, deadline_ms, why, task }: Job) {
+        let shared = Arc::clone(self);
+        match task {
+            Task::Http(request, max_body) => self.host.spawn(async move {
+                let performed = shared.send(&request, max_body, shared.clock.instant(deadline_ms), why).await;
+                shared.complete(op, &performed);
+            }),
+            Task::Interact(interaction, wait) => self.host.spawn(async move {
+                announce(&shared.setup, &interaction, why);
+                let user = Arc::clone(&shared.setup.user);
+                // The user takes minutes; that is for a thread of its own, not for a pool.
+                let asking = elsewhere(
+                    |work| drop(std::thread::spawn(work)),
+                    move || interact(&*user, &interaction, &wait),
+                );
+                if let Some(performed) = asking.await.unwrap_or_else(|| Some(Performed::panicked())) {
+                    shared.complete(op, &performed);
+                }
+            }),
+            Task::Store(operation) => self.host.spawn(async move {
+                let store = Arc::clone(&shared.setup.store);
+                let storing = elsewhere(|work| shared.host.unblock(work), move || operation.perform(&*store));
+                let performed = storing.await.unwrap_or_else(Performed::panicked);
+                shared.complete(op, &performed);
+            }),
+            Task::Unknown => self.complete(op, &Performed::unknown()),
+        }
+    }
+
+    async fn send(&self, request: &HttpRequest, max_body: usize, deadline: Instant, why: &str) -> Performed {
+        let late = async {
+            self.host.sleep(deadline.saturating_duration_since(Instant::now())).await;
+            Err(HttpFailure::timed_out())
+        };
+        let answer = future::or(self.host.send(request, max_body), late).await;
+        self.setup.observer.event(Event::Exchanged { request, why, answer: answer.as_ref() });
+        answer.map_or_else(Performed::from, Performed::Http)
+    }
+
+    /// Sets the timer, or unsets it.
+    fn set_timer(self: &Arc<Self>, due_ms: Option<u64>) {
+        let mut timer = self.timer.lock().unwrap_or_else(PoisonError::into_inner);
+        if timer.due_ms == due_ms {
+            return;
+        }
+        timer.unset.notify(usize::MAX);
+        timer.due_ms = due_ms;
+        let Some(due_ms) = due_ms else { return };
+        let (shared, host) = (Arc::downgrade(self), Arc::clone(&self.host));
+        let unset = timer.unset.listen();
+        let sleep = self.clock.instant(due_ms).saturating_duration_since(Instant::now());
+        self.host.spawn(async move {
+            let is_due = future::or(
+                async {
+                    host.sleep(sleep).await;
+                    true
+                },
+                async {
+                    unset.await;
+                    false
+                },
+            );
+            if is_due.await
+                && let Some(shared) = shared.upgrade()
+            {
+                shared.timer.lock().unwrap_or_else(PoisonError::into_inner).due_ms = None;
+                shared.with(|state, now| state.engine.handle_timeout(now));
+            }
+        });
+    }
+}
+
+/// Does work on another thread and waits for it; `None` when it panicked.
+async fn elsewhere<T: Send + 'static>(
+    run: impl FnOnce(Box<dyn FnOnce() + Send>),
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    let (done, result) = oneshot::channel();
+    run(Box::new(move || drop(done.send(work()))));
+    result.await.ok()
+}
+
+impl<H: Host> Drop for Shared<H> {
+    fn drop(&mut self) {
+        self.timer.get_mut().unwrap_or_else(PoisonError::into_inner).unset.notify(usize::MAX);
+    }
+}
+
+/// Says what the user is waited for.
+pub(crate) fn announce(setup: &Setup, interaction: &Interaction, why: &str) {
+    match interaction {
+        Interaction::Approve(summary) => setup.observer.event(Event::WaitingForApproval { summary }),
+        Interaction::Authorize(prompt) => setup.observer.event(Event::WaitingForBrowser { prompt, why }),
+        _ => {}
+    }
+}

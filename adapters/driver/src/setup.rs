@@ -1,0 +1,73 @@
+//! What a session is made of.
+
+use std::fmt;
+use std::sync::Arc;
+
+use grantor::client::Config;
+
+use crate::browser::{Browser, UserAgent};
+use crate::event::{Deaf, Observer};
+use crate::store::{MemoryStore, Store};
+
+/// A configuration and the host's side of it: where records are kept, who talks to the user, who is told
+/// what happens. [`Config`] turns into one with tokens in memory and the system's browser.
+#[derive(Clone)]
+pub struct Setup {
+    pub(crate) config: Config,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) user: Arc<dyn UserAgent>,
+    pub(crate) observer: Arc<dyn Observer>,
+}
+
+impl Setup {
+    /// The usual setup for this configuration.
+    pub fn new(config: Config) -> Self {
+        Self {
+            config,
+            store: Arc::new(MemoryStore::default()),
+            user: Arc::new(Browser::default()),
+            observer: Arc::new(Deaf),
+        }
+    }
+
+    /// Keeps records here.
+    #[must_use]
+    pub fn store(self, store: impl Store) -> Self {
+        Self { store: Arc::new(store), ..self }
+    }
+
+    /// Lets this talk to the user.
+    #[must_use]
+    pub fn user_agent(self, user: impl UserAgent) -> Self {
+        Self { user: Arc::new(user), ..self }
+    }
+
+    /// Tells this what happens.
+    #[must_use]
+    pub fn observer(self, observer: impl Observer) -> Self {
+        Self { observer: Arc::new(observer), ..self }
+    }
+
+    /// The same for another account.
+    #[must_use]
+    pub fn account(self, name: &str) -> Self {
+        Self { config: self.config.account(name), ..self }
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+}
+
+impl From<Config> for Setup {
+    fn from(config: Config) -> Self {
+        Self::new(config)
+    }
+}
+
+impl fmt::Debug for Setup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Setup").field("config", &self.config).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,207 @@
+//! MCP authorization for reqwest on tokio.
+//!
+//! [`AuthorizedClient`] sends requests of reqwest and returns responses of reqwest; in between it does
+//! whatever authorization the server demands. Bodies stream. Clone it, and use it from many tasks.
+//!
+//! ```no_run
+//! use grantor_reqwest::{AuthorizedClient, ClientMetadata, Config};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let server = "https://mcp.example.com/mcp";
+//! let config = Config::new(server, ClientMetadata::named("My client"))?;
+//! let client = AuthorizedClient::new(config)?;
+//! let request = client.http().post(server).header("content-type", "application/json").body("{}");
+//! let response = client.send(request).await?;
+//! # Ok(())
+//! # }
+//! ```
+
+#![deny(missing_docs)]
+
+use std::error::Error as _;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use grantor_driver::grantor::client::{ConfigError, RequestHead, ResponseHead};
+use grantor_driver::grantor::error::FailureKind;
+use grantor_driver::grantor::wire::HttpRequest;
+use grantor_driver::nonblocking::{Host, Session};
+use grantor_driver::{CallError, HttpAnswer, HttpFailure};
+use reqwest::redirect::Policy;
+use reqwest::{Client, ClientBuilder, Request, RequestBuilder, Response};
+use zeroize::Zeroizing;
+
+pub use grantor_driver::grantor::client::Config;
+pub use grantor_driver::grantor::wire::client_metadata::ClientMetadata;
+pub use grantor_driver::{
+    Answer, Browser, Event, FileStore, InteractionFailure, MemoryStore, Observer, Setup, Store, UserAgent,
+    Wait, grantor,
+};
+
+/// Why a call has no response.
+pub type Error = CallError<reqwest::Error>;
+
+/// A reqwest client whose requests to one MCP server are authorized for one account.
+#[derive(Clone, Debug)]
+pub struct AuthorizedClient {
+    session: Session<Reqwest>,
+    http: Client,
+}
+
+/// Why there is no client.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The configuration cannot work.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// reqwest cannot make a client.
+    #[error(transparent)]
+    Http(#[from] reqwest::Error),
+}
+
+impl AuthorizedClient {
+    /// A client with reqwest's usual settings.
+    ///
+    /// # Errors
+    /// [`BuildError`].
+    pub fn new(setup: impl Into<Setup>) -> Result<Self, BuildError> {
+        Self::with_builder(setup, Client::builder())
+    }
+
+    /// A client with settings of the caller: proxies, roots, timeouts. Redirects are switched off, since
+    /// a token must not follow them.
+    ///
+    /// # Errors
+    /// [`BuildError`].
+    pub fn with_builder(setup: impl Into<Setup>, builder: ClientBuilder) -> Result<Self, BuildError> {
+        Ok(Self::with_client(setup, builder.redirect(Policy::none()).build()?)?)
+    }
+
+    /// A client that shares the caller's connections. It must have been built with
+    /// [`Policy::none`]: credentials would follow its redirects. Answers to Grantor's own requests that
+    /// came after a redirect are refused.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn with_client(setup: impl Into<Setup>, http: Client) -> Result<Self, ConfigError> {
+        let session = Session::new(Arc::new(Reqwest(http.clone())), setup)?;
+        Ok(Self { session, http })
+    }
+
+    /// The same for another account. Clone the result rather than asking for it twice.
+    ///
+    /// # Errors
+    /// [`ConfigError::Account`].
+    pub fn account(&self, name: &str) -> Result<Self, ConfigError> {
+        Ok(Self { session: self.session.account(name)?, http: self.http.clone() })
+    }
+
+    /// The plain client, for building requests.
+    pub fn http(&self) -> &Client {
+        &self.http
+    }
+
+    /// Sends a request that is being built.
+    ///
+    /// # Errors
+    /// As [`execute`](Self::execute); also when the request cannot be built.
+    pub async fn send(&self, request: RequestBuilder) -> Result<Response, Error> {
+        self.execute(request.build().map_err(CallError::Http)?).await
+    }
+
+    /// Sends a request to the MCP server, and again where authorization needs it. Returns its response,
+    /// whatever the status, with the body not read yet. Dropping the future cancels this call alone.
+    ///
+    /// # Errors
+    /// [`CallError`]; also [`CallError::NotReplayable`] when the body is a stream and the request has to
+    /// be sent again.
+    pub async fn execute(&self, request: Request) -> Result<Response, Error> {
+        let head = RequestHead::new(request.method().as_str(), request.url().as_str());
+        let call = self.session.call(head.headers(request.headers()))?;
+        let mut original = Some(request);
+        let send = |credentials: grantor::client::Credentials| {
+            let copy = original.as_ref()?.try_clone();
+            let mut request = copy.or_else(|| original.take())?;
+            credentials.apply(request.headers_mut());
+            Some(self.http.execute(request))
+        };
+        call.run(send, |response: &Response| ResponseHead {
+            status: response.status().as_u16(),
+            headers: response.headers(),
+        })
+        .await
+    }
+
+    /// Takes in a callback that comes without its prompt: the redirect endpoint of a web application.
+    /// Returns when the token is stored.
+    ///
+    /// # Errors
+    /// When the callback answers nothing, or the authorization failed.
+    pub async fn callback(&self, url: &str) -> Result<(), CallError<std::convert::Infallible>> {
+        self.session.callback(url).await
+    }
+}
+
+/// reqwest as the driver's host.
+#[derive(Debug)]
+struct Reqwest(Client);
+
+impl Host for Reqwest {
+    async fn send(&self, request: &HttpRequest, max_body: usize) -> Result<HttpAnswer, HttpFailure> {
+        let body = request.body.expose().to_owned();
+        let sending = self
+            .0
+            .request(request.method.clone(), request.url.clone())
+            .headers(request.headers.clone())
+            .body(body)
+            .send();
+        let mut response = sending.await.map_err(failure)?;
+        if *response.url() != request.url {
+            return Err(HttpFailure::new(FailureKind::Other, "the client followed a redirect"));
+        }
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let mut body = Zeroizing::new(Vec::new());
+        while let Some(chunk) = response.chunk().await.map_err(failure)? {
+            if body.len() + chunk.len() > max_body {
+                return Err(HttpFailure::too_large());
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(HttpAnswer { status, headers, body })
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        tokio::spawn(task);
+    }
+
+    fn unblock(&self, work: impl FnOnce() + Send + 'static) {
+        tokio::task::spawn_blocking(work);
+    }
+}
+
+/// What went wrong, without the URL, whose query may hold more than a log should.
+fn failure(error: reqwest::Error) -> HttpFailure {
+    let kind = if error.is_timeout() {
+        FailureKind::TimedOut
+    } else if error.is_connect() {
+        FailureKind::Unreachable
+    } else if error.is_request() || error.is_body() || error.is_decode() {
+        FailureKind::Broken
+    } else {
+        FailureKind::Other
+    };
+    let error = error.without_url();
+    let mut detail = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        let _ = write!(detail, ": {next}");
+        cause = next.source();
+    }
+    HttpFailure::new(kind, detail)
+}

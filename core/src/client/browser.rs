@@ -1,0 +1,349 @@
+//! The way through the browser: what is recorded before, shown, and made of what comes back.
+
+use super::Engine;
+use super::acquire::{Acquisition, Cause, End, Step};
+use super::calls::Stage;
+use super::config::Redirect;
+use super::discover::Resource;
+use super::ops::Owner;
+use super::output::Output;
+use super::record::{self, ClientRecord, PendingAuthorization, PendingRecord};
+use super::respond::Challenged;
+use crate::effect::{AuthorizationPrompt, Effect, Interaction, RecordKind, RecordRevision};
+use crate::error::{PeerIncompatible, PeerMisbehaved, PeerText};
+use crate::limits;
+use crate::quirks::ResourceParameter;
+use crate::scope::ScopeSet;
+use crate::secret::Secret;
+use crate::time::Now;
+use crate::wire::authorization::AuthorizationRequest;
+use crate::wire::callback::{Callback, Expected};
+use crate::wire::client_auth::Client;
+use crate::wire::pkce::{self, Verifier};
+use crate::wire::server_metadata::{Issuer, ServerMetadata};
+use crate::wire::token::{Grant as TokenGrant, TokenRequest};
+
+/// The pending authorizations as far as this engine knows them.
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    pub(super) loaded: bool,
+    pub(super) revision: Option<RecordRevision>,
+    pub(super) authorizations: Vec<PendingAuthorization>,
+}
+
+impl Pending {
+    /// Those that are worth something still.
+    pub(super) fn drop_expired(&mut self, now: Now) {
+        self.authorizations.retain(|pending| pending.expires_at > now.unix_s);
+    }
+
+    pub(super) fn remove(&mut self, state: &Secret) {
+        self.authorizations.retain(|pending| pending.state != *state);
+    }
+}
+
+impl Engine {
+    /// Takes up an authorization from before a restart: the user may have its page open.
+    pub(super) fn resume(&mut self, now: Now, acquisition: &mut Acquisition) -> Result<Option<Step>, End> {
+        if !acquisition.looked_for_resumable {
+            acquisition.looked_for_resumable = true;
+            self.pending.drop_expired(now);
+            let trusted = |pending: &&PendingAuthorization| {
+                self.binding.as_ref().is_some_and(|binding| binding.issuer == pending.issuer)
+                    && pending.url().is_some()
+                    && acquisition.challenged.scope.iter().all(|scope| pending.scopes.contains(scope))
+                    && match &self.config.redirect {
+                        Redirect::Fixed(uri) => *uri == pending.redirect_uri,
+                        Redirect::Listen => true,
+                    }
+            };
+            if acquisition.cause == Cause::Unauthorized {
+                acquisition.resumable =
+                    self.pending.authorizations.iter().rev().find(trusted).cloned().map(Box::new);
+            }
+        }
+        let Some(pending) = acquisition.resumable.clone() else { return Ok(None) };
+        let Some(redirect_uri) = &acquisition.redirect_uri else {
+            return self.listen(now, acquisition, Some(pending.redirect_uri.clone())).map(Some);
+        };
+        acquisition.resumable = None;
+        if *redirect_uri != pending.redirect_uri {
+            return Ok(None); // another process has the place; it may be waiting there itself
+        }
+        acquisition.asked = Some(pending);
+        acquisition.asked_saved = true;
+        acquisition.resumed = true;
+        self.open_browser(now, acquisition).map(Some)
+    }
+
+    pub(super) fn listen(
+        &mut self,
+        now: Now,
+        acquisition: &mut Acquisition,
+        preferred: Option<Box<str>>,
+    ) -> Result<Step, End> {
+        if let Redirect::Fixed(uri) = &self.config.redirect {
+            acquisition.redirect_uri = Some(uri.clone());
+            return self.next_step(now, acquisition);
+        }
+        self.check_somebody_waits()?;
+        let effect = Effect::Interact(Interaction::Listen { preferred });
+        let why = "the browser will need a place to come back to";
+        self.perform(now, Owner::Acquisition, effect, limits::LISTEN_MS, why);
+        Ok(Step::Listening)
+    }
+
+    /// Makes the authorization request, once there is entropy for it.
+    pub(super) fn ask_user(
+        &mut self,
+        now: Now,
+        acquisition: &mut Acquisition,
+        resource: &Resource,
+        server: &ServerMetadata,
+        scopes: ScopeSet,
+    ) -> Result<Option<Step>, End> {
+        let (Some(client), Some(redirect_uri)) = (&acquisition.client, &acquisition.redirect_uri) else {
+            return Ok(Some(Step::Planning));
+        };
+        const NEEDED: usize = 64;
+        self.check_somebody_waits()?;
+        if self.entropy.available() < NEEDED {
+            if !self.entropy.asked {
+                self.entropy.asked = true;
+                self.outputs.push_back(Output::NeedEntropy { len: NEEDED });
+            }
+            return Ok(Some(Step::AwaitingEntropy));
+        }
+        let (Some(for_state), Some(for_verifier)) = (self.entropy.take::<32>(), self.entropy.take::<32>())
+        else {
+            return Ok(Some(Step::AwaitingEntropy));
+        };
+        let (state, verifier) = (pkce::unguessable(&for_state), Verifier::from_entropy(&for_verifier));
+        let resource = self.resource_parameter(resource);
+        let request = AuthorizationRequest {
+            endpoint: &server.authorization_endpoint,
+            client_id: &client.id,
+            redirect_uri,
+            state: state.expose(),
+            code_challenge: &verifier.challenge(),
+            scope: &scopes,
+            resource: resource.as_deref(),
+        };
+        acquisition.asked = Some(Box::new(PendingAuthorization {
+            url: Secret::from(request.url().as_str()),
+            state,
+            verifier: verifier.secret().clone(),
+            issuer: server.issuer.as_str().into(),
+            iss_parameter_supported: server.iss_parameter_supported,
+            redirect_uri: redirect_uri.clone(),
+            token_endpoint: server.token_endpoint.clone(),
+            client: ClientRecord::of(client, &self.config),
+            resource,
+            scopes,
+            expires_at: now.unix_s.saturating_add(self.config.interaction_ms / 1000),
+        }));
+        Ok(None)
+    }
+
+    pub(super) fn resource_parameter(&self, resource: &Resource) -> Option<Box<str>> {
+        match &self.config.quirks.resource_parameter {
+            ResourceParameter::Send => Some(resource.identifier.clone()),
+            ResourceParameter::Override(value) => Some(value.clone()),
+            ResourceParameter::Omit => None,
+        }
+    }
+
+    /// Stores what the callback will be held against, beside the authorizations of other processes.
+    pub(super) fn save_pending(&mut self, now: Now, acquisition: &Acquisition) -> Step {
+        self.pending.drop_expired(now);
+        if let Some(asked) = acquisition.asked.as_deref() {
+            self.pending.remove(&asked.state);
+            self.pending.authorizations.push(asked.clone());
+        }
+        let surplus = self.pending.authorizations.len().saturating_sub(limits::PENDING);
+        self.pending.authorizations.drain(..surplus);
+        let effect = self.pending_effect();
+        let why = "a restart must not lose what the callback is held against";
+        self.perform(now, Owner::Acquisition, effect, limits::STORE_MS, why);
+        Step::SavingPending
+    }
+
+    pub(super) fn pending_effect(&self) -> Effect {
+        let key = self.key(RecordKind::Pending, None);
+        match self.pending.revision {
+            Some(expect) if self.pending.authorizations.is_empty() => Effect::Delete { key, expect },
+            expect => {
+                let authorizations = self.pending.authorizations.clone();
+                Effect::Save { key, record: record::write(&PendingRecord { authorizations }), expect }
+            }
+        }
+    }
+
+    /// Removes an authorization that is over from the store. Nobody waits for that.
+    pub(super) fn forget_pending(&mut self, now: Now, state: &Secret) {
+        if !self.pending.authorizations.iter().any(|pending| pending.state == *state) {
+            return;
+        }
+        self.pending.remove(state);
+        let effect = self.pending_effect();
+        // Until the store has answered, what it holds is not known.
+        self.pending.loaded = false;
+        let why = "the authorization is over; its verifier is of no more use";
+        self.perform(now, Owner::Detached(RecordKind::Pending), effect, limits::STORE_MS, why);
+    }
+
+    pub(super) fn open_browser(&mut self, now: Now, acquisition: &Acquisition) -> Result<Step, End> {
+        self.check_somebody_waits()?;
+        let Some(asked) = acquisition.asked.as_deref() else { return Ok(Step::Planning) };
+        let url = asked.url().ok_or(PeerMisbehaved::CallbackSyntax)?;
+        let issuer = Issuer::trusted(&asked.issuer);
+        let resource = acquisition.resource.clone().unwrap_or_else(|| Resource {
+            identifier: asked.resource.clone().unwrap_or_else(|| self.config.canonical_resource()),
+            scopes_supported: None,
+            authorization_servers: Vec::new(),
+        });
+        let prompt = AuthorizationPrompt {
+            url,
+            redirect_uri: asked.redirect_uri.clone(),
+            resumed: acquisition.resumed,
+            summary: self.summary(acquisition, &resource, &issuer, asked.scopes.clone()),
+            state: asked.state.clone(),
+        };
+        let effect = Effect::Interact(Interaction::Authorize(Box::new(prompt)));
+        let why = match (acquisition.resumed, acquisition.cause) {
+            (true, _) => "the user was asked before a restart and may answer still",
+            (false, Cause::StepUp) => "only the user can grant the missing scopes",
+            (false, _) => "only the user can grant access",
+        };
+        self.perform(now, Owner::Acquisition, effect, self.config.interaction_ms, why);
+        Ok(Step::Authorizing)
+    }
+
+    /// Has a callback that came without prompt looked up, unless something is under way that it must
+    /// wait for.
+    pub(super) fn look_up_callbacks(&mut self, now: Now) {
+        if !self.calls.any(|stage| matches!(stage, Stage::WaitingForCallback(_))) {
+            return;
+        }
+        if self.startup != super::Startup::Done {
+            return self.start(now);
+        }
+        match self.acquisition.take() {
+            None => {
+                let acquisition = Acquisition::new(Cause::Callback, Challenged::default());
+                self.acquisition = Some(Box::new(acquisition));
+                self.proceed(now);
+            }
+            Some(mut acquisition) => {
+                let outcome = match acquisition.step {
+                    Step::Authorizing => self.take_callback(now, &mut acquisition),
+                    _ => Ok(None),
+                };
+                match outcome {
+                    Ok(step) => {
+                        acquisition.step = step.unwrap_or(acquisition.step);
+                        self.acquisition = Some(acquisition);
+                    }
+                    Err(end) => self.end_acquisition(now, *acquisition, end),
+                }
+            }
+        }
+    }
+
+    /// Exchanges the code of a waiting callback that answers a pending authorization; the others fail.
+    pub(super) fn take_callback(
+        &mut self,
+        now: Now,
+        acquisition: &mut Acquisition,
+    ) -> Result<Option<Step>, End> {
+        for call in self.calls.at(|stage| matches!(stage, Stage::WaitingForCallback(_))) {
+            let Some(open) = self.calls.get_mut(call) else { continue };
+            let Stage::WaitingForCallback(callback) =
+                std::mem::replace(&mut open.stage, Stage::WaitingForExchange)
+            else {
+                continue;
+            };
+            self.pending.drop_expired(now);
+            let pending = &self.pending.authorizations;
+            let Some(asked) = pending.iter().find(|pending| callback.has_state(&pending.state)) else {
+                self.fail_call(call, PeerMisbehaved::CallbackUnasked.into());
+                continue;
+            };
+            acquisition.asked = Some(Box::new(asked.clone()));
+            self.abandon_ops(Owner::Acquisition); // the prompt that is open is answered by this
+            acquisition.asked_saved = true;
+            return self.answer(now, acquisition, *callback).map(Some);
+        }
+        Ok(None)
+    }
+
+    /// Goes on with the callback to the authorization that was asked for.
+    pub(super) fn answer(
+        &mut self,
+        now: Now,
+        acquisition: &mut Acquisition,
+        callback: Callback,
+    ) -> Result<Step, End> {
+        let asked = acquisition.asked.as_deref().ok_or(PeerMisbehaved::CallbackUnasked)?;
+        let expected = Expected {
+            state: &asked.state,
+            issuer: &Issuer::trusted(&asked.issuer),
+            iss_parameter_supported: asked.iss_parameter_supported,
+        };
+        let code = callback.validate(expected).ok_or(PeerMisbehaved::CallbackUnasked)??;
+        self.exchange(now, acquisition, &code)
+    }
+
+    /// Exchanges the code.
+    pub(super) fn exchange(
+        &mut self,
+        now: Now,
+        acquisition: &mut Acquisition,
+        code: &Secret,
+    ) -> Result<Step, End> {
+        let asked = acquisition.asked.as_deref().ok_or(PeerMisbehaved::CallbackIncomplete)?;
+        let client = asked.client.clone().into_client(&self.config);
+        let client =
+            client.ok_or(PeerIncompatible::RegisteredElsewhere { issuer: PeerText::new(&asked.issuer) })?;
+        let request = with_code(asked, &client, code, |request| request.request(&self.config.quirks));
+        let effect = Effect::Http { request: Box::new(request), max_body: limits::TOKEN_BODY };
+        self.perform_token(now, Owner::Acquisition, effect, "the code is exchanged for a token");
+        acquisition.overdue_ms = Some(now.mono_ms.saturating_add(limits::TOKEN_WAIT_MS));
+        acquisition.client = Some(client);
+        acquisition.code = Some(code.clone());
+        Ok(Step::Exchanging)
+    }
+
+    /// Stores the new grant before it is used.
+    pub(super) fn save_grant(&mut self, now: Now, acquisition: &Acquisition) -> Step {
+        if let Some(grant) = acquisition.obtained.as_deref() {
+            let own = self.grant.grant.as_ref().map(|own| &own.issuer) == Some(&grant.issuer);
+            let expect = acquisition.grant_revision.unwrap_or(self.grant.revision.filter(|_| own));
+            self.write_grant(
+                now,
+                Owner::Acquisition,
+                grant,
+                None,
+                expect,
+                "a token is stored before it is used",
+            );
+        }
+        Step::SavingGrant
+    }
+}
+
+/// The token request for the code of an authorization.
+pub(super) fn with_code<T>(
+    asked: &PendingAuthorization,
+    client: &Client,
+    code: &Secret,
+    then: impl FnOnce(TokenRequest<'_>) -> T,
+) -> T {
+    let verifier = Verifier::from_record(asked.verifier.clone());
+    then(TokenRequest {
+        endpoint: &asked.token_endpoint,
+        client,
+        grant: TokenGrant::AuthorizationCode { code, redirect_uri: &asked.redirect_uri, verifier: &verifier },
+        resource: asked.resource.as_deref(),
+    })
+}

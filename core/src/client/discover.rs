@@ -1,0 +1,215 @@
+//! Discovery: what the resource says about itself, and its authorization server.
+
+use url::Url;
+
+use super::Engine;
+use super::acquire::{Acquisition, End, Step};
+use super::grant::Grant;
+use crate::error::{Error, PeerIncompatible, PeerMisbehaved, Refused};
+use crate::revision::Revision;
+use crate::scope::ScopeSet;
+use crate::time::Now;
+use crate::wire::resource_metadata::{self};
+use crate::wire::server_metadata::{self, Issuer, ServerMetadata};
+
+/// What discovery found about the resource.
+#[derive(Clone, Debug)]
+pub(super) struct Resource {
+    /// The identifier, as its metadata writes it.
+    pub(super) identifier: Box<str>,
+    pub(super) scopes_supported: Option<ScopeSet>,
+    pub(super) authorization_servers: Vec<Box<str>>,
+}
+
+/// What was discovered for the grant in use; a step-up asks nobody again.
+#[derive(Debug)]
+pub(super) struct Known {
+    pub(super) resource: Resource,
+    pub(super) server: ServerMetadata,
+}
+
+/// Candidates for a metadata document, tried in order.
+#[derive(Debug)]
+pub(super) struct Probe<C> {
+    candidates: std::vec::IntoIter<C>,
+    pub(super) current: Option<C>,
+    pub(super) asked: Option<Url>,
+    pub(super) redirects: u8,
+    /// The first failure that does not rule out the candidates after it.
+    pub(super) failure: Option<Error>,
+}
+
+impl<C> Probe<C> {
+    pub(super) fn new(candidates: Vec<C>) -> Self {
+        Self { candidates: candidates.into_iter(), current: None, asked: None, redirects: 0, failure: None }
+    }
+
+    /// Goes on to the next candidate.
+    pub(super) fn skip(&mut self) {
+        self.asked = None;
+    }
+
+    /// A server that fails may have the document elsewhere; one that breaks the rules has had its chance.
+    pub(super) fn fail(&mut self, error: Error) -> Result<(), Error> {
+        match error {
+            Error::Refused(Refused::Unavailable { .. }) => {
+                self.failure.get_or_insert(error);
+                self.skip();
+                Ok(())
+            }
+            error => Err(error),
+        }
+    }
+
+    pub(super) fn redirect(&mut self, url: Url) {
+        self.asked = Some(url);
+        self.redirects += 1;
+    }
+
+    /// The URL to ask now: of a redirect, or of the next candidate.
+    fn url(&mut self, of: impl Fn(&C) -> &Url) -> Option<Url> {
+        if self.asked.is_none() {
+            self.redirects = 0;
+            self.current = self.candidates.next();
+            self.asked = self.current.as_ref().map(|candidate| of(candidate).clone());
+        }
+        self.asked.clone()
+    }
+}
+
+impl Engine {
+    pub(super) fn discover_resource(
+        &mut self,
+        now: Now,
+        acquisition: &mut Acquisition,
+    ) -> Result<Option<Step>, End> {
+        let challenged = acquisition.challenged.metadata_url.as_ref();
+        if challenged.is_none() && self.config.revision == Revision::V2025_03_26 {
+            acquisition.resource = Some(self.origin_as_server());
+            return Ok(None);
+        }
+        let resource = &self.config.resource;
+        let probe = acquisition
+            .resource_probe
+            .get_or_insert_with(|| Probe::new(resource_metadata::candidates(resource, challenged)));
+        if let Some(url) = probe.url(|candidate| &candidate.url) {
+            let why = match probe.current.as_ref().is_some_and(|candidate| candidate.challenged) {
+                true => "the challenge names the resource's metadata",
+                false => "no challenge names the resource's metadata; this is where it may be",
+            };
+            let request = resource_metadata::request(url, self.config.revision);
+            self.fetch(now, request, why);
+            return Ok(Some(Step::FetchingResourceMetadata));
+        }
+        if let Some(failure) = probe.failure.take() {
+            return Err(End::Error(failure));
+        }
+        if self.config.endpoint_fallback() {
+            acquisition.resource = Some(self.origin_as_server());
+            return Ok(None);
+        }
+        Err(PeerIncompatible::NoResourceMetadata.into())
+    }
+
+    /// What MCP 2025-03-26 has instead of resource metadata.
+    pub(super) fn origin_as_server(&self) -> Resource {
+        Resource {
+            identifier: self.config.canonical_resource(),
+            scopes_supported: None,
+            authorization_servers: vec![server_metadata::origin(&self.config.resource).as_str().into()],
+        }
+    }
+
+    /// Chooses among the authorization servers that the resource names: the one that is pinned, one with
+    /// which a client is registered, or the first (RFC 9728 7.6 leaves it to the client).
+    pub(super) fn choose_issuer(
+        &self,
+        acquisition: &mut Acquisition,
+        resource: &Resource,
+    ) -> Result<Issuer, End> {
+        if let Some(issuer) = &acquisition.issuer {
+            return Ok(issuer.clone());
+        }
+        let names = &resource.authorization_servers;
+        let slash = self.config.quirks.issuer_trailing_slash;
+        let among = |wanted: &str| {
+            names.iter().find(|name| {
+                ***name == *wanted || slash && Issuer::trusted(wanted).equals_but_for_slash(name)
+            })
+        };
+        let pinned = self.binding.as_ref().and_then(|binding| among(&binding.issuer));
+        let configured = || self.config.trusted_issuers.iter().find_map(|issuer| among(issuer.as_str()));
+        let registered = || {
+            let issuers = self.config.preregistered.iter().filter_map(|client| client.issuer.as_ref());
+            issuers.into_iter().find_map(|issuer| among(issuer.as_str()))
+        };
+        let name = pinned.or_else(configured).or_else(registered).or(names.first());
+        let name = name.ok_or(PeerMisbehaved::NoAuthorizationServers)?;
+        let issuer = Issuer::read(name, &self.config.urls, &self.config.resource)?;
+        acquisition.issuer = Some(issuer.clone());
+        Ok(issuer)
+    }
+
+    pub(super) fn discover_server(
+        &mut self,
+        now: Now,
+        acquisition: &mut Acquisition,
+        issuer: &Issuer,
+    ) -> Result<Option<Step>, End> {
+        if acquisition.server_probe.is_none() {
+            acquisition.server_probe = Some(Probe::new(server_metadata::candidates(issuer)?));
+        }
+        let Some(probe) = &mut acquisition.server_probe else { return Ok(None) };
+        if let Some(url) = probe.url(|url| url) {
+            let request = server_metadata::request(url, self.config.revision);
+            self.fetch(now, request, "the authorization server's endpoints are needed");
+            return Ok(Some(Step::FetchingServerMetadata));
+        }
+        if let Some(failure) = probe.failure.take() {
+            return Err(End::Error(failure));
+        }
+        if self.config.endpoint_fallback() && *issuer == server_metadata::origin(&self.config.resource) {
+            acquisition.server = Some(Box::new(server_metadata::fallback(&self.config.resource)));
+            return Ok(None);
+        }
+        Err(no_server_metadata(issuer).into())
+    }
+
+    /// The scopes that the resource demands: of the challenge, else of its metadata; with those of the
+    /// configuration, and those asked for before, which a new token must not lose (MCP "Scope Selection
+    /// Strategy", "Step-Up Authorization Flow").
+    pub(super) fn demanded_scopes(&self, acquisition: &Acquisition, resource: &Resource) -> ScopeSet {
+        let challenged = Some(&acquisition.challenged.scope).filter(|scope| !scope.is_empty());
+        let demanded = challenged.or(resource.scopes_supported.as_ref());
+        let is_same = |grant: &&Box<Grant>| {
+            acquisition.issuer.as_ref().is_some_and(|issuer| self.is_same_issuer(issuer, &grant.issuer))
+        };
+        let before = self.grant.grant.as_ref().filter(is_same);
+        let mut scopes = before.map(|grant| grant.requested.clone()).unwrap_or_default();
+        scopes.extend(&self.config.scopes);
+        if let Some(demanded) = demanded {
+            scopes.extend(demanded);
+        }
+        scopes
+    }
+
+    /// The scopes to ask for: those demanded, and `offline_access` where the server has it.
+    pub(super) fn choose_scopes(
+        &self,
+        acquisition: &Acquisition,
+        resource: &Resource,
+        server: &ServerMetadata,
+    ) -> ScopeSet {
+        let mut scopes = self.demanded_scopes(acquisition, resource);
+        if self.config.offline_access && server.offers_offline_access {
+            if let Ok(offline) = ScopeSet::parse("offline_access") {
+                scopes.extend(&offline);
+            }
+        }
+        scopes
+    }
+}
+
+pub(super) fn no_server_metadata(issuer: &Issuer) -> PeerIncompatible {
+    PeerIncompatible::NoServerMetadata { issuer: issuer.into() }
+}

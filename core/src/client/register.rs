@@ -1,0 +1,152 @@
+//! Being a client of the authorization server: pre-registered, by document, or registered dynamically
+//! (MCP "Client Registration").
+
+use url::Url;
+
+use super::Engine;
+use super::acquire::{Acquisition, End, Step};
+use super::config::Preregistered;
+use super::ops::Owner;
+use super::record::{self, ClientRecord};
+use crate::effect::{Effect, RecordKind, RecordRevision};
+use crate::error::PeerIncompatible;
+use crate::limits;
+use crate::time::Now;
+use crate::wire::client_auth::{Client, ClientAuthMethod};
+use crate::wire::registration::{self, RegistrationRequest};
+use crate::wire::server_metadata::{Issuer, ServerMetadata};
+
+/// How far dynamic registration is.
+#[derive(Debug, Default)]
+pub(super) struct RegistrationState {
+    /// Whether the stored one was looked for.
+    pub(super) loaded: bool,
+    pub(super) revision: Option<RecordRevision>,
+    /// The client that the store or the server names, and its redirect URI.
+    pub(super) found: Option<(Client, Box<str>)>,
+    /// When its secret expires.
+    pub(super) secret_expires_at: Option<u64>,
+    pub(super) unsaved: bool,
+}
+
+impl Engine {
+    /// Finds the client to be: pre-registered, by document, or registered dynamically (MCP "Client
+    /// Registration").
+    pub(super) fn find_client(
+        &mut self,
+        now: Now,
+        acquisition: &mut Acquisition,
+        server: &ServerMetadata,
+    ) -> Result<Option<Step>, End> {
+        let methods = &server.token_endpoint_auth_methods;
+        if let Some(own) = self.preregistered_at(&server.issuer).cloned() {
+            acquisition.client = Some(own.client(methods).ok_or(PeerIncompatible::NoClientAuthentication)?);
+            return Ok(None);
+        }
+        if server.client_id_metadata_document_supported
+            && let Some(url) = &self.config.client_id_document
+        {
+            acquisition.client = Some(Client::public(url));
+            return Ok(None);
+        }
+        match &server.registration_endpoint {
+            Some(endpoint) if self.config.dynamic_registration => {
+                self.find_registration(now, acquisition, server, endpoint)
+            }
+            _ if !self.config.preregistered.is_empty() => {
+                Err(PeerIncompatible::RegisteredElsewhere { issuer: (&server.issuer).into() }.into())
+            }
+            dynamic => Err(PeerIncompatible::NoRegistration {
+                issuer: (&server.issuer).into(),
+                cimd: server.client_id_metadata_document_supported,
+                dynamic: dynamic.is_some(),
+            }
+            .into()),
+        }
+    }
+
+    /// The configured client that belongs to this server. One without an issuer belongs to the first
+    /// that it was used with.
+    pub(super) fn preregistered_at(&self, issuer: &Issuer) -> Option<&Preregistered> {
+        let own = &self.config.preregistered;
+        own.iter().find(|client| client.issuer.as_ref() == Some(issuer)).or_else(|| {
+            let bound = self.binding.as_ref().and_then(|binding| binding.preregistered_with.as_deref());
+            let free = bound.is_none_or(|bound| bound == issuer.as_str());
+            own.iter().find(|client| client.issuer.is_none() && free)
+        })
+    }
+
+    pub(super) fn find_registration(
+        &mut self,
+        now: Now,
+        acquisition: &mut Acquisition,
+        server: &ServerMetadata,
+        endpoint: &Url,
+    ) -> Result<Option<Step>, End> {
+        if !acquisition.registration.loaded {
+            let key = self.key(RecordKind::Registration, Some(&server.issuer));
+            self.load(now, Owner::Acquisition, key, "the client may be registered there already");
+            return Ok(Some(Step::LoadingRegistration));
+        }
+        if acquisition.registration.unsaved {
+            return Ok(Some(self.save_registration(now, acquisition, &server.issuer)));
+        }
+        let preferred = acquisition.registration.found.as_ref().map(|(_, uri)| uri.clone());
+        let Some(redirect_uri) = acquisition.redirect_uri.clone() else {
+            return self.listen(now, acquisition, preferred).map(Some);
+        };
+        let state = &mut acquisition.registration;
+        let expired = state.secret_expires_at.is_some_and(|at| at <= now.unix_s);
+        if let Some((client, registered_uri)) = state.found.take()
+            && registered_uri == redirect_uri
+            && !expired
+        {
+            acquisition.client = Some(client);
+            return Ok(None);
+        }
+        let method = registration::choose_method(&server.token_endpoint_auth_methods)?;
+        let request = self.registration_request(endpoint, &redirect_uri, method).request();
+        self.fetch(now, request, "the client is not registered with this authorization server");
+        Ok(Some(Step::Registering))
+    }
+
+    pub(super) fn registration_request<'a>(
+        &'a self,
+        endpoint: &'a Url,
+        redirect_uri: &'a str,
+        method: ClientAuthMethod,
+    ) -> RegistrationRequest<'a> {
+        RegistrationRequest {
+            endpoint,
+            metadata: &self.config.metadata,
+            redirect_uri,
+            method,
+            scope: &self.config.scopes,
+            initial_access_token: self.config.initial_access_token.as_ref(),
+        }
+    }
+
+    pub(super) fn save_registration(
+        &mut self,
+        now: Now,
+        acquisition: &mut Acquisition,
+        issuer: &Issuer,
+    ) -> Step {
+        let state = &acquisition.registration;
+        if let Some((client, redirect_uri)) = &state.found {
+            let record = record::RegistrationRecord {
+                client: ClientRecord::of(client, &self.config),
+                redirect_uri: redirect_uri.clone(),
+                secret_expires_at: state.secret_expires_at,
+            };
+            let effect = Effect::Save {
+                key: self.key(RecordKind::Registration, Some(issuer)),
+                record: record::write(&record),
+                expect: state.revision,
+            };
+            let why = "the registration is kept, so that the server need not make another";
+            self.perform(now, Owner::Acquisition, effect, limits::STORE_MS, why);
+        }
+        Step::SavingRegistration
+    }
+}
