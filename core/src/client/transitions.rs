@@ -33,7 +33,7 @@ use super::register::RegistrationState;
 use super::respond::Challenged;
 use super::{Engine, Startup, effect_error, unexpected};
 use crate::effect::{Completion, RecordKind, RecordRevision, Stored};
-use crate::error::{Error, Failure, FailureKind, PeerIncompatible, PeerMisbehaved, PeerText, Refused, Work};
+use crate::error::{Error, Failure, FailureKind, PeerIncompatible, PeerText, Refused, Work};
 use crate::limits;
 use crate::time::Now;
 use crate::wire::HttpResponse;
@@ -59,11 +59,8 @@ impl Engine {
     pub(super) fn leaves_open(&self, owner: Owner, completion: &Completion<'_>) -> bool {
         let Completion::Callback { url } = completion else { return false };
         let asked = self.acquisition.as_deref().and_then(|acquisition| acquisition.asked.as_deref());
-        let answers = asked.is_some_and(|asked| {
-            Callback::read(url).is_ok_and(|callback| callback.has_state(&asked.state))
-                // One with a parameter twice is no answer to anything, but it says that the user is back.
-                || matches!(Callback::read(url), Err(PeerMisbehaved::CallbackRepeated { .. }))
-        });
+        let answers = asked
+            .is_some_and(|asked| Callback::read(url).is_ok_and(|callback| callback.has_state(&asked.state)));
         owner == Owner::Acquisition && !answers
     }
 

@@ -8,7 +8,7 @@ use crate::secret::Secret;
 use crate::wire::form;
 use crate::wire::server_metadata::Issuer;
 
-/// The parameters of a callback, nothing of it checked yet but that each appears once.
+/// The parameters of a callback, nothing of it checked yet.
 ///
 /// There is no way to the code past [`validate`](Self::validate).
 #[derive(Clone, Debug)]
@@ -18,6 +18,7 @@ pub struct Callback {
     code: Option<Secret>,
     error: Option<String>,
     error_description: Option<String>,
+    repeated: Option<&'static str>,
 }
 
 /// What was recorded before the browser left, to hold the callback against.
@@ -35,14 +36,14 @@ impl Callback {
     /// Reads the URL, or only the query, with which the browser came back.
     ///
     /// # Errors
-    /// [`PeerMisbehaved::CallbackSyntax`] when it is too large or malformed,
-    /// [`PeerMisbehaved::CallbackRepeated`] when a parameter appears twice.
+    /// [`PeerMisbehaved::CallbackSyntax`] when it is too large or malformed.
     pub fn read(url_or_query: &str) -> Result<Self, PeerMisbehaved> {
         let query = query_of(url_or_query);
         if query.len() > limits::CALLBACK_QUERY {
             return Err(PeerMisbehaved::CallbackSyntax);
         }
-        let mut callback = Self { state: None, iss: None, code: None, error: None, error_description: None };
+        let mut callback =
+            Self { state: None, iss: None, code: None, error: None, error_description: None, repeated: None };
         for (name, value) in form::read(&query).map_err(|_| PeerMisbehaved::CallbackSyntax)? {
             let repeated = match name.as_str() {
                 "state" => callback.state.replace(Secret::from(value)).map(|_| "state"),
@@ -52,8 +53,10 @@ impl Callback {
                 "error_description" => callback.error_description.replace(value).map(|_| "error_description"),
                 _ => None, // RFC 6749 4.1.2: unrecognized parameters are ignored
             };
-            if let Some(name) = repeated {
-                return Err(PeerMisbehaved::CallbackRepeated { name });
+            callback.repeated = callback.repeated.or(repeated);
+            if repeated == Some("state") {
+                callback.state = None; // with two of them, it carries none
+                break;
             }
         }
         Ok(callback)
@@ -69,10 +72,14 @@ impl Callback {
     /// what the server says. `None` when the state is another one, so that this is not the answer.
     ///
     /// # Errors
+    /// [`PeerMisbehaved::CallbackRepeated`] when a parameter appears twice (RFC 6749 3.1);
     /// [`PeerMisbehaved::IssMissing`] and [`IssMismatch`](PeerMisbehaved::IssMismatch) by the four rows
     /// of RFC 9207 2.4 as MCP reads them, [`Refused::Authorization`] for an error of the server.
     pub fn validate(self, expected: Expected<'_>) -> Option<Result<Secret, Error>> {
         self.has_state(expected.state).then(|| {
+            if let Some(name) = self.repeated {
+                return Err(PeerMisbehaved::CallbackRepeated { name }.into());
+            }
             self.check_issuer(expected)?;
             match (self.code, self.error) {
                 (Some(code), None) if !code.is_empty() && code.expose().len() <= limits::CREDENTIAL => {
@@ -215,12 +222,12 @@ mod tests {
 
     #[test]
     fn rfc6749_3_1_no_parameter_twice() {
-        for name in ["state", "iss", "code", "error", "error_description"] {
-            assert_eq!(
-                Callback::read(&format!("{name}=a&x=y&{name}=a")).unwrap_err(),
-                PeerMisbehaved::CallbackRepeated { name }
-            );
+        for name in ["iss", "code", "error", "error_description"] {
+            let repeated = misbehaved(PeerMisbehaved::CallbackRepeated { name });
+            assert_eq!(validate(&format!("state=st&{name}=a&x=y&{name}=a"), false), repeated);
         }
+        assert_eq!(validate("code=a&state=st&state=st", false), None, "it is no answer to anything");
+        assert_eq!(validate("code=a&state=st&state=x&state=st", false), None);
     }
 
     #[test]

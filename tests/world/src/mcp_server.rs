@@ -9,6 +9,18 @@ use url::Url;
 use crate::authorization_server::Access;
 use crate::{Answered, Asked, header, text, with};
 
+/// Which scopes a challenge for scope names (MCP "Runtime Insufficient Scope Errors").
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Names {
+    /// All that the operation needs.
+    Needed,
+    /// All that are missing.
+    #[default]
+    Missing,
+    /// One that is missing, and the next one next time.
+    OneByOne,
+}
+
 /// An MCP server and what it demands.
 #[derive(Debug, Default)]
 pub struct McpServer {
@@ -26,8 +38,8 @@ pub struct McpServer {
     pub base_scope: String,
     /// The scopes that tools need beside it.
     pub tools: BTreeMap<String, String>,
-    /// Whether a challenge for scope names all that the token needs, or only what is missing.
-    pub names_all_scopes: bool,
+    /// Which scopes a challenge for scope names.
+    pub names: Names,
     /// Whether every token is rejected.
     pub rejects_all: bool,
     /// How many requests were answered with 200.
@@ -83,8 +95,11 @@ impl McpServer {
             self.base_scope.split(' ').chain(tool.into_iter().flat_map(|scopes| scopes.split(' '))).collect();
         let has = |scope: &&&str| scope.is_empty() || access.scope.split(' ').any(|own| own == **scope);
         if !needed.iter().all(|scope| has(&scope)) {
-            let missing: Vec<&str> =
-                needed.iter().filter(|scope| self.names_all_scopes || !has(scope)).copied().collect();
+            let mut missing: Vec<&str> =
+                needed.iter().filter(|scope| self.names == Names::Needed || !has(scope)).copied().collect();
+            if self.names == Names::OneByOne {
+                missing.truncate(1);
+            }
             return self.challenge(StatusCode::FORBIDDEN, Some("insufficient_scope"), &missing.join(" "));
         }
         self.served += 1;

@@ -89,7 +89,8 @@ pub struct Player {
     calls: Vec<(CallId, Asked)>,
     answers: Vec<(CallId, Answered)>,
     outcomes: Vec<(CallId, Outcome)>,
-    entropy: u8,
+    /// Where the entropy goes on: the same for every player, unless it is set apart.
+    pub entropy: u8,
     /// The redirect URI that the receiver takes; with the preferred one when `None`.
     pub redirect_uri: String,
 }

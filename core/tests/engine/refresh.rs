@@ -1,0 +1,385 @@
+//! Renewing tokens.
+
+use grantor::client::Notice;
+use grantor::error::{EffectError, Failure, FailureKind, Refused, Work};
+use grantor::{Completion, Effect, Error};
+use grantor_world::player::{Player, User, config};
+use http::StatusCode;
+
+fn authorized() -> Player {
+    let mut player = Player::new(config());
+    player.call("ping").delivered();
+    player
+}
+
+fn is_token_request(effect: &Effect) -> bool {
+    matches!(effect, Effect::Http { request, .. } if request.url.path() == "/token")
+}
+
+#[test]
+fn before_expiry() {
+    let mut player = authorized();
+    player.wait_s(3600 - 61);
+    player.call("ping").delivered();
+    assert_eq!(player.count("/token"), 1, "not yet");
+    player.wait_s(2);
+    player.call("ping").delivered();
+    assert_eq!(player.count("/token"), 2);
+    assert_eq!(player.count("/authorize"), 1, "without the user");
+    assert_eq!(player.count("POST https://mcp.example.com/mcp"), 4, "and without a rejected request");
+}
+
+#[test]
+fn after_a_401() {
+    let mut player = authorized();
+    player.world.server().expire_access_tokens();
+    player.call("ping").delivered();
+    assert_eq!(player.count("/token"), 2);
+    assert_eq!(player.count("/authorize"), 1);
+    assert_eq!(player.count("oauth-protected-resource"), 1, "nothing is discovered anew");
+}
+
+#[test]
+fn a_thousand_calls_one_refresh() {
+    let mut player = authorized();
+    player.wait_s(3600);
+    player.holding = Some(is_token_request);
+    let calls: Vec<_> = (0..1000).map(|_| player.begin("ping")).collect();
+    player.run();
+    assert_eq!(player.held.len(), 1);
+    player.release();
+    for call in calls {
+        player.outcome(call).unwrap().delivered();
+    }
+    assert_eq!(player.count("/token"), 2);
+}
+
+#[test]
+fn a_thousand_rejected_calls_one_refresh() {
+    let mut player = authorized();
+    player.world.server().expire_access_tokens();
+    player.holding = Some(is_token_request);
+    let calls: Vec<_> = (0..1000).map(|_| player.begin("ping")).collect();
+    player.run();
+    player.release();
+    for call in calls {
+        player.outcome(call).unwrap().delivered();
+    }
+    assert_eq!(player.count("/token"), 2);
+}
+
+#[test]
+fn cancelling_does_not_cancel_the_refresh() {
+    let mut player = authorized();
+    player.wait_s(3600);
+    player.holding = Some(is_token_request);
+    let call = player.begin("ping");
+    player.run();
+    player.engine.cancel(call);
+    player.release();
+    assert!(player.outcome(call).is_none());
+    player.call("ping").delivered();
+    assert_eq!(player.count("/token"), 2, "its token is used");
+}
+
+#[test]
+fn a_late_answer_is_not_lost() {
+    let mut player = authorized();
+    player.wait_s(3600);
+    player.holding = Some(is_token_request);
+    let call = player.begin("ping");
+    player.run();
+    player.wait_s(50);
+    let timed_out = player.outcome(call).unwrap().failed();
+    assert!(
+        matches!(&timed_out, Error::Effect(EffectError { kind: FailureKind::TimedOut, .. })),
+        "{timed_out}"
+    );
+    let impatient = player.begin("ping");
+    player.run();
+    assert!(player.outcome(impatient).is_some(), "nobody else waits for it either");
+    player.wait_s(300);
+    player.release();
+    player.call("ping").delivered();
+    assert_eq!(player.count("/token"), 2, "the late token is used");
+    assert_eq!(player.world.server().reuses, 0);
+}
+
+#[test]
+fn rfc6749_6_the_old_refresh_token_stays() {
+    let mut player = authorized();
+    player.world.server().refresh_tokens = false;
+    player.world.server().rotation = false;
+    for _ in 0..3 {
+        player.wait_s(3600);
+        player.call("ping").delivered();
+    }
+    assert_eq!(player.count("/token"), 4);
+    assert_eq!(player.count("/authorize"), 1);
+}
+
+#[test]
+fn invalid_grant_leads_to_the_user() {
+    let mut player = authorized();
+    player.world.server().revoke_all();
+    player.call("ping").delivered();
+    assert_eq!(player.count("/authorize"), 2);
+    assert!(player.notices.contains(&Notice::Forgotten));
+    player.call("ping").delivered();
+    assert_eq!(player.count("/authorize"), 2);
+}
+
+#[test]
+fn what_was_asked_for_before_is_asked_for_again() {
+    let mut player = authorized();
+    player.call("write").delivered();
+    player.world.server().revoke_all();
+    player.call("ping").delivered();
+    let last = player.world.asked.iter().rfind(|asked| asked.contains("/authorize")).unwrap();
+    assert!(last.contains("scope=mcp%3Ause+files%3Awrite"), "{last}");
+}
+
+#[test]
+fn a_failing_server_does_not_cost_a_valid_token() {
+    let mut player = authorized();
+    player.wait_s(3600 - 30);
+    player.world.intercept = Some(Box::new(|request| {
+        (request.uri().path() == "/token").then(|| grantor_world::text(StatusCode::BAD_GATEWAY, "<html>"))
+    }));
+    player.call("ping").delivered();
+    player.call("ping").delivered();
+    assert_eq!(player.count("/token"), 2, "and is not asked again at once");
+    player.wait_s(30);
+    let error = player.call("ping").failed();
+    assert!(matches!(error, Error::Refused(Refused::Unavailable { status: 502, .. })), "{error}");
+    player.world.intercept = None;
+    player.call("ping").delivered();
+    assert_eq!(player.count("/authorize"), 1, "the refresh token was kept");
+}
+
+#[test]
+fn persist_first() {
+    let mut player = authorized();
+    player.wait_s(3600);
+    player.holding = Some(|effect| matches!(effect, Effect::Save { .. }));
+    let call = player.begin("ping");
+    player.run();
+    assert_eq!(player.count("/token"), 1, "the claim comes before the request");
+    player.holding = Some(|effect| matches!(effect, Effect::Save { .. }));
+    let (op, claim) = player.held.remove(0);
+    player.perform(op, claim);
+    player.run();
+    assert_eq!(player.count("/token"), 2);
+    assert!(player.outcome(call).is_none(), "the token is there but not stored");
+    player.release();
+    player.outcome(call).unwrap().delivered();
+}
+
+#[test]
+fn tokens_that_cannot_be_stored_are_kept_and_stored_later() {
+    let mut player = authorized();
+    player.wait_s(3600);
+    player.holding = Some(is_token_request);
+    let call = player.begin("ping");
+    player.run();
+    player.store.broken = true;
+    player.release();
+    let error = player.outcome(call).unwrap().failed();
+    assert!(matches!(&error, Error::Effect(EffectError { what: Work::Store, .. })), "{error}");
+    let error = player.call("ping").failed();
+    assert!(matches!(&error, Error::Effect(EffectError { what: Work::Store, .. })), "{error}");
+    assert_eq!(player.count("/token"), 2, "no refresh token is used twice");
+    player.store.broken = false;
+    player.call("ping").delivered();
+    assert_eq!(player.count("/token"), 2);
+    player.restart();
+    player.call("ping").delivered();
+    assert_eq!(player.count("/token"), 2, "it is in the store now");
+}
+
+/// Two processes on one store and one server; `f` gets the two, and the world travels between them.
+struct Two {
+    a: Player,
+    b: Player,
+}
+
+impl Two {
+    fn authorized() -> Self {
+        let a = authorized();
+        let mut b = Player::new(config());
+        b.now = a.now;
+        Self { a, b }
+    }
+
+    /// Lets `b` act in the world of `a`.
+    fn b<T>(&mut self, act: impl FnOnce(&mut Player) -> T) -> T {
+        std::mem::swap(&mut self.a.world, &mut self.b.world);
+        std::mem::swap(&mut self.a.store, &mut self.b.store);
+        self.b.now = self.a.now;
+        let result = act(&mut self.b);
+        std::mem::swap(&mut self.a.world, &mut self.b.world);
+        std::mem::swap(&mut self.a.store, &mut self.b.store);
+        result
+    }
+}
+
+#[test]
+fn rust_sdk_1232_two_processes_do_not_use_a_refresh_token_twice() {
+    let mut two = Two::authorized();
+    two.b(|b| b.call("ping").delivered());
+    two.a.wait_s(3600);
+    two.a.holding = Some(is_token_request);
+    let first = two.a.begin("ping");
+    two.a.run();
+    // While the answer of the first is on its way, the second wants to refresh too.
+    let second = two.b(|b| {
+        let call = b.begin("ping");
+        b.run();
+        assert!(b.outcome(call).is_none(), "it waits for the claim of the other");
+        call
+    });
+    two.a.release();
+    two.a.outcome(first).unwrap().delivered();
+    two.b(|b| {
+        b.wait_s(1);
+        b.outcome(second).unwrap().delivered();
+        assert!(b.notices.contains(&Notice::TokensAdopted));
+    });
+    assert_eq!(two.a.count("/token"), 2);
+    assert_eq!(two.a.world.server().reuses, 0);
+}
+
+#[test]
+fn claude_code_84440_the_loser_does_not_wipe_the_winners_tokens() {
+    let mut two = Two::authorized();
+    two.b(|b| b.call("ping").delivered());
+    two.a.wait_s(3600);
+    two.a.call("ping").delivered();
+    // The second still holds the tokens of before, and its clock says that they are valid.
+    two.b(|b| {
+        b.wait_s(0);
+        b.call("ping").delivered();
+    });
+    assert_eq!(two.a.count("/token"), 2, "it found the new ones in the store");
+    assert_eq!(two.a.count("/authorize"), 1);
+}
+
+#[test]
+fn a_claim_of_a_dead_process_ends() {
+    let mut two = Two::authorized();
+    two.b(|b| b.call("ping").delivered());
+    two.a.wait_s(3600);
+    two.a.holding = Some(is_token_request);
+    two.a.begin("ping");
+    two.a.run();
+    two.a.restart(); // the request was never sent
+    two.a.holding = None;
+    let call = two.b(|b| {
+        let call = b.begin("ping");
+        b.run();
+        for _ in 0..110 {
+            b.wait_s(1);
+        }
+        assert!(b.outcome(call).is_none());
+        for _ in 0..20 {
+            b.wait_s(1);
+        }
+        call
+    });
+    two.b(|b| b.outcome(call).unwrap().delivered());
+    assert_eq!(two.a.count("/token"), 2);
+}
+
+#[test]
+fn a_server_that_rejects_what_it_has_just_issued() {
+    let mut player = authorized();
+    player.world.mcp.rejects_all = true;
+    let error = player.call("ping").failed();
+    assert_eq!(error, Refused::TokenRejected.into());
+    assert_eq!(player.count("/token"), 3, "once refreshed, once authorized anew");
+    for _ in 0..5 {
+        assert_eq!(player.call("ping").failed(), Refused::TokenRejected.into());
+    }
+    assert_eq!(player.count("/authorize"), 2, "no browser opens for each call");
+    player.wait_s(31);
+    player.world.mcp.rejects_all = false;
+    player.call("ping").delivered();
+}
+
+#[test]
+fn transport_failures_are_told_and_harmless() {
+    let mut player = authorized();
+    player.wait_s(3600);
+    for kind in
+        [FailureKind::Unreachable, FailureKind::Broken, FailureKind::TimedOut, FailureKind::BodyTooLarge]
+    {
+        player.holding = Some(is_token_request);
+        let call = player.begin("ping");
+        player.run();
+        let (op, _) = player.held.remove(0);
+        let failed = Completion::Failed(Failure::new(kind, "reset by peer"));
+        player.engine.complete(player.now, op, failed).unwrap();
+        player.run();
+        let error = player.outcome(call).unwrap().failed();
+        assert!(matches!(&error, Error::Effect(effect) if effect.kind == kind), "{error}");
+        assert!(error.to_string().contains("reset by peer"));
+    }
+    player.holding = None;
+    player.call("ping").delivered();
+}
+
+#[test]
+fn clocks_that_jump() {
+    let mut player = authorized();
+    // The wall clock is set back by a year: the monotonic one still knows.
+    player.now.unix_s -= 365 * 24 * 3600;
+    player.call("ping").delivered();
+    player.now.mono_ms += 3_600_000;
+    player.call("ping").delivered();
+    assert_eq!(player.count("/token"), 2);
+    // It is set forward by two years: the token counts as expired and is renewed.
+    player.now.unix_s += 2 * 365 * 24 * 3600;
+    player.call("ping").delivered();
+    assert_eq!(player.count("/token"), 3);
+    // To the end of time and back to its beginning.
+    player.now.unix_s = u64::MAX - 7200;
+    player.now.mono_ms = u64::MAX - 7_200_000;
+    player.call("ping").delivered();
+    player.now = grantor::Now::new(0, 0);
+    player.engine.handle_timeout(player.now);
+    player.call("ping").delivered();
+    assert_eq!(player.count("/authorize"), 1);
+}
+
+#[test]
+fn python_sdk_1318_expiry_survives_a_restart() {
+    let mut player = authorized();
+    player.wait_s(1800);
+    player.restart();
+    player.call("ping").delivered();
+    assert_eq!(player.count("/token"), 1, "valid for another half hour");
+    player.wait_s(1800);
+    player.restart();
+    player.call("ping").delivered();
+    assert_eq!(player.count("/token"), 2, "it has expired meanwhile");
+    assert_eq!(player.count("/authorize"), 1);
+}
+
+#[test]
+fn an_expired_token_without_refresh_token_leads_to_the_user() {
+    let mut player = Player::new(config());
+    player.world.server().refresh_tokens = false;
+    player.call("ping").delivered();
+    player.wait_s(3600);
+    player.call("ping").delivered();
+    assert_eq!(player.count("/authorize"), 2);
+}
+
+#[test]
+fn a_user_who_declines() {
+    let mut player = Player::new(config());
+    player.user = User::Declines;
+    assert_eq!(player.call("ping").failed(), Refused::Declined.into());
+    player.user = User::Agrees;
+    player.call("ping").delivered();
+}
