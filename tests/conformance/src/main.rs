@@ -5,18 +5,19 @@
 //! protocol version and, for some scenarios, credentials (environment variables `MCP_CONFORMANCE_*`).
 
 mod mcp;
-mod transport;
+mod user;
 
 use std::env;
 use std::error::Error;
 use std::process::ExitCode;
 
-use grantor_ureq::grantor::client::{Preregistered, Redirect};
-use grantor_ureq::grantor::{Revision, Secret, TrustPolicy};
-use grantor_ureq::{ClientMetadata, Config};
+use grantor::client::{Config, Preregistered, Redirect};
+use grantor::wire::client_metadata::ClientMetadata;
+use grantor::{Revision, Secret, TrustPolicy};
+use grantor_driver::Setup;
 use serde_json::Value;
 
-const USAGE: &str = "usage: grantor-conformance --adapter reqwest|ureq URL";
+const USAGE: &str = "usage: grantor-conformance --adapter NAME URL";
 const REDIRECT_URI: &str = "http://localhost:3000/callback";
 const CLIENT_ID_DOCUMENT: &str = "https://conformance-test.local/client-metadata.json";
 
@@ -48,8 +49,9 @@ fn run(adapter: &str, url: &str) -> Result<(), Box<dyn Error>> {
         Ok(text) => serde_json::from_str(&text)?,
         Err(_) => Value::Null,
     };
-    let transport = transport::open(adapter, config(url, revision, &context)?)?;
-    mcp::Client::new(transport, url, revision).use_tools(&context)
+    let setup = Setup::new(config(url, revision, &context)?).user_agent(user::Suite);
+    let adapter = grantor_adapters::open(adapter, setup)?;
+    mcp::Client::new(adapter, url, revision).use_tools(&context)
 }
 
 fn config(url: &str, revision: Revision, context: &Value) -> Result<Config, Box<dyn Error>> {

@@ -2,15 +2,14 @@
 
 use std::error::Error;
 
-use grantor_ureq::grantor::Revision;
+use grantor::Revision;
+use grantor_adapters::Adapter;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
-use crate::transport::Transport;
-
 pub(crate) struct Client<'a> {
-    transport: Box<dyn Transport>,
+    adapter: Box<dyn Adapter>,
     url: &'a str,
     revision: Revision,
     session: Option<HeaderValue>,
@@ -18,8 +17,8 @@ pub(crate) struct Client<'a> {
 }
 
 impl<'a> Client<'a> {
-    pub(crate) fn new(transport: Box<dyn Transport>, url: &'a str, revision: Revision) -> Self {
-        Self { transport, url, revision, session: None, next_id: 1 }
+    pub(crate) fn new(adapter: Box<dyn Adapter>, url: &'a str, revision: Revision) -> Self {
+        Self { adapter, url, revision, session: None, next_id: 1 }
     }
 
     /// Lists the tools and calls those that the context names, else the first that is listed.
@@ -92,7 +91,7 @@ impl<'a> Client<'a> {
         if let Some(session) = &self.session {
             headers.insert(HeaderName::from_static("mcp-session-id"), session.clone());
         }
-        let answer = self.transport.post(self.url, &headers, &message.to_string())?;
+        let answer = self.adapter.post(self.url, &headers, &message.to_string())?;
         if let Some(session) = answer.headers.get("mcp-session-id") {
             self.session = Some(session.clone());
         }
