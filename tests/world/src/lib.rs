@@ -6,6 +6,8 @@
 
 pub mod authorization_server;
 pub mod mcp_server;
+#[cfg(feature = "net")]
+pub mod net;
 pub mod player;
 pub mod store;
 

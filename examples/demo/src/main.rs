@@ -1,0 +1,135 @@
+//! `cargo demo`: one MCP session from the first 401 to the last refresh.
+//!
+//! Everything runs in this process and on loopback: an MCP server whose tools need different scopes, an
+//! authorization server with dynamic registration and rotating refresh tokens, and a client. The trace
+//! shows who asked whom what, with what status, and why.
+
+mod trace;
+
+use std::env;
+use std::error::Error;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use grantor::client::Config;
+use grantor::wire::client_metadata::ClientMetadata;
+use grantor_adapters::{ADAPTERS, Adapter};
+use grantor_driver::{Browser, Event, Setup};
+use grantor_world::Consent;
+use grantor_world::mcp_server::tool_call;
+use grantor_world::net::Served;
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::trace::Trace;
+
+/// How long access tokens are valid, in seconds: short enough to wait for.
+const LIFETIME_S: u64 = 3;
+
+const USAGE: &str = "\
+usage: cargo demo [-- OPTIONS]
+
+  --browser        opens the real browser instead of approving by itself
+  --adapter NAME   the HTTP stack of the client: reqwest (default) or ureq
+  --help           prints this";
+
+struct Options {
+    adapter: String,
+    browser: bool,
+}
+
+fn main() -> ExitCode {
+    let options = match options(env::args().skip(1)) {
+        Ok(Some(options)) => options,
+        Ok(None) => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        Err(problem) => {
+            eprintln!("{problem}\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match run(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("the demo failed: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn options(mut args: impl Iterator<Item = String>) -> Result<Option<Options>, String> {
+    let mut options = Options { adapter: ADAPTERS[0].into(), browser: false };
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            "--adapter" => options.adapter = args.next().ok_or("--adapter needs a name")?,
+            "--browser" => options.browser = true,
+            "--help" | "-h" => return Ok(None),
+            other => return Err(format!("unknown option {other}")),
+        }
+    }
+    if !ADAPTERS.contains(&options.adapter.as_str()) {
+        return Err(format!("no adapter {}; there are {}", options.adapter, ADAPTERS.join(" and ")));
+    }
+    Ok(Some(options))
+}
+
+fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    let trace = Arc::new(Trace::to_stdout());
+    let watched = Arc::clone(&trace);
+    let servers = Served::start(Arc::new(move |asked, answered| watched.server(asked, answered)));
+    {
+        let mut world = servers.world();
+        world.mcp.base_scope = "files:read".into();
+        world.mcp.tools = [("write".to_owned(), "files:write".to_owned())].into();
+        let server = world.server();
+        server.lifetime_s = LIFETIME_S;
+        if options.browser {
+            server.consent = Consent::AskInPage;
+        }
+    }
+    trace.begin(&servers.resource, &servers.issuer, &options.adapter);
+
+    let client = grantor_adapters::open(&options.adapter, setup(options, &servers, &trace)?)?;
+    trace.chapter("The client calls the tool `read`. It knows nothing but the server's URL.");
+    call(&*client, &servers, "read", &trace)?;
+    trace.chapter("It calls `read` again.");
+    call(&*client, &servers, "read", &trace)?;
+    trace.chapter("It calls `write`, which needs a scope that its token lacks.");
+    call(&*client, &servers, "write", &trace)?;
+    trace.chapter(&format!("After {LIFETIME_S} seconds the token has expired. It calls `write` again."));
+    std::thread::sleep(Duration::from_secs(LIFETIME_S));
+    call(&*client, &servers, "write", &trace)?;
+    trace.end();
+    Ok(())
+}
+
+/// The client's side: who it is, how it shows pages, who is told what happens.
+fn setup(options: &Options, servers: &Served, trace: &Arc<Trace>) -> Result<Setup, Box<dyn Error>> {
+    let config = Config::new(&servers.resource, ClientMetadata::named("Grantor demo"))?;
+    let user = if options.browser { Browser::default() } else { Browser::shown_by(approve) };
+    let observed = Arc::clone(trace);
+    Ok(Setup::new(config).user_agent(user).observer(move |event: Event<'_>| observed.client(&event)))
+}
+
+/// Stands in for a browser and a user who agrees: opens the page and follows where it leads.
+fn approve(url: &str) -> Result<(), String> {
+    let url = url.to_owned();
+    std::thread::spawn(move || ureq::get(&url).call().map(drop));
+    Ok(())
+}
+
+fn call(client: &dyn Adapter, servers: &Served, tool: &str, trace: &Trace) -> Result<(), Box<dyn Error>> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in
+        [("content-type", "application/json"), ("mcp-method", "tools/call"), ("mcp-name", tool)]
+    {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_str(value)?);
+    }
+    let body = String::from_utf8(tool_call(tool))?;
+    let answer = client.post(&servers.resource, &headers, &body)?;
+    let json: serde_json::Value = serde_json::from_str(&answer.body)?;
+    trace.result(answer.status, json["result"]["content"][0]["text"].as_str().unwrap_or_default());
+    Ok(())
+}
