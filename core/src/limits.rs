@@ -52,6 +52,8 @@ pub const REJECTED_PAUSE_MS: u64 = 30 * 1000;
 pub const REFRESH_PAUSE_MS: u64 = 10 * 1000;
 /// Pending authorizations kept in one record.
 pub const PENDING: usize = 8;
+/// Records that were loaded this long ago are looked at again before the user is asked.
+pub const RELOAD_MS: u64 = 1000;
 /// Rounds of load and save when other processes write the same record.
 pub const STORE_ROUNDS: u8 = 8;
 /// Entropy held ahead of need.
@@ -68,8 +70,10 @@ pub const TOKEN_WAIT_MS: u64 = 45 * 1000;
 pub const STORE_MS: u64 = 10 * 1000;
 /// Time to prepare the place that a browser returns to.
 pub const LISTEN_MS: u64 = 10 * 1000;
-/// A refresh claimed by one process is left to it for this long.
-pub const CLAIM_S: u64 = TOKEN_MS / 1000;
+/// A refresh claimed by one process is left to it for this long, unless it renews the claim.
+pub const CLAIM_S: u64 = 10;
+/// How often a process renews its claim while the token request is under way.
+pub const CLAIM_RENEW_MS: u64 = 4 * 1000;
 /// How often a process looks whether another one's refresh has ended.
 pub const CLAIM_POLL_MS: u64 = 200;
 /// The longest lifetime believed of a token: a year.

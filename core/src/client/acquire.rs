@@ -42,11 +42,12 @@ pub(super) struct Acquisition {
     pub(super) redirect_uri: Option<Box<str>>,
     pub(super) registration: RegistrationState,
     pub(super) client: Option<Client>,
-    /// Whether the client was registered anew because the server did not know it any more.
-    pub(super) reregistered: bool,
+    /// Whether the client was registered on the way.
+    pub(super) registered: bool,
+    /// Whether that was because the server did not know it any more.
+    pub(super) registered_again: bool,
     /// An authorization from before a restart, to be taken up again.
     pub(super) resumable: Option<Box<PendingAuthorization>>,
-    pub(super) looked_for_resumable: bool,
     /// The authorization that waits for the browser, or whose code is exchanged.
     pub(super) asked: Option<Box<PendingAuthorization>>,
     pub(super) asked_saved: bool,
@@ -72,6 +73,8 @@ pub(super) enum Step {
     Approving,
     Authorizing,
     AwaitingEntropy,
+    CheckingBinding,
+    CheckingGrant,
     Exchanging,
     FetchingResourceMetadata,
     FetchingServerMetadata,
@@ -101,7 +104,9 @@ impl Step {
             Self::FetchingResourceMetadata => Work::Exchange(Exchange::ResourceMetadata),
             Self::FetchingServerMetadata => Work::Exchange(Exchange::ServerMetadata),
             Self::Registering => Work::Exchange(Exchange::Registration),
-            Self::LoadingBinding
+            Self::CheckingBinding
+            | Self::CheckingGrant
+            | Self::LoadingBinding
             | Self::LoadingGrant
             | Self::LoadingPending
             | Self::LoadingRegistration
@@ -113,8 +118,8 @@ impl Step {
     }
 }
 
-/// Why a token is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a token is wanted, by how much it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Cause {
     /// A callback came back by itself.
     Callback,
@@ -126,6 +131,8 @@ pub(super) enum Cause {
 
 /// How an acquisition ends.
 pub(super) enum End {
+    /// Another process has stored newer tokens.
+    Adopted,
     /// It ends with one.
     Done,
     Error(Error),
@@ -154,9 +161,9 @@ impl Acquisition {
             redirect_uri: None,
             registration: RegistrationState::default(),
             client: None,
-            reregistered: false,
+            registered: false,
+            registered_again: false,
             resumable: None,
-            looked_for_resumable: false,
             asked: None,
             asked_saved: false,
             resumed: false,
@@ -203,9 +210,8 @@ impl Engine {
                 if under_way.is_before_the_browser() {
                     under_way.challenged.scope.extend(&challenged.scope);
                 }
-                if cause == Cause::Unauthorized {
-                    under_way.cause = cause;
-                }
+                // Whoever needs a token more than those before decides how far it goes.
+                under_way.cause = under_way.cause.max(cause);
             }
             None => {
                 let mut acquisition = Acquisition::new(cause, challenged);
@@ -262,6 +268,12 @@ impl Engine {
 
     /// The plan.
     pub(super) fn next_step(&mut self, now: Now, acquisition: &mut Acquisition) -> Result<Step, End> {
+        if self.may_have_been_outrun(now, acquisition) {
+            self.loaded_ms = now.mono_ms;
+            let key = self.key(RecordKind::Binding, None);
+            self.load(now, Owner::Acquisition, key, "another process may have been authorized meanwhile");
+            return Ok(Step::CheckingBinding);
+        }
         if !self.pending.loaded {
             let key = self.key(RecordKind::Pending, None);
             self.load(now, Owner::Acquisition, key, "an authorization from before a restart may wait");
@@ -318,6 +330,16 @@ impl Engine {
             return Ok(self.save_pending(now, acquisition));
         }
         self.open_browser(now, acquisition)
+    }
+
+    /// Whether the records are old enough to look at them again before the user is asked.
+    fn may_have_been_outrun(&self, now: Now, acquisition: &Acquisition) -> bool {
+        self.config.shared_store
+            && acquisition.step == Step::Planning
+            && acquisition.is_before_the_browser()
+            && acquisition.resource_probe.is_none()
+            && acquisition.cause != Cause::Callback
+            && now.mono_ms.saturating_sub(self.loaded_ms) >= limits::RELOAD_MS
     }
 
     pub(super) fn fetch(&mut self, now: Now, request: crate::wire::HttpRequest, why: &'static str) {

@@ -45,8 +45,9 @@ impl Pending {
 impl Engine {
     /// Takes up an authorization from before a restart: the user may have its page open.
     pub(super) fn resume(&mut self, now: Now, acquisition: &mut Acquisition) -> Result<Option<Step>, End> {
-        if !acquisition.looked_for_resumable {
-            acquisition.looked_for_resumable = true;
+        // Only once: what is pending later belongs to other processes.
+        if !self.looked_for_resumable {
+            self.looked_for_resumable = true;
             self.pending.drop_expired(now);
             let trusted = |pending: &&PendingAuthorization| {
                 self.binding.as_ref().is_some_and(|binding| binding.issuer == pending.issuer)

@@ -7,6 +7,7 @@
 mod acquire;
 mod browser;
 mod calls;
+mod claim;
 mod config;
 mod discover;
 mod entropy;
@@ -36,12 +37,13 @@ use crate::wire::server_metadata::Issuer;
 use self::acquire::Acquisition;
 use self::browser::Pending;
 use self::calls::{Calls, Stage};
+use self::claim::Claim;
 use self::discover::Known;
 use self::entropy::Entropy;
 use self::grant::{AccessToken, Freshness, Grant};
 use self::ops::{Ops, Owner, Standing};
 use self::record::BindingRecord;
-use self::refresh::Refresh;
+use self::refresh::{NewTokens, Refresh, Replaces};
 use self::step_up::StepUps;
 
 pub use self::config::{Config, ConfigError, Preregistered, Redirect};
@@ -60,6 +62,8 @@ pub struct Engine {
     calls: Calls,
     entropy: Entropy,
     startup: Startup,
+    /// When the records were loaded last.
+    loaded_ms: u64,
     binding: Option<BindingRecord>,
     binding_revision: Option<RecordRevision>,
     grant: Held,
@@ -70,6 +74,10 @@ pub struct Engine {
     step_ups: StepUps,
     /// When a token was rejected that had been issued just before; until the next one is accepted.
     rejected_ms: Option<u64>,
+    /// Whether the stored registration led nowhere, so that the next authorization makes another.
+    registration_failed: bool,
+    /// Whether authorizations from before a restart were looked for.
+    looked_for_resumable: bool,
     /// The challenge of a call that waits for a refresh, for the case that it leads nowhere.
     last_challenge: Option<Box<respond::Challenged>>,
     /// The URL that was found to be within the resource last.
@@ -94,15 +102,21 @@ struct Held {
     generation: u64,
     /// Whether the resource has answered 401 to the access token.
     rejected: bool,
-    /// Whether it is newer than the store, because storing it failed.
-    unsaved: bool,
-    /// Until when this engine's claim to the refresh token holds, in seconds since 1970.
-    claimed_until: u64,
+    /// If it is newer than the store, because storing it failed: what it replaces there.
+    unsaved: Option<Replaces>,
+    /// Who claims the refresh token.
+    claim: Claim,
     /// After a refresh failed for now, a token that is still valid is used without another try.
     pause_until_ms: u64,
 }
 
 impl Held {
+    /// Holds new tokens that the store does not have: they are stored before anything else.
+    fn keep_unsaved(&mut self, new: NewTokens, revision: Option<RecordRevision>) {
+        self.replace(*new.grant, revision);
+        self.unsaved = Some(new.replaces);
+    }
+
     fn replace(&mut self, grant: Grant, revision: Option<RecordRevision>) {
         *self = Self {
             grant: Some(Box::new(grant)),
@@ -143,6 +157,7 @@ impl Engine {
             calls: Calls::default(),
             entropy: Entropy::default(),
             startup: Startup::NotStarted,
+            loaded_ms: 0,
             binding: None,
             binding_revision: None,
             grant: Held::default(),
@@ -152,6 +167,8 @@ impl Engine {
             acquisition: None,
             step_ups: StepUps::default(),
             rejected_ms: None,
+            registration_failed: false,
+            looked_for_resumable: false,
             last_challenge: None,
         })
     }
@@ -288,11 +305,13 @@ impl Engine {
             return;
         }
         let freshness = self.grant.freshness(now, self.config.refresh_early_s);
-        let refreshable = self.grant.is_refreshable() || self.grant.unsaved;
+        let refreshable = self.grant.is_refreshable() || self.grant.unsaved.is_some();
         let paused = now.mono_ms < self.grant.pause_until_ms;
         match freshness {
-            Freshness::Fresh if !self.grant.unsaved => self.send(call),
-            Freshness::Expiring if !self.grant.unsaved && (!refreshable || paused) => self.send(call),
+            Freshness::Fresh if self.grant.unsaved.is_none() => self.send(call),
+            Freshness::Expiring if self.grant.unsaved.is_none() && (!refreshable || paused) => {
+                self.send(call)
+            }
             _ if refreshable => self.wait_for_refresh(now, call, false),
             _ if self.acquisition.as_ref().is_some_and(|under_way| under_way.is_for_everyone()) => {
                 self.wait_for_acquisition(now, call, Stage::acquisition());

@@ -84,6 +84,10 @@ impl ClientRecord {
         }
     }
 
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
     /// `None` for a pre-registered client that is not configured any more.
     pub(crate) fn into_client(self, config: &Config) -> Option<Client> {
         let secret = if self.preregistered {

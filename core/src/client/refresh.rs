@@ -1,10 +1,8 @@
 //! Renewing tokens, alone or beside other processes that hold the same ones.
-//!
-//! Where refresh tokens rotate, using one twice can cost the whole grant (RFC 9700 4.14.2). So a refresh
-//! is claimed in the store first; who loses the claim waits and takes the winner's tokens.
 
 use super::acquire::Cause;
 use super::calls::Stage;
+use super::claim::Claim;
 use super::grant::{Freshness, Grant};
 use super::ops::Owner;
 use super::output::{CallId, Notice};
@@ -15,6 +13,7 @@ use crate::effect::{Effect, RecordKind, RecordRevision, Stored};
 use crate::error::{Error, Exchange, Failure, FailureKind, Refused, Work};
 use crate::limits;
 use crate::scope::ScopeSet;
+use crate::secret::Secret;
 use crate::time::Now;
 use crate::wire::HttpResponse;
 use crate::wire::token::{self, Grant as TokenGrant, Issued, TokenRequest};
@@ -24,11 +23,39 @@ use crate::wire::token::{self, Grant as TokenGrant, Issued, TokenRequest};
 pub(super) struct Refresh {
     pub(super) step: Step,
     /// Rounds lost to other writers of the store.
-    rounds: u8,
+    pub(super) rounds: u8,
     /// When calls stop waiting for the token request.
     overdue_ms: u64,
     /// Whether they were told.
     told_overdue: bool,
+    /// When the claim is to be renewed.
+    pub(super) renew_claim_ms: u64,
+}
+
+/// Tokens that were issued and are not stored yet.
+#[derive(Debug)]
+pub(super) struct NewTokens {
+    pub(super) grant: Box<Grant>,
+    pub(super) replaces: Replaces,
+}
+
+/// Which stored tokens new ones replace.
+#[derive(Clone, Debug)]
+pub(super) enum Replaces {
+    /// Any: the user has just granted these.
+    Any,
+    /// Those with the refresh token that was exchanged for them, and those that are revoked. Others are
+    /// newer.
+    With(Option<Secret>),
+}
+
+impl Replaces {
+    fn covers(&self, stored: &Grant) -> bool {
+        match self {
+            Self::Any => true,
+            Self::With(used) => stored.tokens.refresh.is_none() || stored.tokens.refresh == *used,
+        }
+    }
 }
 
 /// What a refresh waits for; named by `transitions`.
@@ -41,7 +68,7 @@ pub(super) enum Step {
     /// For the token endpoint.
     Requesting,
     /// For the new tokens to be stored.
-    Saving(Box<Grant>),
+    Saving(NewTokens),
     /// For the mark that the grant is revoked to be stored.
     SavingRevoked,
     /// For another process to end its refresh.
@@ -56,14 +83,15 @@ pub(super) enum Reload {
     /// The server did not accept the refresh token.
     Rejected,
     /// Somebody else wrote it while these new tokens were on their way.
-    SaveConflict(Box<Grant>),
+    SaveConflict(NewTokens),
 }
 
 impl Refresh {
     pub(super) fn next_timeout(&self) -> Option<u64> {
         match &self.step {
             Step::WaitingForClaim { until_ms } => Some(*until_ms),
-            Step::Requesting if self.overdue_ms != u64::MAX && !self.told_overdue => Some(self.overdue_ms),
+            Step::Requesting if self.told_overdue => Some(self.renew_claim_ms),
+            Step::Requesting => Some(self.overdue_ms.min(self.renew_claim_ms)),
             _ => None,
         }
     }
@@ -94,30 +122,15 @@ impl Engine {
             rounds: 0,
             overdue_ms: u64::MAX,
             told_overdue: false,
+            renew_claim_ms: u64::MAX,
         });
-        if self.grant.unsaved
-            && let Some(grant) = self.grant.grant.clone()
-        {
+        if let (Some(replaces), Some(grant)) = (self.grant.unsaved.clone(), self.grant.grant.clone()) {
             // These tokens are new; the store was not able to take them before.
-            refresh.step = self.save_refreshed(now, grant);
+            refresh.step = self.save_refreshed(now, NewTokens { grant, replaces });
         } else {
             refresh.step = self.claim_or_request(now, &mut refresh);
         }
         self.refresh = Some(refresh);
-    }
-
-    fn claim_or_request(&mut self, now: Now, refresh: &mut Refresh) -> Step {
-        if !self.config.shared_store || self.grant.claimed_until > now.unix_s {
-            return self.request_refresh(now, refresh);
-        }
-        let claimed_until = now.unix_s.saturating_add(limits::CLAIM_S);
-        if let Some(grant) = self.grant.grant.clone() {
-            let expect = self.grant.revision;
-            let why = "the refresh token is claimed, so that no other process uses it too";
-            self.write_grant(now, Owner::Refresh, &grant, Some(claimed_until), expect, why);
-            self.grant.claimed_until = claimed_until;
-        }
-        Step::Claiming
     }
 
     pub(super) fn request_refresh(&mut self, now: Now, refresh: &mut Refresh) -> Step {
@@ -131,6 +144,7 @@ impl Engine {
             };
             self.perform_token(now, Owner::Refresh, effect, why);
             refresh.overdue_ms = now.mono_ms.saturating_add(limits::TOKEN_WAIT_MS);
+            refresh.renew_claim_ms = now.mono_ms.saturating_add(limits::CLAIM_RENEW_MS);
         }
         Step::Requesting
     }
@@ -153,10 +167,17 @@ impl Engine {
         self.perform(now, owner, effect, limits::STORE_MS, why);
     }
 
-    pub(super) fn save_refreshed(&mut self, now: Now, grant: Box<Grant>) -> Step {
+    pub(super) fn save_refreshed(&mut self, now: Now, new: NewTokens) -> Step {
         let expect = self.grant.revision;
-        self.write_grant(now, Owner::Refresh, &grant, None, expect, "a token is stored before it is used");
-        Step::Saving(grant)
+        self.write_grant(
+            now,
+            Owner::Refresh,
+            &new.grant,
+            None,
+            expect,
+            "a token is stored before it is used",
+        );
+        Step::Saving(new)
     }
 
     /// The token endpoint answered.
@@ -173,12 +194,15 @@ impl Engine {
         match answer {
             Some(Ok(issued)) => {
                 self.notice_issued(&grant, &issued);
-                refresh.step = self.save_refreshed(now, Box::new(grant.renewed(&issued, now)));
+                let replaces = Replaces::With(grant.tokens.refresh.clone());
+                let new = NewTokens { grant: Box::new(grant.renewed(&issued, now)), replaces };
+                refresh.step = self.save_refreshed(now, new);
                 self.refresh = Some(refresh);
             }
             Some(Err(Error::Refused(Refused::Token { code, .. })))
                 if code == "invalid_grant" || code == "invalid_client" || code == "unauthorized_client" =>
             {
+                self.registration_failed |= code != "invalid_grant";
                 // Another process may have been faster; its tokens are in the store then.
                 refresh.step = self.reload(now, Reload::Rejected);
                 self.refresh = Some(refresh);
@@ -218,6 +242,9 @@ impl Engine {
     ) {
         refresh.rounds += 1;
         if refresh.rounds > limits::STORE_ROUNDS {
+            if let Reload::SaveConflict(ours) = reload {
+                self.grant.keep_unsaved(ours, stored.map(|stored| stored.revision));
+            }
             let failure = Failure::new(FailureKind::Other, "other processes keep writing the record");
             return self.fail_refresh(now, &effect_error(Work::Store, failure));
         }
@@ -243,21 +270,22 @@ impl Engine {
                 Reload::Rejected => self.revoke(now, refresh),
             };
         };
+        let claim = Claim::read(claimed_until, now);
         let base = self.grant.grant.as_ref();
         let same_refresh_token = base.is_some_and(|base| base.tokens.refresh == theirs.tokens.refresh);
         match reload {
             // Somebody claimed the old refresh token while ours was used: ours are the newer tokens.
-            Reload::SaveConflict(ours) if same_refresh_token => {
+            Reload::SaveConflict(ours) if ours.replaces.covers(&theirs) => {
                 self.grant.revision = revision;
                 refresh.step = self.save_refreshed(now, ours);
                 self.refresh = Some(refresh);
             }
             // The server's word stands, unless another process is just renewing with the same token.
-            Reload::Rejected if same_refresh_token && (unchanged || claimed_until <= Some(now.unix_s)) => {
+            Reload::Rejected if same_refresh_token && (unchanged || !claim.is_foreign(now)) => {
                 self.grant.revision = revision;
                 self.revoke(now, refresh);
             }
-            _ => self.adopt(now, refresh, theirs, revision, claimed_until.unwrap_or(0)),
+            _ => self.adopt(now, refresh, theirs, revision, claim),
         }
     }
 
@@ -268,32 +296,39 @@ impl Engine {
         mut refresh: Box<Refresh>,
         theirs: Grant,
         revision: Option<RecordRevision>,
-        claimed_until: u64,
+        claim: Claim,
     ) {
-        let access = |grant: &Grant| grant.tokens.access.as_ref().map(|access| access.expose().to_owned());
-        let same_access = self.grant.grant.as_ref().is_some_and(|ours| access(ours) == access(&theirs));
-        if same_access {
-            self.grant.revision = revision;
-            self.grant.grant = Some(Box::new(theirs));
-            self.grant.claimed_until = 0;
-        } else {
-            self.grant.replace(theirs, revision);
-            self.notice(Notice::TokensAdopted);
-        }
+        self.take_over(theirs, revision, claim);
         if self.grant.freshness(now, self.config.refresh_early_s) == Freshness::Fresh {
             return self.finish_refresh(now);
         }
         if !self.grant.is_refreshable() {
             return self.give_up_refresh(now);
         }
-        if claimed_until > now.unix_s {
-            let until_ms = now.mono_ms.saturating_add(limits::CLAIM_POLL_MS);
-            refresh.rounds = 0; // waiting for a claim is not losing a race; it ends by itself
-            refresh.step = Step::WaitingForClaim { until_ms };
-        } else {
-            refresh.step = self.claim_or_request(now, &mut refresh);
-        }
+        refresh.step = self.claim_or_request(now, &mut refresh);
         self.refresh = Some(refresh);
+    }
+
+    /// Holds what the store holds, written by another process; whether it brings another access token.
+    pub(super) fn take_over(
+        &mut self,
+        theirs: Grant,
+        revision: Option<RecordRevision>,
+        claim: Claim,
+    ) -> bool {
+        let access = |grant: &Grant| grant.tokens.access.as_ref().map(|access| access.expose().to_owned());
+        let same_access = self.grant.grant.as_ref().is_some_and(|ours| access(ours) == access(&theirs));
+        let same_claim = self.grant.revision == revision && matches!(self.grant.claim, Claim::Foreign { .. });
+        let claim = if same_claim { self.grant.claim } else { claim };
+        if same_access {
+            self.grant.revision = revision;
+            self.grant.grant = Some(Box::new(theirs));
+        } else {
+            self.grant.replace(theirs, revision);
+            self.notice(Notice::TokensAdopted);
+        }
+        self.grant.claim = claim;
+        !same_access
     }
 
     /// The server took the grant back, and nobody has a newer one.
@@ -348,7 +383,7 @@ impl Engine {
     pub(super) fn fail_refresh(&mut self, now: Now, error: &Error) {
         self.refresh = None;
         self.last_challenge = None;
-        if !self.grant.unsaved && self.grant.freshness(now, 0) == Freshness::Fresh {
+        if self.grant.unsaved.is_none() && self.grant.freshness(now, 0) == Freshness::Fresh {
             self.grant.pause_until_ms = now.mono_ms.saturating_add(limits::REFRESH_PAUSE_MS);
             for call in self.calls.at(is_waiting) {
                 self.send(call);
@@ -359,26 +394,16 @@ impl Engine {
         self.release_claim(now);
     }
 
-    /// Lets other processes try at once. Nobody waits for that.
-    fn release_claim(&mut self, now: Now) {
-        if self.grant.claimed_until <= now.unix_s || self.grant.unsaved {
-            return;
-        }
-        self.grant.claimed_until = 0;
-        if let Some(grant) = self.grant.grant.clone() {
-            let (owner, expect) = (Owner::Detached(RecordKind::Grant), self.grant.revision);
-            let why = "the refresh token was not used up; other processes may try";
-            self.write_grant(now, owner, &grant, None, expect, why);
-        }
-    }
-
     pub(super) fn refresh_timeout(&mut self, now: Now) {
         let Some(mut refresh) = self.refresh.take() else { return };
+        if matches!(refresh.step, Step::Requesting) && refresh.renew_claim_ms <= now.mono_ms {
+            self.renew_claim(now, &mut refresh);
+        }
         match refresh.step {
             Step::WaitingForClaim { until_ms } if until_ms <= now.mono_ms => {
                 refresh.step = self.reload(now, Reload::Conflict);
             }
-            Step::Requesting if refresh.overdue_ms <= now.mono_ms => {
+            Step::Requesting if refresh.overdue_ms <= now.mono_ms && !refresh.told_overdue => {
                 // The request goes on: its answer may hold the only refresh token.
                 self.fail_calls(is_waiting, &timed_out());
                 refresh.told_overdue = true;

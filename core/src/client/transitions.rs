@@ -23,12 +23,13 @@
 use super::acquire::{Acquisition, Cause, End, Step};
 use super::browser;
 use super::calls::Stage;
+use super::claim::Claim;
 use super::discover::{Known, Resource};
-use super::grant::{Grant, Tokens};
+use super::grant::{Freshness, Grant, Tokens};
 use super::ops::Owner;
 use super::output::{Notice, Verdict};
 use super::record::{self, GrantRecord, PendingRecord, RegistrationRecord};
-use super::refresh::{self, Reload};
+use super::refresh::{self, NewTokens, Reload, Replaces};
 use super::register::RegistrationState;
 use super::respond::Challenged;
 use super::{Engine, Startup, effect_error, unexpected};
@@ -93,7 +94,10 @@ impl Engine {
                 let record = self.read_record(RecordKind::Grant, stored);
                 let grant = record.map(|record: GrantRecord| record.into_grant(&self.config));
                 match grant {
-                    Some(Ok((grant, _))) => self.grant.replace(grant, stored.map(|stored| stored.revision)),
+                    Some(Ok((grant, claimed_until))) => {
+                        self.grant.replace(grant, stored.map(|stored| stored.revision));
+                        self.grant.claim = Claim::read(claimed_until, now);
+                    }
                     Some(Err(_)) => self.notice(Notice::RecordUnreadable { kind: RecordKind::Grant }),
                     None => {}
                 }
@@ -113,6 +117,7 @@ impl Engine {
 
     fn started(&mut self, now: Now) {
         self.startup = Startup::Done;
+        self.loaded_ms = now.mono_ms;
         for call in self.calls.at(|stage| matches!(stage, Stage::WaitingForStartup)) {
             self.dispatch(now, call);
         }
@@ -131,7 +136,7 @@ impl Engine {
                 self.refresh = Some(under_way);
             }
             (refresh::Step::Claiming, Completion::Conflict) => {
-                self.grant.claimed_until = 0;
+                self.grant.claim = Claim::None;
                 under_way.step = self.reload(now, Reload::Conflict);
                 self.refresh = Some(under_way);
             }
@@ -141,19 +146,17 @@ impl Engine {
             (refresh::Step::Reloading(reload), Completion::Loaded(stored)) => {
                 self.on_reloaded(now, under_way, reload, stored);
             }
-            (refresh::Step::Saving(grant), Completion::Saved(revision)) => {
-                self.grant.replace(*grant, Some(revision));
+            (refresh::Step::Saving(new), Completion::Saved(revision)) => {
+                self.grant.replace(*new.grant, Some(revision));
                 self.finish_refresh(now);
             }
-            (refresh::Step::Saving(grant), Completion::Conflict) => {
-                under_way.step = self.reload(now, Reload::SaveConflict(grant));
+            (refresh::Step::Saving(new), Completion::Conflict) => {
+                under_way.step = self.reload(now, Reload::SaveConflict(new));
                 self.refresh = Some(under_way);
             }
-            (refresh::Step::Saving(grant) | refresh::Step::Reloading(Reload::SaveConflict(grant)), other) => {
-                // The tokens are new and only here: they are kept, and stored before anything else.
+            (refresh::Step::Saving(new) | refresh::Step::Reloading(Reload::SaveConflict(new)), other) => {
                 let revision = self.grant.revision;
-                self.grant.replace(*grant, revision);
-                self.grant.unsaved = true;
+                self.grant.keep_unsaved(new, revision);
                 self.fail_refresh(now, &failed(Work::Store, other));
             }
             (refresh::Step::SavingRevoked, Completion::Saved(revision)) => {
@@ -171,7 +174,7 @@ impl Engine {
                 self.fail_refresh(now, &failed(Work::Exchange(crate::error::Exchange::RefreshToken), other));
             }
             (refresh::Step::Claiming, other) => {
-                self.grant.claimed_until = 0;
+                self.grant.claim = Claim::None;
                 self.fail_refresh(now, &failed(Work::Store, other));
             }
             (_, other) => self.fail_refresh(now, &failed(Work::Store, other)),
@@ -199,6 +202,35 @@ impl Engine {
         completion: Completion<'_>,
     ) -> Result<Step, End> {
         match (acquisition.step, completion) {
+            (Step::CheckingBinding, Completion::Loaded(stored)) => {
+                self.binding = self.read_record(RecordKind::Binding, stored);
+                self.binding_revision = stored.map(|stored| stored.revision);
+                if let Some(binding) = &self.binding {
+                    let issuer = Issuer::trusted(&binding.issuer);
+                    let key = self.key(RecordKind::Grant, Some(&issuer));
+                    self.load(
+                        now,
+                        Owner::Acquisition,
+                        key,
+                        "another process may have been authorized meanwhile",
+                    );
+                    return Ok(Step::CheckingGrant);
+                }
+            }
+            (Step::CheckingGrant, Completion::Loaded(stored)) => {
+                let revision = stored.map(|stored| stored.revision);
+                let record: Option<GrantRecord> = self.read_record(RecordKind::Grant, stored);
+                let theirs = record.and_then(|record| record.into_grant(&self.config).ok());
+                if revision != self.grant.revision
+                    && let Some((theirs, claimed_until)) = theirs
+                    && self.grant.unsaved.is_none()
+                    && self.take_over(theirs, revision, Claim::read(claimed_until, now))
+                    && (self.grant.is_refreshable()
+                        || self.grant.freshness(now, self.config.refresh_early_s) == Freshness::Fresh)
+                {
+                    return Err(End::Adopted);
+                }
+            }
             (Step::LoadingPending, Completion::Loaded(stored)) => {
                 let record: PendingRecord = self.read_record(RecordKind::Pending, stored).unwrap_or_default();
                 self.pending.authorizations = record.authorizations;
@@ -291,8 +323,7 @@ impl Engine {
             (step @ Step::SavingGrant | step @ Step::LoadingGrant, other) => {
                 // The tokens are new and only here: they are kept, and stored before anything else.
                 if let Some(grant) = acquisition.obtained.take() {
-                    self.grant.replace(*grant, None);
-                    self.grant.unsaved = true;
+                    self.grant.keep_unsaved(NewTokens { grant, replaces: Replaces::Any }, None);
                 }
                 return Err(failed(step.work(), other).into());
             }
@@ -353,7 +384,7 @@ impl Engine {
         state.revision = stored.map(|stored| stored.revision);
         if let Some(record) = record
             && let Some(client) = record.client.into_client(&self.config)
-            && !acquisition.reregistered
+            && !self.registration_failed
         {
             state.found = Some((client, record.redirect_uri));
             state.secret_expires_at = record.secret_expires_at;
@@ -378,6 +409,8 @@ impl Engine {
         state.found = Some((registered.client, redirect_uri.clone()));
         state.secret_expires_at = registered.secret_expires_at;
         state.unsaved = true;
+        acquisition.registered = true;
+        self.registration_failed = false;
         self.notice(Notice::Registered { client_id });
         Ok(())
     }
@@ -400,7 +433,9 @@ impl Engine {
             {
                 Ok(issued) => issued,
                 Err(Error::Refused(Refused::Token { code, .. }))
-                    if code == "invalid_client" && self.may_register_again(acquisition) =>
+                    if code == "invalid_client"
+                        && !acquisition.registered_again
+                        && self.is_registered_dynamically(acquisition) =>
                 {
                     self.register_again(now, acquisition);
                     return Ok(Step::Planning);
@@ -425,20 +460,22 @@ impl Engine {
         Ok(Step::Planning)
     }
 
-    /// Whether the server may have forgotten a client that registered itself.
-    fn may_register_again(&self, acquisition: &Acquisition) -> bool {
+    /// Whether the client registered itself, so that the server may have forgotten it.
+    fn is_registered_dynamically(&self, acquisition: &Acquisition) -> bool {
         let configured = |id: &str| {
             self.config.preregistered.iter().any(|own| *own.id == *id)
                 || self.config.client_id_document.as_deref() == Some(id)
         };
-        !acquisition.reregistered && acquisition.client.as_ref().is_some_and(|client| !configured(&client.id))
+        let asked = acquisition.asked.as_deref().map(|asked| asked.client.id());
+        acquisition.client.as_ref().map(|client| &*client.id).or(asked).is_some_and(|id| !configured(id))
     }
 
     fn register_again(&mut self, now: Now, acquisition: &mut Acquisition) {
         if let Some(asked) = acquisition.asked.take() {
             self.forget_pending(now, &asked.state);
         }
-        acquisition.reregistered = true;
+        self.registration_failed = true;
+        acquisition.registered_again = true;
         acquisition.client = None;
         acquisition.asked_saved = false;
         acquisition.resumed = false;
@@ -474,9 +511,23 @@ impl Engine {
     pub(super) fn end_acquisition(&mut self, now: Now, acquisition: Acquisition, end: End) {
         self.abandon_ops(Owner::Acquisition);
         match end {
+            End::Adopted => {
+                for call in self.calls.at(|stage| matches!(stage, Stage::WaitingForAcquisition { .. })) {
+                    if let Some(open) = self.calls.get_mut(call) {
+                        open.authorized = false;
+                    }
+                    self.dispatch(now, call);
+                }
+            }
             End::Done => self.serve_waiting(now),
             End::NobodyWaits => self.abandon(now, &acquisition),
             End::Error(error) => {
+                // A server that has forgotten the client shows an error page, from which the user can only
+                // go back: nobody tells the client why.
+                let was_stored = self.is_registered_dynamically(&acquisition) && !acquisition.registered;
+                if acquisition.step == Step::Authorizing && was_stored {
+                    self.registration_failed = true;
+                }
                 self.abandon(now, &acquisition);
                 self.fail_calls(
                     |stage| matches!(stage, Stage::WaitingForAcquisition { .. } | Stage::WaitingForExchange),
@@ -536,9 +587,9 @@ impl Engine {
 
     fn on_detached(&mut self, kind: RecordKind, completion: Completion<'_>) {
         match (kind, completion) {
-            (RecordKind::Grant, Completion::Saved(revision)) if self.refresh.is_none() => {
-                self.grant.revision = Some(revision);
-            }
+            // A claim that was renewed or released. If anything else has been written since, the next
+            // write conflicts, and the record is looked at.
+            (RecordKind::Grant, Completion::Saved(revision)) => self.grant.revision = Some(revision),
             (RecordKind::Pending, Completion::Saved(revision)) => {
                 self.pending.revision = Some(revision);
                 self.pending.loaded = true;

@@ -221,6 +221,14 @@ impl Two {
         std::mem::swap(&mut self.a.store, &mut self.b.store);
         result
     }
+
+    /// Time passes for both.
+    fn seconds_pass(&mut self, seconds: u32) {
+        for _ in 0..seconds {
+            self.a.wait_s(1);
+            self.b(|b| b.wait_s(0));
+        }
+    }
 }
 
 #[test]
@@ -264,30 +272,66 @@ fn claude_code_84440_the_loser_does_not_wipe_the_winners_tokens() {
     assert_eq!(two.a.count("/authorize"), 1);
 }
 
-#[test]
-fn a_claim_of_a_dead_process_ends() {
+/// Two processes; the first is sending a refresh request.
+fn while_the_first_refreshes() -> (Two, grantor::client::CallId) {
     let mut two = Two::authorized();
     two.b(|b| b.call("ping").delivered());
     two.a.wait_s(3600);
     two.a.holding = Some(is_token_request);
-    two.a.begin("ping");
+    let call = two.a.begin("ping");
     two.a.run();
+    (two, call)
+}
+
+#[test]
+fn a_claim_of_a_dead_process_ends() {
+    let (mut two, _) = while_the_first_refreshes();
     two.a.restart(); // the request was never sent
-    two.a.holding = None;
     let call = two.b(|b| {
         let call = b.begin("ping");
         b.run();
-        for _ in 0..110 {
-            b.wait_s(1);
-        }
-        assert!(b.outcome(call).is_none());
-        for _ in 0..20 {
-            b.wait_s(1);
-        }
         call
     });
+    two.seconds_pass(8);
+    assert!(two.b(|b| b.outcome(call)).is_none());
+    two.seconds_pass(3);
     two.b(|b| b.outcome(call).unwrap().delivered());
     assert_eq!(two.a.count("/token"), 2);
+}
+
+#[test]
+fn a_claim_of_a_living_process_holds() {
+    let (mut two, first) = while_the_first_refreshes();
+    let second = two.b(|b| {
+        let call = b.begin("ping");
+        b.run();
+        call
+    });
+    // The answer takes 40 seconds.
+    two.seconds_pass(40);
+    assert!(two.b(|b| b.outcome(second)).is_none(), "it waits still");
+    two.a.release();
+    two.a.outcome(first).unwrap().delivered();
+    two.seconds_pass(1);
+    two.b(|b| b.outcome(second).unwrap().delivered());
+    assert_eq!((two.a.count("/token"), two.a.world.server().reuses), (2, 0));
+}
+
+#[test]
+fn a_process_that_starts_meanwhile_waits_too() {
+    let (mut two, first) = while_the_first_refreshes();
+    let second = two.b(|b| {
+        b.restart();
+        let call = b.begin("ping");
+        b.run();
+        assert!(b.outcome(call).is_none());
+        call
+    });
+    two.a.release();
+    two.a.outcome(first).unwrap().delivered();
+    two.seconds_pass(1);
+    two.b(|b| b.outcome(second).unwrap().delivered());
+    assert_eq!((two.a.count("/token"), two.a.world.server().reuses), (2, 0));
 }
 
 #[test]
@@ -382,4 +426,25 @@ fn a_user_who_declines() {
     assert_eq!(player.call("ping").failed(), Refused::Declined.into());
     player.user = User::Agrees;
     player.call("ping").delivered();
+}
+
+#[test]
+fn a_user_is_not_asked_twice_for_two_processes() {
+    let mut two = Two { a: Player::new(config()), b: Player::new(config()) };
+    // The second has started, and waits for the resource's first answer.
+    let call = two.b(|b| {
+        b.world.intercept =
+            Some(Box::new(|_| Some(grantor_world::text(StatusCode::OK, "not protected yet"))));
+        b.call("ping").delivered();
+        b.world.intercept = None;
+        b.begin("ping")
+    });
+    two.a.wait_s(2);
+    two.a.call("ping").delivered();
+    two.b(|b| {
+        b.run();
+        b.outcome(call).unwrap().delivered();
+        assert!(b.notices.contains(&Notice::TokensAdopted));
+    });
+    assert_eq!(two.a.count("/authorize"), 1);
 }

@@ -5,7 +5,7 @@ use grantor::error::{Exchange, PeerIncompatible, PeerMisbehaved, PeerText, Refus
 use grantor::wire::client_metadata::ClientMetadata;
 use grantor::{Error, RecordKind, Secret};
 use grantor_world::authorization_server::RegisteredClient;
-use grantor_world::player::{Player, config};
+use grantor_world::player::{Player, User, config};
 use http::StatusCode;
 use serde_json::json;
 
@@ -148,29 +148,51 @@ fn another_redirect_uri_is_registered_anew() {
 }
 
 #[test]
-fn a_forgotten_client_registers_again() {
+fn a_refresh_tells_that_the_client_was_forgotten() {
+    let mut player = Player::new(config());
+    player.call("ping").delivered();
+    player.world.server().forget_clients();
+    player.wait_s(3600);
+    player.call("ping").delivered();
+    assert_eq!((player.count("/register"), player.count("/authorize")), (2, 2));
+}
+
+#[test]
+fn a_page_that_led_nowhere_is_not_shown_again() {
     let mut player = Player::new(config());
     player.call("ping").delivered();
     player.world.server().forget_clients();
     player.world.server().revoke_all();
-    // The page would show an error to the user, who cannot help; but a refresh tells.
-    player.wait_s(3600);
+    player.restart();
+    player.store.tamper(|key, record| {
+        if key.kind == RecordKind::Grant {
+            record.clear();
+        }
+    });
+    // The server shows an error page; the user goes back to the application.
+    player.user = User::Leaves;
     let call = player.begin("ping");
     player.run();
-    drop(player.outcome(call));
-    assert!(player.count("/token") >= 2);
+    let (op, url) = player.open.remove(0);
+    assert_eq!(player.visit(&url), None, "an error page");
+    player.engine.complete(player.now, op, grantor::Completion::Declined).unwrap();
+    player.run();
+    player.outcome(call).unwrap().failed();
+    player.user = User::Agrees;
+    player.call("ping").delivered();
+    assert_eq!(player.count("/register"), 2);
 }
 
 #[test]
 fn a_client_forgotten_between_page_and_token_registers_again() {
     let mut player = Player::new(config());
-    player.user = grantor_world::player::User::Leaves;
+    player.user = User::Leaves;
     let call = player.begin("ping");
     player.run();
     let (op, url) = player.open.remove(0);
     let back = player.visit(&url).unwrap();
     player.world.server().forget_clients();
-    player.user = grantor_world::player::User::Agrees;
+    player.user = User::Agrees;
     player.engine.complete(player.now, op, grantor::Completion::Callback { url: &back }).unwrap();
     player.run();
     player.outcome(call).unwrap().delivered();

@@ -184,6 +184,12 @@ impl AuthorizationServer {
         self.counter
     }
 
+    /// A name that tells where it comes from, so that tests see when it goes elsewhere.
+    fn name(&self, kind: &str, n: u64) -> String {
+        let host = Url::parse(&self.issuer).ok().and_then(|url| Some(url.host_str()?.to_owned()));
+        format!("{kind}-{n}-of-{}", host.unwrap_or_default())
+    }
+
     fn register(&mut self, request: &Asked) -> Answered {
         let Ok(mut body) = serde_json::from_slice::<Value>(request.body()) else {
             return refuse(StatusCode::BAD_REQUEST, "invalid_client_metadata");
@@ -200,8 +206,8 @@ impl AuthorizationServer {
             return refuse(StatusCode::BAD_REQUEST, "invalid_redirect_uri");
         }
         let n = self.next();
-        let id = format!("client-{n}");
-        let secret = (self.auth_method != "none").then(|| format!("planted client/secret {n}"));
+        let id = self.name("client", n);
+        let secret = (self.auth_method != "none").then(|| self.name("planted client/secret", n));
         let client = RegisteredClient { secret: secret.clone(), redirect_uris: uris };
         self.clients.insert(id.clone(), client);
         body["client_id"] = json!(id);
@@ -247,7 +253,8 @@ impl AuthorizationServer {
                 Consent::Only(scope) => scope.clone(),
                 _ => get("scope"),
             };
-            let code = format!("planted-code-{}", self.next());
+            let n = self.next();
+            let code = self.name("planted-code", n);
             back.query_pairs_mut().append_pair("code", &code);
             let challenge = get("code_challenge");
             let code_for = Code { client, redirect_uri, challenge, scope, resource: get("resource") };
@@ -309,7 +316,7 @@ impl AuthorizationServer {
     fn issue(&mut self, unix_s: u64, client: &str, scope: &str, resource: &str, family: u64) -> Answered {
         self.issued += 1;
         let n = self.next();
-        let token = format!("planted-access-{n}");
+        let token = self.name("planted-access", n);
         let access = Access {
             scope: scope.into(),
             resource: resource.into(),
@@ -324,7 +331,7 @@ impl AuthorizationServer {
             "scope": scope,
         });
         if self.refresh_tokens {
-            let token = format!("planted-refresh-{n}");
+            let token = self.name("planted-refresh", n);
             let (client, scope, resource) = (client.into(), scope.into(), resource.into());
             self.refresh.insert(token.clone(), Refresh { client, scope, resource, family, used: false });
             body["refresh_token"] = json!(token);

@@ -9,6 +9,7 @@ pub mod mcp_server;
 #[cfg(feature = "net")]
 pub mod net;
 pub mod player;
+pub mod sim;
 pub mod store;
 
 pub use authorization_server::{AuthorizationServer, Consent};

@@ -1,0 +1,117 @@
+//! Claims: which process may use a refresh token now.
+//!
+//! Where refresh tokens rotate, using one twice can cost the whole grant (RFC 9700 4.14.2). So a process
+//! writes into the record that it uses the token, for a few seconds at a time, and goes on writing that
+//! until it is done. Who loses the race for the record waits, and takes the winner's tokens. The claim of
+//! a process that died ends by itself.
+
+use super::Engine;
+use super::ops::Owner;
+use super::refresh::{Refresh, Step};
+use crate::effect::RecordKind;
+use crate::limits;
+use crate::time::Now;
+
+/// Who claims the refresh token of the held record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Claim {
+    /// Another process, until this time of the monotonic clock.
+    Foreign { ends_ms: u64 },
+    #[default]
+    None,
+    /// This engine, until this time of the wall clock.
+    Own { until_s: u64 },
+}
+
+impl Claim {
+    /// The claim in a record. It is written in wall time, which may have been set since: one longer than
+    /// any that is ever made is none.
+    pub(super) fn read(claimed_until: Option<u64>, now: Now) -> Self {
+        match claimed_until.unwrap_or(0).saturating_sub(now.unix_s) {
+            left_s @ 1..=limits::CLAIM_S => {
+                Self::Foreign { ends_ms: now.mono_ms.saturating_add(left_s * 1000) }
+            }
+            _ => Self::None,
+        }
+    }
+
+    pub(super) fn is_foreign(self, now: Now) -> bool {
+        matches!(self, Self::Foreign { ends_ms } if ends_ms > now.mono_ms)
+    }
+
+    fn is_own(self, now: Now) -> bool {
+        matches!(self, Self::Own { until_s } if until_s > now.unix_s)
+    }
+}
+
+impl Engine {
+    /// Uses the refresh token if nobody else does: claims it first, or waits.
+    pub(super) fn claim_or_request(&mut self, now: Now, refresh: &mut Refresh) -> Step {
+        let claim = self.grant.claim;
+        if !self.config.shared_store || claim.is_own(now) {
+            return self.request_refresh(now, refresh);
+        }
+        if claim.is_foreign(now) {
+            refresh.rounds = 0; // waiting for a claim is not losing a race; it ends by itself
+            return Step::WaitingForClaim { until_ms: now.mono_ms.saturating_add(limits::CLAIM_POLL_MS) };
+        }
+        let why = "the refresh token is claimed, so that no other process uses it too";
+        self.write_claim(now, Owner::Refresh, why);
+        Step::Claiming
+    }
+
+    /// Claims the refresh token for some more seconds while its answer is on the way. Nobody waits for
+    /// that.
+    pub(super) fn renew_claim(&mut self, now: Now, refresh: &mut Refresh) {
+        refresh.renew_claim_ms = now.mono_ms.saturating_add(limits::CLAIM_RENEW_MS);
+        if self.config.shared_store {
+            let why = "the answer takes long; the refresh token stays claimed";
+            self.write_claim(now, Owner::Detached(RecordKind::Grant), why);
+        }
+    }
+
+    fn write_claim(&mut self, now: Now, owner: Owner, why: &'static str) {
+        let until_s = now.unix_s.saturating_add(limits::CLAIM_S);
+        if let Some(grant) = self.grant.grant.clone() {
+            self.grant.claim = Claim::Own { until_s };
+            self.write_grant(now, owner, &grant, Some(until_s), self.grant.revision, why);
+        }
+    }
+
+    /// Lets other processes try at once. Nobody waits for that.
+    pub(super) fn release_claim(&mut self, now: Now) {
+        let owns = self.config.shared_store && self.grant.claim.is_own(now);
+        if !owns || self.grant.unsaved.is_some() {
+            return;
+        }
+        self.grant.claim = Claim::None;
+        if let Some(grant) = self.grant.grant.clone() {
+            let owner = Owner::Detached(RecordKind::Grant);
+            let why = "the refresh token was not used up; other processes may try";
+            self.write_grant(now, owner, &grant, None, self.grant.revision, why);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn claims_end_on_the_monotonic_clock() {
+        let now = Now::new(5_000, 1_000);
+        let claim = Claim::read(Some(1_000 + limits::CLAIM_S), now);
+        assert!(claim.is_foreign(now));
+        assert!(
+            !claim.is_foreign(Now::new(5_000 + limits::CLAIM_S * 1000, 0)),
+            "though the wall clock was set back"
+        );
+        assert_eq!(Claim::read(Some(1_000), now), Claim::None, "it is over");
+        assert_eq!(
+            Claim::read(Some(1_001 + limits::CLAIM_S), now),
+            Claim::None,
+            "longer than any that is made"
+        );
+        assert_eq!(Claim::read(None, now), Claim::None);
+    }
+}

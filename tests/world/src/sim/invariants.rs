@@ -1,0 +1,133 @@
+//! What must hold at every step.
+
+use std::collections::BTreeSet;
+
+use base64::Engine as _;
+use grantor::client::{Engine, Output};
+use grantor::wire::HttpRequest;
+use grantor::{Effect, Interaction, OpId, RecordKind, Secret, StoreKey};
+use serde_json::Value;
+use url::{Url, form_urlencoded};
+
+use crate::{Asked, header};
+
+/// What the simulation has seen.
+#[derive(Debug, Default)]
+pub(super) struct Model {
+    pub(super) steps: u64,
+    pub(super) calls: u64,
+    pub(super) delivered: u64,
+    /// Whether something happened after which even perfect clients can lose a refresh token.
+    pub(super) disturbed: bool,
+    /// Access tokens that the store has confirmed.
+    stored: BTreeSet<String>,
+    /// Refresh requests that are under way: process and effect.
+    refreshing: BTreeSet<(String, OpId)>,
+}
+
+impl Model {
+    pub(super) fn saved(&mut self, key: &StoreKey, record: &Secret) {
+        if key.kind == RecordKind::Grant {
+            let record: Value = serde_json::from_str(record.expose()).expect("records are JSON");
+            assert_eq!(record["v"], 1, "records carry a version");
+            self.stored.extend(record["access_token"].as_str().map(Into::into));
+        }
+    }
+
+    pub(super) fn answered(&mut self, op: OpId, process: &str) {
+        self.refreshing.remove(&(process.to_owned(), op));
+    }
+
+    pub(super) fn restarted(&mut self, process: &str) {
+        self.refreshing.retain(|(other, _)| other != process);
+    }
+
+    /// Persist first: a token is sent only after it was stored. And only in the header.
+    pub(super) fn check_credentials(&self, request: &Asked) {
+        let token = header(request.headers(), "authorization")
+            .map(|value| value.strip_prefix("Bearer ").expect("Bearer"));
+        if let Some(token) = token {
+            assert!(self.stored.contains(token), "a token was sent before it was stored");
+        }
+        assert!(!request.uri().to_string().contains("planted"), "a secret in a URL");
+    }
+
+    pub(super) fn check_effect(&mut self, op: OpId, process: &str, effect: &Effect) {
+        match effect {
+            Effect::Http { request, max_body } => {
+                assert!(*max_body <= grantor::limits::DOCUMENT_BODY, "bodies are bounded");
+                self.check_request(op, process, request);
+            }
+            Effect::Interact(Interaction::Authorize(prompt)) => check_page(prompt.url.as_str()),
+            Effect::Save { record, .. } => {
+                assert!(record.expose().len() <= grantor::limits::RECORD, "records are bounded");
+            }
+            _ => {}
+        }
+    }
+
+    fn check_request(&mut self, op: OpId, process: &str, request: &HttpRequest) {
+        assert!(request.url.scheme() == "https", "{}", request.url);
+        assert!(!request.url.as_str().contains("planted"), "a secret in a URL");
+        let host = request.url.host_str().unwrap_or_default();
+        let authorization = header(&request.headers, "authorization");
+        assert!(
+            authorization.is_none_or(|value| !value.starts_with("Bearer")),
+            "a token goes to the resource alone"
+        );
+        let body = request.body.expose();
+        let basic = authorization.and_then(|value| value.strip_prefix("Basic ")).map(|value| {
+            let bytes = base64::engine::general_purpose::STANDARD.decode(value).expect("base64");
+            String::from_utf8(bytes).expect("text")
+        });
+        let pairs: Vec<(String, String)> = form_urlencoded::parse(body.as_bytes()).into_owned().collect();
+        // Bound credentials: what one server issued goes to no other.
+        for value in pairs.iter().map(|(_, value)| value).chain(&basic) {
+            for issued in value.split(':') {
+                if let Some((_, origin)) = issued.split_once("-of-") {
+                    assert_eq!(origin, host, "credentials of {origin} at {host}");
+                }
+            }
+        }
+        // One refresh.
+        if pairs.iter().any(|(name, value)| name == "grant_type" && value == "refresh_token") {
+            let own = self.refreshing.iter().any(|(other, _)| other == process);
+            assert!(!own, "two refreshes at once");
+            assert!(
+                self.disturbed || self.refreshing.is_empty(),
+                "two processes use a refresh token at once"
+            );
+            self.refreshing.insert((process.to_owned(), op));
+        }
+    }
+
+    /// Silence: no secret in what is printed.
+    pub(super) fn check_silence(&self, output: &Output) {
+        let shown = format!("{output:?}");
+        assert!(!shown.contains("planted"), "{shown}");
+    }
+
+    pub(super) fn check_engine(&self, engine: &Engine) {
+        if self.steps % 16 == 0 {
+            let shown = format!("{engine:?}");
+            assert!(!shown.contains("planted"), "{shown}");
+        }
+    }
+}
+
+/// A page that a browser may open: http(s), with everything that protects the code.
+fn check_page(url: &str) {
+    let url = Url::parse(url).expect("a URL");
+    assert_eq!(url.scheme(), "https");
+    let get = |wanted: &str| {
+        url.query_pairs().find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned())
+    };
+    assert_eq!(get("code_challenge_method").as_deref(), Some("S256"));
+    assert_eq!(get("code_challenge").map(|challenge| challenge.len()), Some(43));
+    assert_eq!(get("state").map(|state| state.len()), Some(43));
+    assert!(get("resource").is_some());
+    let client = get("client_id").expect("a client");
+    if let Some((_, origin)) = client.split_once("-of-") {
+        assert_eq!(Some(origin), url.host_str(), "a client id goes to the server that issued it");
+    }
+}
