@@ -255,7 +255,7 @@ pub enum PeerIncompatible {
     /// No protected resource metadata at the challenge's URL or any well-known one (RFC 9728).
     #[error("the server demands authorization but publishes no protected resource metadata (RFC 9728)")]
     NoResourceMetadata,
-    /// No metadata at any of the issuer's well-known URLs (RFC 8414, OpenID Connect Discovery).
+    /// No metadata at any of the issuer's well-known URLs (RFC 8414, `OpenID` Connect Discovery).
     #[error("no authorization server metadata found for {issuer}")]
     NoServerMetadata {
         /// The issuer.

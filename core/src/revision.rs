@@ -14,7 +14,7 @@ pub enum Revision {
     V2025_03_26,
     /// 2025-06-18: protected resource metadata, `resource`.
     V2025_06_18,
-    /// 2025-11-25: scope challenges, step-up, Client ID Metadata Documents, OpenID Discovery.
+    /// 2025-11-25: scope challenges, step-up, Client ID Metadata Documents, `OpenID` Discovery.
     V2025_11_25,
     /// 2026-07-28: `iss`, `application_type`, union of scopes, binding to the authorization server.
     #[default]

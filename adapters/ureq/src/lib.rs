@@ -159,10 +159,10 @@ impl Host for Ureq {
             }
             _ => self.0.run(plain(&self.0, sent, Some(timeout))),
         };
-        let (head, body) = response.map_err(failure)?.into_parts();
+        let (head, body) = response.map_err(|error| failure(&error))?.into_parts();
         let mut read = Zeroizing::new(Vec::new());
         let mut reader = body.into_with_config().limit(u64::MAX).reader().take(max_body as u64 + 1);
-        reader.read_to_end(&mut read).map_err(|error| failure(ureq::Error::from(error)))?;
+        reader.read_to_end(&mut read).map_err(|error| failure(&ureq::Error::from(error)))?;
         if read.len() > max_body {
             return Err(HttpFailure::too_large());
         }
@@ -171,8 +171,8 @@ impl Host for Ureq {
 }
 
 /// What went wrong. ureq's errors name no URL.
-fn failure(error: ureq::Error) -> HttpFailure {
-    let kind = match &error {
+fn failure(error: &ureq::Error) -> HttpFailure {
+    let kind = match error {
         ureq::Error::Timeout(_) => FailureKind::TimedOut,
         ureq::Error::HostNotFound | ureq::Error::ConnectionFailed | ureq::Error::Tls(_) => {
             FailureKind::Unreachable

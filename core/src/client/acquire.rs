@@ -262,7 +262,7 @@ impl Engine {
                     self.look_up_callbacks(now);
                 }
             }
-            Err(end) => self.end_acquisition(now, *acquisition, end),
+            Err(end) => self.end_acquisition(now, &acquisition, end),
         }
     }
 
@@ -291,10 +291,10 @@ impl Engine {
         if let Some(step) = self.resume(now, acquisition)? {
             return Ok(step);
         }
-        if acquisition.resource.is_none() {
-            if let Some(step) = self.discover_resource(now, acquisition)? {
-                return Ok(step);
-            }
+        if acquisition.resource.is_none()
+            && let Some(step) = self.discover_resource(now, acquisition)?
+        {
+            return Ok(step);
         }
         let resource = acquisition.resource.clone().ok_or(PeerIncompatible::NoResourceMetadata)?;
         let issuer = self.choose_issuer(acquisition, &resource)?;

@@ -245,7 +245,7 @@ impl Engine {
                         acquisition.step = step.unwrap_or(acquisition.step);
                         self.acquisition = Some(acquisition);
                     }
-                    Err(end) => self.end_acquisition(now, *acquisition, end),
+                    Err(end) => self.end_acquisition(now, &acquisition, end),
                 }
             }
         }

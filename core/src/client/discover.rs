@@ -4,7 +4,6 @@ use url::Url;
 
 use super::Engine;
 use super::acquire::{Acquisition, End, Step};
-use super::grant::Grant;
 use crate::error::{Error, PeerIncompatible, PeerMisbehaved, Refused};
 use crate::revision::Revision;
 use crate::scope::ScopeSet;
@@ -181,10 +180,9 @@ impl Engine {
     pub(super) fn demanded_scopes(&self, acquisition: &Acquisition, resource: &Resource) -> ScopeSet {
         let challenged = Some(&acquisition.challenged.scope).filter(|scope| !scope.is_empty());
         let demanded = challenged.or(resource.scopes_supported.as_ref());
-        let is_same = |grant: &&Box<Grant>| {
+        let before = self.grant.grant.as_deref().filter(|grant| {
             acquisition.issuer.as_ref().is_some_and(|issuer| self.is_same_issuer(issuer, &grant.issuer))
-        };
-        let before = self.grant.grant.as_ref().filter(is_same);
+        });
         let mut scopes = before.map(|grant| grant.requested.clone()).unwrap_or_default();
         scopes.extend(&self.config.scopes);
         if let Some(demanded) = demanded {
@@ -201,10 +199,11 @@ impl Engine {
         server: &ServerMetadata,
     ) -> ScopeSet {
         let mut scopes = self.demanded_scopes(acquisition, resource);
-        if self.config.offline_access && server.offers_offline_access {
-            if let Ok(offline) = ScopeSet::parse("offline_access") {
-                scopes.extend(&offline);
-            }
+        if self.config.offline_access
+            && server.offers_offline_access
+            && let Ok(offline) = ScopeSet::parse("offline_access")
+        {
+            scopes.extend(&offline);
         }
         scopes
     }

@@ -310,7 +310,7 @@ impl Engine {
         match freshness {
             Freshness::Fresh if self.grant.unsaved.is_none() => self.send(call),
             Freshness::Expiring if self.grant.unsaved.is_none() && (!refreshable || paused) => {
-                self.send(call)
+                self.send(call);
             }
             _ if refreshable => self.wait_for_refresh(now, call, false),
             _ if self.acquisition.as_ref().is_some_and(|under_way| under_way.is_for_everyone()) => {

@@ -160,7 +160,7 @@ impl Engine {
                 self.fail_refresh(now, &failed(Work::Store, other));
             }
             (refresh::Step::SavingRevoked, Completion::Saved(revision)) => {
-                self.on_revoked(now, Some(revision))
+                self.on_revoked(now, Some(revision));
             }
             (refresh::Step::SavingRevoked, Completion::Conflict) => {
                 under_way.step = self.reload(now, Reload::Rejected);
@@ -191,7 +191,7 @@ impl Engine {
                 self.acquisition = Some(acquisition);
                 self.proceed(now);
             }
-            Err(end) => self.end_acquisition(now, *acquisition, end),
+            Err(end) => self.end_acquisition(now, &acquisition, end),
         }
     }
 
@@ -320,7 +320,7 @@ impl Engine {
                 return Err(Refused::Untrusted { issuer }.into());
             }
             (_, Completion::Declined) => return Err(Refused::Declined.into()),
-            (step @ Step::SavingGrant | step @ Step::LoadingGrant, other) => {
+            (step @ (Step::SavingGrant | Step::LoadingGrant), other) => {
                 // The tokens are new and only here: they are kept, and stored before anything else.
                 if let Some(grant) = acquisition.obtained.take() {
                     self.grant.keep_unsaved(NewTokens { grant, replaces: Replaces::Any }, None);
@@ -508,7 +508,7 @@ impl Engine {
         Ok(())
     }
 
-    pub(super) fn end_acquisition(&mut self, now: Now, acquisition: Acquisition, end: End) {
+    pub(super) fn end_acquisition(&mut self, now: Now, acquisition: &Acquisition, end: End) {
         self.abandon_ops(Owner::Acquisition);
         match end {
             End::Adopted => {
@@ -520,15 +520,15 @@ impl Engine {
                 }
             }
             End::Done => self.serve_waiting(now),
-            End::NobodyWaits => self.abandon(now, &acquisition),
+            End::NobodyWaits => self.abandon(now, acquisition),
             End::Error(error) => {
                 // A server that has forgotten the client shows an error page, from which the user can only
                 // go back: nobody tells the client why.
-                let was_stored = self.is_registered_dynamically(&acquisition) && !acquisition.registered;
+                let was_stored = self.is_registered_dynamically(acquisition) && !acquisition.registered;
                 if acquisition.step == Step::Authorizing && was_stored {
                     self.registration_failed = true;
                 }
-                self.abandon(now, &acquisition);
+                self.abandon(now, acquisition);
                 self.fail_calls(
                     |stage| matches!(stage, Stage::WaitingForAcquisition { .. } | Stage::WaitingForExchange),
                     &error,

@@ -76,7 +76,7 @@ impl Challenges {
 
     /// Those of a response's headers, read leniently.
     pub fn of(headers: &HeaderMap) -> (Self, Option<ChallengeError>) {
-        Self::parse_leniently(headers.get_all(WWW_AUTHENTICATE).iter().map(|value| value.as_bytes()))
+        Self::parse_leniently(headers.get_all(WWW_AUTHENTICATE).iter().map(http::HeaderValue::as_bytes))
     }
 
     /// All challenges, also those of unknown schemes.

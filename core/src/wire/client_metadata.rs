@@ -43,7 +43,7 @@ pub struct ClientMetadata {
     pub application_type: Option<ApplicationType>,
 }
 
-/// The kind of application (OpenID Connect Dynamic Client Registration 2). Servers hold redirect URIs
+/// The kind of application (`OpenID` Connect Dynamic Client Registration 2). Servers hold redirect URIs
 /// against it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

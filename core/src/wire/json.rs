@@ -17,7 +17,7 @@ pub(crate) struct Expect {
 
 /// Reads a body as JSON.
 ///
-/// serde_json bounds the depth at 128 and does not look at what it skips otherwise. Its messages quote
+/// `serde_json` bounds the depth at 128 and does not look at what it skips otherwise. Its messages quote
 /// the input, so only the place of an error is kept.
 pub(crate) fn read<'a, T: Deserialize<'a>>(
     response: &HttpResponse<'a>,

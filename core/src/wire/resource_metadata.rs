@@ -125,7 +125,8 @@ impl Document {
             self.resource.ok_or(PeerMisbehaved::MissingField { exchange: EXCHANGE, field: "resource" })?;
         let expected = &candidate.resource;
         let covers = || Url::parse(&resource).is_ok_and(|url| is_within(expected, &url));
-        if !same_resource(&resource, expected.as_str()) && !(quirks.resource_covers && covers()) {
+        let fits = same_resource(&resource, expected.as_str()) || quirks.resource_covers && covers();
+        if !fits {
             let (expected, got) = (PeerText::new(expected.as_str()), PeerText::new(&resource));
             return Err(PeerMisbehaved::ResourceMismatch { expected, got });
         }

@@ -1,4 +1,4 @@
-//! Authorization server metadata (RFC 8414, OpenID Connect Discovery 1.0).
+//! Authorization server metadata (RFC 8414, `OpenID` Connect Discovery 1.0).
 
 use std::fmt;
 

@@ -91,7 +91,7 @@ impl Trace {
                 match answer {
                     Ok(answer) => self.step("client", server, &what, answer.status, why),
                     Err(failure) => {
-                        self.note(&format!("{what} failed: {:?} {}", failure.kind, failure.detail))
+                        self.note(&format!("{what} failed: {:?} {}", failure.kind, failure.detail));
                     }
                 }
             }

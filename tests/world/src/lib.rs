@@ -9,6 +9,7 @@ pub mod mcp_server;
 #[cfg(feature = "net")]
 pub mod net;
 pub mod player;
+pub mod raw;
 pub mod sim;
 pub mod store;
 

@@ -285,7 +285,7 @@ impl Player {
                 let response = HttpResponse { status, headers, body: answer.body() };
                 self.engine.complete(now, op, Completion::Http(response))
             }
-            Effect::Interact(interaction) => return self.interact(op, interaction),
+            Effect::Interact(interaction) => return self.interact(op, &interaction),
             _ if self.store.broken => self.engine.complete(now, op, broken),
             Effect::Load { key } => {
                 let stored = self.store.load(&key);
@@ -306,11 +306,11 @@ impl Player {
         outcome.expect("the answer fits the effect");
     }
 
-    fn interact(&mut self, op: OpId, interaction: Interaction) {
+    fn interact(&mut self, op: OpId, interaction: &Interaction) {
         self.prompts.push(interaction.clone());
         let redirect_uri = self.redirect_uri.clone();
         let url;
-        let completion = match (&interaction, &self.user) {
+        let completion = match (interaction, &self.user) {
             (Interaction::Listen { .. }, _) => Completion::Listening { redirect_uri: &redirect_uri },
             (_, User::Declines) | (Interaction::Approve(_), User::DoesNotApprove) => Completion::Declined,
             (Interaction::Approve(_), _) => Completion::Approved,

@@ -152,7 +152,7 @@ impl Sim {
                 let how = choices.below(8)?;
                 if how == 0 {
                     self.model.disturbed = true;
-                    self.act(index, |process, sim| process.restart(sim));
+                    self.act(index, Process::restart);
                 }
             }
             13 => {

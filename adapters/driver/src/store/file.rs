@@ -204,7 +204,7 @@ mod tests {
         fs::create_dir(store.path(&key)).unwrap();
         let error = store.save(&key, &Secret::from("planted"), None).unwrap_err().to_string();
         assert!(error.contains("grant-") && !error.contains("planted"), "{error}");
-        fs::write(&path.join("file"), "").unwrap();
+        fs::write(path.join("file"), "").unwrap();
         assert!(FileStore::new(path.join("file")).is_err());
         fs::remove_dir_all(path).unwrap();
     }

@@ -108,7 +108,7 @@ impl Model {
     }
 
     pub(super) fn check_engine(&self, engine: &Engine) {
-        if self.steps % 16 == 0 {
+        if self.steps.is_multiple_of(16) {
             let shown = format!("{engine:?}");
             assert!(!shown.contains("planted"), "{shown}");
         }
