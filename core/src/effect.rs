@@ -14,6 +14,18 @@ use crate::wire::server_metadata::Issuer;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OpId(pub(crate) u64);
 
+impl OpId {
+    /// The id as a number, for hosts that hand it on: across an ABI, into a log.
+    pub const fn to_u64(self) -> u64 {
+        self.0
+    }
+
+    /// The id that was this number. One that was never issued is refused where it is used.
+    pub const fn from_u64(id: u64) -> Self {
+        Self(id)
+    }
+}
+
 /// Something that the host is to do, and to answer with one [`Completion`].
 ///
 /// The core has decided everything; the host only acts. It may perform several effects at once and

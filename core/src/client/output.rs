@@ -13,6 +13,18 @@ use crate::wire::challenge::ChallengeError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallId(pub(crate) u64);
 
+impl CallId {
+    /// The id as a number, for hosts that hand it on: across an ABI, into a log.
+    pub const fn to_u64(self) -> u64 {
+        self.0
+    }
+
+    /// The id that was this number. One that was never issued is refused where it is used.
+    pub const fn from_u64(id: u64) -> Self {
+        Self(id)
+    }
+}
+
 /// The head of a request that is to be authorized.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]

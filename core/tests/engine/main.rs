@@ -4,6 +4,7 @@ mod flow;
 mod hostile;
 mod leaks;
 mod misuse;
+mod recordings;
 mod refresh;
 mod registration;
 mod restart;

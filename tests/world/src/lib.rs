@@ -10,6 +10,7 @@ pub mod mcp_server;
 pub mod net;
 pub mod player;
 pub mod raw;
+pub mod recording;
 pub mod sim;
 pub mod store;
 

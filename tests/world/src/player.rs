@@ -10,6 +10,7 @@ use grantor::{Completion, Effect, Error, Interaction, Now, OpId, Stored};
 use http::{HeaderMap, Method, StatusCode};
 
 use crate::mcp_server::tool_call;
+use crate::recording::{Input, Recording};
 use crate::store::Written;
 use crate::{Answered, Asked, MemoryStore, World, header};
 
@@ -86,6 +87,8 @@ pub struct Player {
     pub held: Vec<(OpId, Effect)>,
     /// Which effects to hold back.
     pub holding: Option<fn(&Effect) -> bool>,
+    /// What went in and came out, when [`record`](Self::record) was called.
+    pub recording: Option<Recording>,
     calls: Vec<(CallId, Asked)>,
     answers: Vec<(CallId, Answered)>,
     outcomes: Vec<(CallId, Outcome)>,
@@ -129,6 +132,7 @@ impl Player {
             open: Vec::new(),
             held: Vec::new(),
             holding: None,
+            recording: None,
             calls: Vec::new(),
             answers: Vec::new(),
             outcomes: Vec::new(),
@@ -137,11 +141,24 @@ impl Player {
         })
     }
 
+    /// Records from here on.
+    pub fn record(&mut self) {
+        self.recording = Some(Recording::default());
+    }
+
+    fn note(&mut self, input: impl FnOnce(Now) -> Input) {
+        let now = self.now;
+        if let Some(recording) = &mut self.recording {
+            recording.input(now, &input(now));
+        }
+    }
+
     /// Throws the engine away and starts another one on the same store, as a new process would.
     ///
     /// # Panics
     /// When the configuration is refused.
     pub fn restart(&mut self) {
+        self.note(|_| Input::Restart);
         let config = self.engine.config().clone();
         self.engine = Engine::new(config).expect("the same configuration");
         self.calls.clear();
@@ -154,6 +171,7 @@ impl Player {
     /// Moves both clocks.
     pub fn wait_s(&mut self, seconds: u64) {
         self.now = self.now.plus_ms(seconds * 1000);
+        self.note(|_| Input::Timeout);
         self.engine.handle_timeout(self.now);
         self.run();
     }
@@ -178,6 +196,7 @@ impl Player {
         headers.insert("mcp-name", tool.parse().expect("a header"));
         let url = self.world.mcp.resource.clone();
         let head = RequestHead::new("POST", &url).headers(&headers);
+        self.note(|_| Input::Authorize { url: url.clone(), tool: tool.into() });
         let call = self.engine.authorize(self.now, head).expect("a request to the resource");
         let mut request = Asked::new(tool_call(tool));
         *request.method_mut() = Method::POST;
@@ -192,6 +211,7 @@ impl Player {
     /// # Panics
     /// When the call has not ended in the end.
     pub fn callback(&mut self, url: &str) -> Outcome {
+        self.note(|_| Input::Callback { url: url.into() });
         let call = self.engine.callback(self.now, url).expect("a callback");
         self.run();
         self.outcome(call).unwrap_or_else(|| panic!("the callback is stuck: {:?}", self.engine))
@@ -206,12 +226,16 @@ impl Player {
     /// Plays until the engine has nothing more to say.
     pub fn run(&mut self) {
         while let Some(output) = self.engine.poll_output() {
+            if let Some(recording) = &mut self.recording {
+                recording.output(&output);
+            }
             self.said.push(format!("{output:?}"));
             match output {
                 Output::Call { call, verdict } => self.on_verdict(call, verdict),
                 Output::NeedEntropy { len } => {
                     let bytes: Vec<u8> = (0..len).map(|n| self.entropy.wrapping_add(n as u8)).collect();
                     self.entropy = self.entropy.wrapping_add(64);
+                    self.note(|_| Input::Entropy { bytes: bytes.clone() });
                     self.engine.add_entropy(self.now, &bytes);
                 }
                 Output::Notice(notice) => {
@@ -248,6 +272,7 @@ impl Player {
                 credentials.apply(request.headers_mut());
                 let answer = self.world.answer(self.now.unix_s, &request);
                 let head = ResponseHead { status: answer.status().as_u16(), headers: answer.headers() };
+                self.note(|_| Input::report(call, &answer));
                 self.engine.report(self.now, call, head).expect("the call was sent");
                 self.answers.retain(|(id, _)| *id != call);
                 self.answers.push((call, answer));
@@ -274,7 +299,7 @@ impl Player {
     pub fn perform(&mut self, op: OpId, effect: Effect) {
         let now = self.now;
         let broken = Completion::Failed(Failure::new(FailureKind::Other, "the store is broken"));
-        let outcome = match effect {
+        match effect {
             Effect::Http { request, .. } => {
                 let mut asked = Asked::new(request.body.expose().as_bytes().to_vec());
                 *asked.method_mut() = request.method.clone();
@@ -283,27 +308,35 @@ impl Player {
                 let answer = self.world.answer(now.unix_s, &asked);
                 let (status, headers) = (answer.status().as_u16(), answer.headers());
                 let response = HttpResponse { status, headers, body: answer.body() };
-                self.engine.complete(now, op, Completion::Http(response))
+                self.complete(op, Completion::Http(response))
             }
             Effect::Interact(interaction) => return self.interact(op, &interaction),
-            _ if self.store.broken => self.engine.complete(now, op, broken),
+            _ if self.store.broken => self.complete(op, broken),
             Effect::Load { key } => {
                 let stored = self.store.load(&key);
                 let stored = stored.as_ref().map(|(record, revision)| Stored { record, revision: *revision });
-                self.engine.complete(now, op, Completion::Loaded(stored))
+                self.complete(op, Completion::Loaded(stored))
             }
             Effect::Save { key, record, expect } => match self.store.save(&key, &record, expect) {
-                Written::Saved(revision) => self.engine.complete(now, op, Completion::Saved(revision)),
-                Written::Conflict => self.engine.complete(now, op, Completion::Conflict),
+                Written::Saved(revision) => self.complete(op, Completion::Saved(revision)),
+                Written::Conflict => self.complete(op, Completion::Conflict),
             },
             Effect::Delete { key, expect } => {
                 let gone = self.store.delete(&key, expect);
                 let completion = if gone { Completion::Deleted } else { Completion::Conflict };
-                self.engine.complete(now, op, completion)
+                self.complete(op, completion);
             }
-            _ => Ok(()),
-        };
-        outcome.expect("the answer fits the effect");
+            _ => {}
+        }
+    }
+
+    /// Answers an effect.
+    ///
+    /// # Panics
+    /// When the engine does not accept the answer.
+    pub fn complete(&mut self, op: OpId, completion: Completion<'_>) {
+        self.note(|_| Input::complete(op, &completion));
+        self.engine.complete(self.now, op, completion).expect("the answer fits the effect");
     }
 
     fn interact(&mut self, op: OpId, interaction: &Interaction) {
@@ -327,7 +360,7 @@ impl Player {
             }
             _ => return,
         };
-        self.engine.complete(self.now, op, completion).expect("the answer fits the effect");
+        self.complete(op, completion);
     }
 
     /// Opens a page and follows its redirect back; `None` when it does not redirect.
