@@ -301,6 +301,7 @@ impl EffectError {
 
 /// How an effect failed, as the host reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Failure<'a> {
     /// The kind.
     pub kind: FailureKind,

@@ -1,5 +1,19 @@
 //! MCP authorization as pure state machines.
 
+#![deny(missing_docs)]
+// Nothing from the outside can panic.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
+
 mod address;
 pub mod client;
 mod effect;

@@ -31,6 +31,7 @@ impl std::fmt::Debug for HttpAnswer {
 
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct HttpFailure {
     /// The kind.
     pub kind: FailureKind,

@@ -46,9 +46,7 @@ pub(crate) fn parse<'a, T: Deserialize<'a>>(text: &'a str, exchange: Exchange) -
 pub(crate) fn is_json(response: &HttpResponse<'_>) -> bool {
     media_type(response).is_some_and(|kind| {
         kind.eq_ignore_ascii_case("application/json")
-            || kind.len() > 5
-                && kind.is_char_boundary(kind.len() - 5)
-                && kind[kind.len() - 5..].eq_ignore_ascii_case("+json")
+            || kind.rsplit_once('+').is_some_and(|(_, suffix)| suffix.eq_ignore_ascii_case("json"))
     })
 }
 

@@ -308,14 +308,14 @@ impl Player {
                 let answer = self.world.answer(now.unix_s, &asked);
                 let (status, headers) = (answer.status().as_u16(), answer.headers());
                 let response = HttpResponse { status, headers, body: answer.body() };
-                self.complete(op, Completion::Http(response))
+                self.complete(op, Completion::Http(response));
             }
-            Effect::Interact(interaction) => return self.interact(op, &interaction),
+            Effect::Interact(interaction) => self.interact(op, &interaction),
             _ if self.store.broken => self.complete(op, broken),
             Effect::Load { key } => {
                 let stored = self.store.load(&key);
                 let stored = stored.as_ref().map(|(record, revision)| Stored { record, revision: *revision });
-                self.complete(op, Completion::Loaded(stored))
+                self.complete(op, Completion::Loaded(stored));
             }
             Effect::Save { key, record, expect } => match self.store.save(&key, &record, expect) {
                 Written::Saved(revision) => self.complete(op, Completion::Saved(revision)),

@@ -57,6 +57,7 @@ impl fmt::Debug for Answer {
 
 /// Why the user could not be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct InteractionFailure {
     /// The kind.
     pub kind: FailureKind,
