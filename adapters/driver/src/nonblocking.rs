@@ -114,7 +114,7 @@ impl<H: Host> Session<H> {
     /// # Errors
     /// When the callback answers nothing, or the authorization failed.
     pub async fn callback(&self, url: &str) -> Result<(), CallError<std::convert::Infallible>> {
-        let call = self.open(|state, now| state.engine.callback(now, url))?;
+        let call = self.open(|state, now| Ok(state.engine.callback(now, url)))?;
         match call.verdict().await {
             Verdict::Fail(error) => Err(error.into()),
             _ => Ok(()),

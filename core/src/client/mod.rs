@@ -211,11 +211,8 @@ impl Engine {
     }
 
     /// Takes in a callback that comes without its prompt: of a web application, or after a restart. The
-    /// verdict is [`Verdict::Done`] once the token is stored.
-    ///
-    /// # Errors
-    /// None so far; misuse would be told here.
-    pub fn callback(&mut self, now: Now, url: &str) -> Result<CallId, ApiMisuse> {
+    /// verdict is [`Verdict::Done`] once the token is stored, or [`Verdict::Fail`].
+    pub fn callback(&mut self, now: Now, url: &str) -> CallId {
         let call = self.calls.open(0, Stage::New);
         match Callback::read(url) {
             Ok(callback) => {
@@ -226,7 +223,7 @@ impl Engine {
             }
             Err(error) => self.fail_call(call, error.into()),
         }
-        Ok(call)
+        call
     }
 
     /// Answers an effect. An answer to an effect that is settled already is ignored.

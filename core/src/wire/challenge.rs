@@ -51,7 +51,7 @@ pub enum ChallengeError {
         /// The byte in that line, from 0.
         at: usize,
     },
-    /// More bytes, challenges or parameters than [`limits`](crate::limits) allow.
+    /// More bytes, challenges or parameters than [`limits`] allow.
     #[error("too large a challenge")]
     TooLarge,
 }

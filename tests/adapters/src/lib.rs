@@ -123,3 +123,8 @@ impl Adapter for Ureq {
         Ok(self.0.callback(url)?)
     }
 }
+
+/// The README's programs are compiled with the documentation's tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

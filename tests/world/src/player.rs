@@ -212,7 +212,7 @@ impl Player {
     /// When the call has not ended in the end.
     pub fn callback(&mut self, url: &str) -> Outcome {
         self.note(|_| Input::Callback { url: url.into() });
-        let call = self.engine.callback(self.now, url).expect("a callback");
+        let call = self.engine.callback(self.now, url);
         self.run();
         self.outcome(call).unwrap_or_else(|| panic!("the callback is stuck: {:?}", self.engine))
     }

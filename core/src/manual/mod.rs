@@ -1,0 +1,7 @@
+//! Chapters to read: how Grantor is built, and what it defends against.
+
+#[doc = include_str!("architecture.md")]
+pub mod architecture {}
+
+#[doc = include_str!("attacks.md")]
+pub mod attacks {}
