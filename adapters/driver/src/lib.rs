@@ -2,7 +2,7 @@
 //!
 //! An adapter for an HTTP stack implements [`nonblocking::Host`] or [`blocking::Host`] and calls
 //! [`Call::run`](nonblocking::Call::run) around each request. Everything else is here: the
-//! [stores](store), the [browser](browser) and its loopback receiver, deadlines, and waking those who
+//! [stores](store), the [browser] and its loopback receiver, deadlines, and waking those who
 //! wait.
 //!
 //! No decision about OAuth is made here; those come from the [engine](grantor::client::Engine).
