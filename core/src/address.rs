@@ -15,6 +15,15 @@ use crate::limits;
 /// link-local or loopback host only when the resource itself lives in the same kind of place. A host
 /// *name* that resolves to a private address is not seen here, since the core resolves nothing: an
 /// HTTP stack that must not reach an inner network needs a resolver or proxy that says so.
+///
+/// ```
+/// use grantor::{UrlPolicy, UrlProblem};
+/// let resource = "https://mcp.example.com/mcp".parse()?;
+/// let policy = UrlPolicy::default();
+/// assert_eq!(policy.check(&"https://as.example.com".parse()?, &resource), Ok(()));
+/// assert_eq!(policy.check(&"https://169.254.169.254/".parse()?, &resource), Err(UrlProblem::PrivateHost));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UrlPolicy {

@@ -11,6 +11,27 @@ use crate::store::{MemoryStore, Store};
 
 /// A configuration and the host's side of it: where records are kept, who talks to the user, who is told
 /// what happens. [`Config`] turns into one with tokens in memory and the system's browser.
+///
+/// ```no_run
+/// use grantor_driver::grantor::client::Config;
+/// use grantor_driver::grantor::wire::client_metadata::ClientMetadata;
+/// use grantor_driver::{Browser, Event, FileStore, Setup};
+///
+/// let config = Config::new("https://mcp.example.com/mcp", ClientMetadata::named("Example"))?;
+/// let on_a_terminal = Browser::shown_by(|url| {
+///     eprintln!("Open {url}");
+///     Ok(())
+/// });
+/// let setup = Setup::new(config)
+///     .store(FileStore::new("credentials")?)
+///     .user_agent(on_a_terminal)
+///     .observer(|event: Event<'_>| {
+///         if let Event::Notice(notice) = event {
+///             eprintln!("{notice}");
+///         }
+///     });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Setup {
     pub(crate) config: Config,

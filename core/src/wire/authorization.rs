@@ -1,4 +1,23 @@
 //! The authorization request, as a URL for the browser (RFC 6749 4.1.1, RFC 7636, RFC 8707).
+//!
+//! ```
+//! use grantor::ScopeSet;
+//! use grantor::wire::authorization::AuthorizationRequest;
+//! use grantor::wire::pkce::Verifier;
+//!
+//! let verifier = Verifier::from_entropy(&[7; 32]); // from the system, in earnest
+//! let request = AuthorizationRequest {
+//!     endpoint: &"https://as.example.com/authorize?tenant=1".parse()?,
+//!     client_id: "c1",
+//!     redirect_uri: "http://127.0.0.1:7000/callback",
+//!     state: "unguessable",
+//!     code_challenge: &verifier.challenge(),
+//!     scope: &ScopeSet::parse("files:read")?,
+//!     resource: Some("https://mcp.example.com/mcp"),
+//! };
+//! assert!(request.url().as_str().starts_with("https://as.example.com/authorize?tenant=1&response_type=code"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use std::fmt;
 

@@ -1,4 +1,26 @@
 //! The callback: what the browser brings back (RFC 6749 4.1.2, RFC 9207).
+//!
+//! ```
+//! use grantor::wire::callback::{Callback, Expected};
+//! use grantor::wire::server_metadata::Issuer;
+//! use grantor::{Secret, UrlPolicy};
+//!
+//! let resource = "https://mcp.example.com/mcp".parse()?;
+//! let issuer = Issuer::read("https://as.example.com", &UrlPolicy::default(), &resource)?;
+//! let (state, iss_parameter_supported) = (Secret::from("unguessable"), true);
+//! let expected = || Expected { state: &state, issuer: &issuer, iss_parameter_supported };
+//!
+//! let callback = Callback::read("/callback?code=1234&state=unguessable&iss=https%3A%2F%2Fas.example.com")?;
+//! let code = callback.validate(expected()).expect("it answers this request")?;
+//! assert_eq!(code.expose(), "1234");
+//!
+//! let mixed_up = Callback::read("/callback?code=1234&state=unguessable&iss=https%3A%2F%2Fevil.example")?;
+//! assert!(mixed_up.validate(expected()).expect("it answers this request").is_err());
+//!
+//! let guess = Callback::read("/callback?code=1234&state=guess")?;
+//! assert!(guess.validate(expected()).is_none(), "ignored");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use url::Url;
 

@@ -1,4 +1,10 @@
 //! Proof Key for Code Exchange (RFC 7636), with S256 and nothing else.
+//!
+//! ```
+//! let verifier = grantor::wire::pkce::Verifier::from_entropy(&[0; 32]);
+//! assert_eq!(verifier.secret().expose().len(), 43);
+//! assert_eq!(verifier.challenge(), "DwBzhbb51LfusnSGBa_hqYSgo7-j8BTQnip4TOnlzRo");
+//! ```
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

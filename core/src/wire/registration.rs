@@ -1,4 +1,28 @@
 //! Dynamic client registration (RFC 7591).
+//!
+//! ```
+//! use grantor::wire::HttpResponse;
+//! use grantor::wire::client_auth::ClientAuthMethod;
+//! use grantor::wire::client_metadata::ClientMetadata;
+//! use grantor::wire::registration::{self, RegistrationRequest};
+//! use grantor::{Quirks, ScopeSet};
+//!
+//! let request = RegistrationRequest {
+//!     endpoint: &"https://as.example.com/register".parse()?,
+//!     metadata: &ClientMetadata::named("Example"),
+//!     redirect_uri: "http://127.0.0.1:7000/callback",
+//!     method: ClientAuthMethod::None,
+//!     scope: &ScopeSet::new(),
+//!     initial_access_token: None,
+//! };
+//! assert!(request.request().body.expose().contains(r#""application_type":"native""#));
+//!
+//! let headers = http::HeaderMap::from_iter([("content-type".parse()?, "application/json".parse()?)]);
+//! let body = br#"{"error": "invalid_redirect_uri"}"#;
+//! let refusal = registration::read(&request, &HttpResponse { status: 400, headers: &headers, body }, &Quirks::none());
+//! assert!(refusal.unwrap_err().to_string().starts_with("registration refused: invalid_redirect_uri"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use http::header::{AUTHORIZATION, HeaderValue};
 use serde::Deserialize;

@@ -1,4 +1,27 @@
 //! Protected resource metadata (RFC 9728).
+//!
+//! ```
+//! use grantor::wire::HttpResponse;
+//! use grantor::wire::resource_metadata::{self, Found};
+//! use grantor::{Quirks, Revision};
+//!
+//! let resource = "https://mcp.example.com/mcp".parse()?;
+//! let candidates = resource_metadata::candidates(&resource, None);
+//! let request = resource_metadata::request(candidates[0].url.clone(), Revision::default());
+//! assert_eq!(request.url.as_str(), "https://mcp.example.com/.well-known/oauth-protected-resource/mcp");
+//!
+//! // The host sends it. This came back:
+//! let headers = http::HeaderMap::from_iter([("content-type".parse()?, "application/json".parse()?)]);
+//! let body = br#"{"resource": "https://mcp.example.com/mcp", "authorization_servers": ["https://as.example.com"]}"#;
+//! let response = HttpResponse { status: 200, headers: &headers, body };
+//! match resource_metadata::read(&candidates[0], &request.url, 0, &response, &Quirks::none())? {
+//!     Found::Document(document) => assert_eq!(*document.authorization_servers[0], *"https://as.example.com"),
+//!     Found::Nothing => {}       // ask the next candidate
+//!     Found::Redirected(_) => {} // ask there
+//!     _ => {}
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use serde::Deserialize;
 use url::Url;

@@ -1,4 +1,22 @@
 //! Authorization server metadata (RFC 8414, `OpenID` Connect Discovery 1.0).
+//!
+//! ```
+//! use grantor::UrlPolicy;
+//! use grantor::wire::server_metadata::{self, Issuer};
+//!
+//! let resource = "https://mcp.example.com/mcp".parse()?;
+//! let issuer = Issuer::read("https://as.example.com/tenant1", &UrlPolicy::default(), &resource)?;
+//! let candidates = server_metadata::candidates(&issuer)?;
+//! assert_eq!(
+//!     candidates.iter().map(|url| url.as_str()).collect::<Vec<_>>(),
+//!     [
+//!         "https://as.example.com/.well-known/oauth-authorization-server/tenant1",
+//!         "https://as.example.com/.well-known/openid-configuration/tenant1",
+//!         "https://as.example.com/tenant1/.well-known/openid-configuration",
+//!     ]
+//! );
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use std::fmt;
 

@@ -1,4 +1,32 @@
 //! Token requests and answers (RFC 6749 4.1.3, 5, 6; RFC 8707).
+//!
+//! ```
+//! use grantor::wire::HttpResponse;
+//! use grantor::wire::client_auth::Client;
+//! use grantor::wire::pkce::Verifier;
+//! use grantor::wire::token::{self, Grant, TokenRequest};
+//! use grantor::{Quirks, Secret};
+//!
+//! let request = TokenRequest {
+//!     endpoint: &"https://as.example.com/token".parse()?,
+//!     client: &Client::public("c1"),
+//!     grant: Grant::AuthorizationCode {
+//!         code: &Secret::from("1234"),
+//!         redirect_uri: "http://127.0.0.1:7000/callback",
+//!         verifier: &Verifier::from_entropy(&[7; 32]),
+//!     },
+//!     resource: Some("https://mcp.example.com/mcp"),
+//! };
+//! let http = request.request(&Quirks::none());
+//! assert!(http.body.expose().starts_with("grant_type=authorization_code&code=1234"));
+//!
+//! let headers = http::HeaderMap::from_iter([("content-type".parse()?, "application/json".parse()?)]);
+//! let body = br#"{"access_token": "t1", "token_type": "Bearer", "expires_in": 3600}"#;
+//! let issued = token::read(&request, &HttpResponse { status: 200, headers: &headers, body }, &Quirks::none())?;
+//! assert_eq!(issued.access_token.expose(), "t1");
+//! assert_eq!(issued.expires_in_s, Some(3600));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod answer;
 

@@ -15,6 +15,29 @@ use grantor::{AuthorizationPrompt, Reason, Summary};
 use self::loopback::Receiver;
 
 /// Talks to the user. Methods may block; each call has a thread of its own.
+///
+/// A web application's is short: it sends the user's browser to the page, and the callback reaches the
+/// session through its own redirect endpoint.
+///
+/// ```
+/// use grantor_driver::grantor::{AuthorizationPrompt, Summary};
+/// use grantor_driver::{Answer, InteractionFailure, UserAgent, Wait};
+///
+/// struct WebApplication(std::sync::mpsc::SyncSender<String>);
+///
+/// impl UserAgent for WebApplication {
+///     fn listen(&self, _: Option<&str>) -> Result<String, InteractionFailure> {
+///         Ok("https://app.example.com/callback".to_owned())
+///     }
+///     fn approve(&self, _: &Summary) -> bool {
+///         true
+///     }
+///     fn authorize(&self, prompt: &AuthorizationPrompt, _: &Wait) -> Result<Answer, InteractionFailure> {
+///         self.0.send(prompt.url.as_str().to_owned()).map_err(InteractionFailure::impossible)?;
+///         Ok(Answer::Later)
+///     }
+/// }
+/// ```
 pub trait UserAgent: Send + Sync + 'static {
     /// Prepares a place that the browser can come back to, the preferred one if possible, and names its
     /// redirect URI.
