@@ -10,6 +10,7 @@ use crate::address::UrlProblem;
 use crate::limits;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
+use crate::wire::token::GrantType;
 
 /// Why a call, or the authorization that it needed, failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -225,12 +226,14 @@ pub enum PeerIncompatible {
     /// No way to authenticate at the token endpoint that both sides know.
     #[error("the authorization server supports none of this client's authentication methods")]
     NoClientAuthentication,
-    /// `response_types_supported` without `code`, or `grant_types_supported` without
-    /// `authorization_code`.
-    #[error("the authorization server {issuer} does not support the authorization code grant")]
-    NoCodeGrant {
+    /// `grant_types_supported` without the grant that this client uses, or `response_types_supported`
+    /// without `code`.
+    #[error("the authorization server {issuer} does not support the grant {grant}")]
+    NoGrant {
         /// The issuer.
         issuer: PeerText,
+        /// The grant.
+        grant: GrantType,
     },
     /// The metadata does not list `S256` (MCP "Authorization Code Protection").
     #[error("the authorization server {issuer} does not support PKCE with S256")]
@@ -268,7 +271,8 @@ pub enum PeerIncompatible {
         /// The issuer that the resource names now.
         issuer: PeerText,
     },
-    /// A `token_type` other than `Bearer` (RFC 6749 7.1).
+    /// A `token_type` that was not asked for: neither `Bearer` nor, with a proof, `DPoP` (RFC 6749 7.1, RFC
+    /// 9449 5).
     #[error("the token type {got} is not supported")]
     TokenType {
         /// What the server issued.
@@ -373,32 +377,53 @@ impl fmt::Display for Work {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Exchange {
+    /// A token request with an assertion (RFC 7523 2.1).
+    AssertionToken,
     /// The user's way through the browser and back.
     Authorization,
     /// A challenge in a response of the resource.
     Challenge,
+    /// A token request of the client itself (RFC 6749 4.4).
+    ClientToken,
     /// A token request with an authorization code.
     CodeToken,
+    /// A device's request for codes (RFC 8628 3.1).
+    DeviceAuthorization,
+    /// A token request with a device code (RFC 8628 3.4).
+    DeviceToken,
+    /// A pushed authorization request (RFC 9126).
+    PushedAuthorization,
     /// A token request with a refresh token.
     RefreshToken,
     /// Dynamic client registration.
     Registration,
     /// Protected resource metadata.
     ResourceMetadata,
+    /// Giving tokens back (RFC 7009).
+    Revocation,
     /// Authorization server metadata.
     ServerMetadata,
+    /// One token for another (RFC 8693).
+    TokenExchange,
 }
 
 impl fmt::Display for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::AssertionToken => "token request (assertion)",
             Self::Authorization => "authorization",
             Self::Challenge => "challenge",
+            Self::ClientToken => "token request (client credentials)",
             Self::CodeToken => "token request (authorization code)",
+            Self::DeviceAuthorization => "device authorization",
+            Self::DeviceToken => "token request (device code)",
+            Self::PushedAuthorization => "pushed authorization request",
             Self::RefreshToken => "token request (refresh)",
             Self::Registration => "client registration",
             Self::ResourceMetadata => "protected resource metadata",
+            Self::Revocation => "revocation",
             Self::ServerMetadata => "authorization server metadata",
+            Self::TokenExchange => "token exchange",
         })
     }
 }

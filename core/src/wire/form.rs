@@ -4,6 +4,7 @@ use percent_encoding::percent_decode_str;
 use url::form_urlencoded;
 
 use crate::limits;
+use crate::scope::ScopeSet;
 use crate::secret::Secret;
 
 pub(crate) const CONTENT_TYPE: &str = "application/x-www-form-urlencoded";
@@ -27,6 +28,11 @@ impl Form {
             Some(value) => self.add(name, value),
             None => self,
         }
+    }
+
+    /// `scope`, unless it is empty (MCP "Scope Selection Strategy": omitted when undefined).
+    pub(crate) fn add_scope(self, scope: &ScopeSet) -> Self {
+        if scope.is_empty() { self } else { self.add("scope", &scope.to_string()) }
     }
 
     pub(crate) fn finish(mut self) -> Secret {

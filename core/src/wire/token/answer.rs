@@ -29,29 +29,63 @@ pub fn read(
     quirks: &Quirks,
 ) -> Result<Issued, Error> {
     let exchange = request.grant.exchange();
-    let secrets = request.secrets();
+    good(response, exchange, &request.secrets(), quirks)?.into_issued(exchange, request.proof.is_some(), quirks)
+}
+
+/// Reads the answer to a request with [`Grant::TokenExchange`](super::Grant::TokenExchange): the token must
+/// be of the kind that was asked for (RFC 8693 2.2.1).
+///
+/// # Errors
+/// As [`read`]; [`PeerMisbehaved::IssuedTokenType`] for another kind.
+pub fn read_exchange(
+    request: &TokenRequest<'_>,
+    requested: TokenTypeUri,
+    response: &HttpResponse<'_>,
+    quirks: &Quirks,
+) -> Result<Exchanged, Error> {
+    let exchange = request.grant.exchange();
+    good(response, exchange, &request.secrets(), quirks)?.into_exchanged(exchange, requested, quirks)
+}
+
+/// Reads the members of an answer that is none of the server's errors (RFC 6749 5.2).
+fn good<'a>(
+    response: &HttpResponse<'a>,
+    exchange: Exchange,
+    secrets: &[&Secret],
+    quirks: &Quirks,
+) -> Result<Fields<'a>, Error> {
+    if response.status != 200 {
+        return Err(refused(response, exchange, secrets, quirks));
+    }
+    let fields = Fields::read(response, exchange, quirks)?;
+    if quirks.errors_with_status_200 && (fields.error.is_some() || fields.ok == Some(false)) {
+        return Err(refusal(&fields, secrets).into());
+    }
+    Ok(fields)
+}
+
+/// What an answer that brings nothing means, of the token endpoint or one that answers like it.
+pub(crate) fn refused(
+    response: &HttpResponse<'_>,
+    exchange: Exchange,
+    secrets: &[&Secret],
+    quirks: &Quirks,
+) -> Error {
     if response.is_redirect() {
-        return Err(PeerMisbehaved::Redirect { exchange, problem: RedirectProblem::Unexpected }.into());
+        return PeerMisbehaved::Redirect { exchange, problem: RedirectProblem::Unexpected }.into();
     }
     if response.is_unavailable() {
         let retry_after_s = response.retry_after_s();
-        return Err(Refused::Unavailable { exchange, status: response.status, retry_after_s }.into());
-    }
-    if response.status == 200 {
-        let fields = Fields::read(response, exchange, quirks)?;
-        if quirks.errors_with_status_200 && (fields.error.is_some() || fields.ok == Some(false)) {
-            return Err(refusal(&fields, &secrets).into());
-        }
-        return fields.into_issued(exchange, quirks);
+        return Refused::Unavailable { exchange, status: response.status, retry_after_s }.into();
     }
     // RFC 6749 5.2 says 400, and 401 for invalid_client; servers use others as well.
     if (400..500).contains(&response.status)
         && let Ok(fields) = Fields::read(response, exchange, quirks)
         && fields.error.is_some()
     {
-        return Err(refusal(&fields, &secrets).into());
+        return refusal(&fields, secrets).into();
     }
-    Err(PeerMisbehaved::Status { exchange, status: response.status }.into())
+    PeerMisbehaved::Status { exchange, status: response.status }.into()
 }
 
 fn refusal(fields: &Fields<'_>, secrets: &[&Secret]) -> Refused {
@@ -72,6 +106,12 @@ struct Fields<'a> {
     #[serde(borrow)]
     refresh_token: Option<Cow<'a, str>>,
     scope: Option<Scopes>,
+    #[serde(borrow)]
+    id_token: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    issued_token_type: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    authorization_details: Option<&'a RawValue>,
     #[serde(borrow)]
     error: Option<Cow<'a, str>>,
     #[serde(borrow)]
