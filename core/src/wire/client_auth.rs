@@ -93,7 +93,7 @@ impl Client {
 
     /// The members of the form body: `client_id` unless the header says it, `client_secret` for
     /// `client_secret_post`.
-    pub(crate) fn add_to(&self, form: form::Form) -> form::Form {
+    pub(crate) fn add_to<'a>(&'a self, form: form::Form<'a>) -> form::Form<'a> {
         match self.method {
             ClientAuthMethod::SecretBasic if self.secret.is_some() => form,
             ClientAuthMethod::SecretPost => form

@@ -38,15 +38,15 @@ pub fn read(
         return Err(Refused::Unavailable { exchange, status: response.status, retry_after_s }.into());
     }
     if response.status == 200 {
-        let fields = Fields::read(response, exchange, quirks)?;
+        let fields = Fields::read(response, exchange, &secrets, quirks)?;
         if quirks.errors_with_status_200 && (fields.error.is_some() || fields.ok == Some(false)) {
             return Err(refusal(&fields, &secrets).into());
         }
-        return fields.into_issued(exchange, quirks);
+        return fields.into_issued(exchange, &secrets, quirks);
     }
     // RFC 6749 5.2 says 400, and 401 for invalid_client; servers use others as well.
     if (400..500).contains(&response.status)
-        && let Ok(fields) = Fields::read(response, exchange, quirks)
+        && let Ok(fields) = Fields::read(response, exchange, &secrets, quirks)
         && fields.error.is_some()
     {
         return Err(refusal(&fields, &secrets).into());
@@ -83,13 +83,14 @@ impl<'a> Fields<'a> {
     fn read(
         response: &HttpResponse<'a>,
         exchange: Exchange,
+        secrets: &[&Secret],
         quirks: &Quirks,
     ) -> Result<Self, PeerMisbehaved> {
         if quirks.form_encoded_tokens && json::media_type(response) == Some(form::CONTENT_TYPE) {
             return Self::from_form(response, exchange);
         }
         let max_body = limits::TOKEN_BODY;
-        let expect = Expect { exchange, max_body, any_content_type: quirks.any_content_type };
+        let expect = Expect { exchange, max_body, any_content_type: quirks.any_content_type, secrets };
         if let Some(member) = &quirks.nested_token {
             let outer: Nesting<'a> = json::read(response, expect)?;
             if let Some(nested) = outer.member(member) {
@@ -121,12 +122,12 @@ impl<'a> Fields<'a> {
         Ok(fields)
     }
 
-    fn into_issued(self, exchange: Exchange, quirks: &Quirks) -> Result<Issued, Error> {
+    fn into_issued(self, exchange: Exchange, secrets: &[&Secret], quirks: &Quirks) -> Result<Issued, Error> {
         let missing = |field| PeerMisbehaved::MissingField { exchange, field };
         let access_token = self.access_token.ok_or(missing("access_token"))?;
         let token_type = self.token_type.ok_or(missing("token_type"))?;
         if !token_type.eq_ignore_ascii_case("bearer") {
-            return Err(PeerIncompatible::TokenType { got: PeerText::new(&token_type) }.into());
+            return Err(PeerIncompatible::TokenType { got: PeerText::without(&token_type, secrets) }.into());
         }
         check_header_text(&access_token, exchange, "access_token")?;
         let refresh_token = self.refresh_token.filter(|token| !token.is_empty());

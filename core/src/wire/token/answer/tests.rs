@@ -86,6 +86,15 @@ fn secrets_that_a_server_echoes_are_not_shown() {
         r#"{"error":"refresh-secret","error_description":"refresh-secret of client-secret is used"}"#,
     );
     assert_eq!(read_with(&answer, &Quirks::none()), refused("…", Some("… of … is used")));
+    let answer = Answer::json(r#"{"access_token":"t","token_type":"client-secret"}"#);
+    let got = PeerText::new("…");
+    assert_eq!(read_with(&answer, &Quirks::none()), Err(PeerIncompatible::TokenType { got }.into()));
+    let answer = Answer::new(200, "text/refresh-secret", "");
+    let got = PeerText::new("text/…");
+    assert_eq!(
+        read_with(&answer, &Quirks::none()),
+        misbehaved(PeerMisbehaved::ContentType { exchange: EXCHANGE, got })
+    );
 }
 
 #[test]
