@@ -142,6 +142,12 @@ pub enum PeerMisbehaved {
         /// The issuer named by the document.
         got: PeerText,
     },
+    /// A token exchange brought another kind of token than was asked for (RFC 8693 2.2.1).
+    #[error("the token exchange brought a {got}")]
+    IssuedTokenType {
+        /// `issued_token_type` of the answer.
+        got: PeerText,
+    },
     /// An answer that is not JSON of the expected shape; also when it was cut off or nests too deep.
     #[error("{exchange}: not the expected JSON (line {line}, column {column})")]
     Json {

@@ -15,6 +15,8 @@ pub const CHALLENGES: usize = 32;
 pub const CHALLENGE_PARAMS: usize = 64;
 /// A URL, from wherever it comes.
 pub const URL: usize = 4096;
+/// A URL for the browser: an endpoint, and all that an authorization request can say.
+pub const AUTHORIZATION_URL: usize = 64 * 1024;
 /// The query of a callback.
 pub const CALLBACK_QUERY: usize = 16 * 1024;
 /// Parameters of a callback or a form-encoded answer.
@@ -31,6 +33,10 @@ pub const LIST: usize = 512;
 pub const STRING: usize = 1024;
 /// An access or refresh token, an authorization code or a client secret.
 pub const CREDENTIAL: usize = 32 * 1024;
+/// The details of a rich authorization request or answer (RFC 9396), as JSON.
+pub const AUTHORIZATION_DETAILS: usize = 16 * 1024;
+/// A code that a user reads from one screen and types into another (RFC 8628).
+pub const USER_CODE: usize = 64;
 /// Text of a peer that is quoted in errors and notices, in characters.
 pub const PEER_TEXT_CHARS: usize = 300;
 /// A stored record.

@@ -1,5 +1,6 @@
 //! Scopes (RFC 6749 3.3).
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -53,22 +54,21 @@ impl ScopeSet {
     /// As for [`parse`](Self::parse).
     pub fn from_tokens<'a>(tokens: impl IntoIterator<Item = &'a str>) -> Result<Self, ScopeError> {
         let mut set = Self::new();
+        let mut seen = BTreeSet::new(); // searching the list for each would take a hostile peer's time
         for (index, token) in tokens.into_iter().enumerate() {
             if index >= limits::SCOPES_READ {
                 return Err(ScopeError::TooLarge);
             }
-            set.insert(token)?;
+            check(token)?;
+            if seen.insert(token) {
+                set.push(token)?;
+            }
         }
         Ok(set)
     }
 
-    fn insert(&mut self, token: &str) -> Result<(), ScopeError> {
-        if token.is_empty() || !token.bytes().all(is_scope_char) {
-            return Err(ScopeError::Syntax);
-        }
-        if self.contains(token) {
-            return Ok(());
-        }
+    /// Adds a good token that is not in the set.
+    fn push(&mut self, token: &str) -> Result<(), ScopeError> {
         if token.len() > limits::SCOPE_TOKEN || self.0.len() >= limits::SCOPES {
             return Err(ScopeError::TooLarge);
         }
@@ -112,7 +112,7 @@ impl ScopeSet {
     /// Adds the scopes of `other` that are new; cut off at [`limits::SCOPES`].
     pub fn extend(&mut self, other: &Self) {
         for token in other.iter() {
-            if self.insert(token).is_err() {
+            if !self.contains(token) && self.push(token).is_err() {
                 return;
             }
         }
@@ -123,6 +123,10 @@ impl ScopeSet {
     pub fn without(&self, other: &Self) -> Self {
         Self(self.0.iter().filter(|token| !other.contains(token)).cloned().collect())
     }
+}
+
+fn check(token: &str) -> Result<(), ScopeError> {
+    if !token.is_empty() && token.bytes().all(is_scope_char) { Ok(()) } else { Err(ScopeError::Syntax) }
 }
 
 fn is_scope_char(byte: u8) -> bool {

@@ -35,10 +35,12 @@ impl Pending {
     /// Those that are worth something still.
     pub(super) fn drop_expired(&mut self, now: Now) {
         self.authorizations.retain(|pending| pending.expires_at > now.unix_s);
+        self.authorizations.shrink_to_fit();
     }
 
     pub(super) fn remove(&mut self, state: &Secret) {
         self.authorizations.retain(|pending| pending.state != *state);
+        self.authorizations.shrink_to_fit(); // most of the time there are none
     }
 }
 
@@ -346,5 +348,7 @@ pub(super) fn with_code<T>(
         client,
         grant: TokenGrant::AuthorizationCode { code, redirect_uri: &asked.redirect_uri, verifier: &verifier },
         resource: asked.resource.as_deref(),
+        assertion: None,
+        proof: None,
     })
 }

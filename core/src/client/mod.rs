@@ -84,6 +84,9 @@ pub struct Engine {
     url_within: Box<str>,
 }
 
+/// Room for outputs that an idle engine keeps: sending and delivering a call allocate nothing.
+const IDLE_OUTPUTS: usize = 4;
+
 /// How far the records are loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Startup {
@@ -273,7 +276,11 @@ impl Engine {
 
     /// The next output, in the order in which they arose. New ones arise from inputs only.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        let output = self.outputs.pop_front();
+        if output.is_none() {
+            self.outputs.shrink_to(IDLE_OUTPUTS);
+        }
+        output
     }
 
     /// Whether a URL is the resource's; its token goes nowhere else.

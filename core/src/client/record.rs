@@ -1,6 +1,8 @@
 //! What is stored, and how: JSON with a version. Expiry is an absolute time; credentials stand with the
 //! issuer they belong to.
 
+use std::io;
+
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use url::Url;
 
@@ -28,11 +30,28 @@ struct Versioned<T> {
 pub(crate) struct Unreadable;
 
 pub(crate) fn write<T: Serialize>(record: &T) -> Secret {
-    // One allocation that is large enough for usual tokens, so that growing leaves no copies behind.
-    let mut text = Vec::with_capacity(16 * 1024);
-    // Strings, numbers and lists: writing them to memory cannot fail.
-    let _ = serde_json::to_writer(&mut text, &Versioned { v: VERSION, record });
+    let record = Versioned { v: VERSION, record };
+    // Room is taken once, so that growing leaves no copies of secrets behind. Strings, numbers and
+    // lists: writing them to memory cannot fail.
+    let mut length = Length(0);
+    let _ = serde_json::to_writer(&mut length, &record);
+    let mut text = Vec::with_capacity(length.0);
+    let _ = serde_json::to_writer(&mut text, &record);
     Secret::from(String::from_utf8(text).unwrap_or_default())
+}
+
+/// Counts what is written.
+struct Length(usize);
+
+impl io::Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Unreadable> {
@@ -198,8 +217,7 @@ pub(crate) struct PendingAuthorization {
 impl PendingAuthorization {
     /// The page, if what was recorded is one.
     pub(crate) fn url(&self) -> Option<AuthorizationUrl> {
-        let url = Url::parse(self.url.expose()).ok()?;
-        matches!(url.scheme(), "https" | "http").then(|| AuthorizationUrl::from_record(url))
+        AuthorizationUrl::read(self.url.expose())
     }
 }
 

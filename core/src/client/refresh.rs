@@ -430,5 +430,7 @@ fn refresh_request<T>(grant: &Grant, then: impl FnOnce(TokenRequest<'_>) -> T) -
         client: &grant.client,
         grant: TokenGrant::RefreshToken { refresh_token },
         resource: grant.resource.as_deref(),
+        assertion: None,
+        proof: None,
     }))
 }

@@ -132,16 +132,16 @@ impl Client {
 
     /// The members of the form body: `client_id` unless header or assertion say it, `client_secret` for
     /// `client_secret_post`, the assertion (RFC 7523 2.2).
-    fn add_to(&self, form: form::Form, assertion: Option<&Secret>) -> form::Form {
+    fn add_to<'a>(&'a self, form: form::Form<'a>, assertion: Option<&'a Secret>) -> form::Form<'a> {
         match self.method {
             ClientAuthMethod::PrivateKeyJwt | ClientAuthMethod::SecretJwt => form
                 .add("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
                 .add_some("client_assertion", assertion.map(Secret::expose)),
             ClientAuthMethod::SecretBasic if self.secret.is_some() => form,
             ClientAuthMethod::SecretPost => form
-                .add("client_id", &self.id)
+                .add("client_id", &*self.id)
                 .add_some("client_secret", self.secret.as_ref().map(Secret::expose)),
-            ClientAuthMethod::None | ClientAuthMethod::SecretBasic => form.add("client_id", &self.id),
+            ClientAuthMethod::None | ClientAuthMethod::SecretBasic => form.add("client_id", &*self.id),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! `application/x-www-form-urlencoded`: bodies written, queries read.
 
+use std::borrow::Cow;
+
 use percent_encoding::percent_decode_str;
 use url::form_urlencoded;
 
@@ -9,21 +11,21 @@ use crate::secret::Secret;
 
 pub(crate) const CONTENT_TYPE: &str = "application/x-www-form-urlencoded";
 
-/// Builds a form body that is wiped when dropped. Room for it is taken once, so that growing leaves no
-/// copies behind.
-pub(crate) struct Form(form_urlencoded::Serializer<'static, String>);
+/// A form body to be written. Room for it is taken once, so that growing leaves no copies of secrets
+/// behind, and wiping it costs no more than it must.
+pub(crate) struct Form<'a>(Vec<(&'a str, Cow<'a, str>)>);
 
-impl Form {
+impl<'a> Form<'a> {
     pub(crate) fn new() -> Self {
-        Self(form_urlencoded::Serializer::new(String::with_capacity(8 * 1024)))
+        Self(Vec::with_capacity(8))
     }
 
-    pub(crate) fn add(mut self, name: &str, value: &str) -> Self {
-        self.0.append_pair(name, value);
+    pub(crate) fn add(mut self, name: &'a str, value: impl Into<Cow<'a, str>>) -> Self {
+        self.0.push((name, value.into()));
         self
     }
 
-    pub(crate) fn add_some(self, name: &str, value: Option<&str>) -> Self {
+    pub(crate) fn add_some(self, name: &'a str, value: Option<&'a str>) -> Self {
         match value {
             Some(value) => self.add(name, value),
             None => self,
@@ -32,11 +34,14 @@ impl Form {
 
     /// `scope`, unless it is empty (MCP "Scope Selection Strategy": omitted when undefined).
     pub(crate) fn add_scope(self, scope: &ScopeSet) -> Self {
-        if scope.is_empty() { self } else { self.add("scope", &scope.to_string()) }
+        if scope.is_empty() { self } else { self.add("scope", scope.to_string()) }
     }
 
-    pub(crate) fn finish(mut self) -> Secret {
-        Secret::from(self.0.finish())
+    pub(crate) fn finish(self) -> Secret {
+        let room = self.0.iter().map(|(name, value)| 3 * (name.len() + value.len()) + 2).sum();
+        let mut body = form_urlencoded::Serializer::new(String::with_capacity(room));
+        body.extend_pairs(&self.0);
+        Secret::from(body.finish())
     }
 }
 
@@ -83,6 +88,16 @@ mod tests {
     fn rfc6749_appendix_b_example() {
         // The example of RFC 6749 appendix B: space, %, &, +, £, €.
         assert_eq!(encode(" %&+£€"), "+%25%26%2B%C2%A3%E2%82%AC");
+    }
+
+    #[test]
+    fn a_body_never_outgrows_its_room() {
+        let values = ["%&+£€", "", "abc", "ü"].map(|value| value.repeat(1000));
+        let form = values.iter().fold(Form::new(), |form, value| form.add("£", value));
+        let room = values.iter().map(|value| 3 * ("£".len() + value.len()) + 2).sum::<usize>();
+        let body = form.finish();
+        assert!(body.expose().len() <= room);
+        assert_eq!(read(body.expose()).unwrap(), values.map(|value| ("£".into(), value)));
     }
 
     #[test]

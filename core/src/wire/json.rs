@@ -5,14 +5,17 @@ use serde::Deserialize;
 
 use crate::error::{Exchange, PeerMisbehaved, PeerText};
 use crate::limits;
+use crate::secret::Secret;
 use crate::wire::http::HttpResponse;
 
 /// How an answer is to be read.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Expect {
+pub(crate) struct Expect<'a> {
     pub(crate) exchange: Exchange,
     pub(crate) max_body: usize,
     pub(crate) any_content_type: bool,
+    /// What was sent and must not be shown, should the server echo it.
+    pub(crate) secrets: &'a [&'a Secret],
 }
 
 /// Reads a body as JSON.
@@ -21,14 +24,14 @@ pub(crate) struct Expect {
 /// the input, so only the place of an error is kept.
 pub(crate) fn read<'a, T: Deserialize<'a>>(
     response: &HttpResponse<'a>,
-    expect: Expect,
+    expect: Expect<'_>,
 ) -> Result<T, PeerMisbehaved> {
-    let Expect { exchange, max_body, any_content_type } = expect;
+    let Expect { exchange, max_body, any_content_type, secrets } = expect;
     if response.body.len() > max_body {
         return Err(PeerMisbehaved::BodyTooLarge { exchange, limit: max_body });
     }
     if !any_content_type && !is_json(response) {
-        return Err(PeerMisbehaved::ContentType { exchange, got: content_type(response) });
+        return Err(PeerMisbehaved::ContentType { exchange, got: content_type(response, secrets) });
     }
     let text = std::str::from_utf8(response.body).map_err(|_| PeerMisbehaved::Utf8 { exchange })?;
     parse(text, exchange)
@@ -56,8 +59,8 @@ pub(crate) fn media_type<'a>(response: &HttpResponse<'a>) -> Option<&'a str> {
     Some(value.split(';').next().unwrap_or_default().trim())
 }
 
-pub(crate) fn content_type(response: &HttpResponse<'_>) -> PeerText {
-    PeerText::new(media_type(response).unwrap_or_default())
+fn content_type(response: &HttpResponse<'_>, secrets: &[&Secret]) -> PeerText {
+    PeerText::without(media_type(response).unwrap_or_default(), secrets)
 }
 
 /// Refuses a list over [`limits::LIST`] or one with a string over [`limits::URL`].

@@ -118,15 +118,17 @@ pub fn read(
         let (status, retry_after_s) = (response.status, response.retry_after_s());
         return Err(Refused::Unavailable { exchange: EXCHANGE, status, retry_after_s }.into());
     }
+    let secrets: Vec<&Secret> = request.initial_access_token.into_iter().collect();
     let expect = Expect {
         exchange: EXCHANGE,
         max_body: limits::DOCUMENT_BODY,
         any_content_type: quirks.any_content_type,
+        secrets: &secrets,
     };
     match response.status {
         // RFC 7591 3.2.1 says 201; servers use 200 as well.
         200 | 201 => json::read::<Answer>(response, expect)?.into_registered(request.method),
-        400..500 => Err(refusal(request, response, expect).into()),
+        400..500 => Err(refusal(response, expect).into()),
         status => Err(PeerMisbehaved::Status { exchange: EXCHANGE, status }.into()),
     }
 }
@@ -176,7 +178,7 @@ struct ErrorAnswer {
 }
 
 /// RFC 7591 3.2.2, in words that help.
-fn refusal(request: &RegistrationRequest<'_>, response: &HttpResponse<'_>, expect: Expect) -> Refused {
+fn refusal(response: &HttpResponse<'_>, expect: Expect<'_>) -> Refused {
     let answer: ErrorAnswer = json::read(response, expect).unwrap_or_default();
     let hint = match (answer.error.as_deref(), response.status) {
         (Some("invalid_redirect_uri"), _) => {
@@ -196,11 +198,11 @@ fn refusal(request: &RegistrationRequest<'_>, response: &HttpResponse<'_>, expec
         (_, 404 | 405) => "the server does not offer registration where its metadata says; register by hand",
         _ => "register by hand and configure the client as pre-registered",
     };
-    let secrets: Vec<&Secret> = request.initial_access_token.into_iter().collect();
+    let secrets = expect.secrets;
     let status = format!("status {}", response.status);
     Refused::Registration {
-        code: PeerText::without(answer.error.as_deref().unwrap_or(&status), &secrets),
-        description: answer.error_description.map(|text| PeerText::without(&text, &secrets)),
+        code: PeerText::without(answer.error.as_deref().unwrap_or(&status), secrets),
+        description: answer.error_description.map(|text| PeerText::without(&text, secrets)),
         hint,
     }
 }
@@ -316,6 +318,12 @@ mod tests {
             assert_eq!(got, code);
             assert!(hint.contains(words), "{hint}");
         }
+        let answer = testing::Answer::new(201, "planted/html", "");
+        let got = PeerText::new("…/html");
+        assert_eq!(
+            read_as(ClientAuthMethod::None, &answer),
+            Err(PeerMisbehaved::ContentType { exchange: EXCHANGE, got }.into())
+        );
         let answer = testing::Answer::new(307, "", "").header("location", "https://as/other");
         let problem = RedirectProblem::Unexpected;
         assert_eq!(

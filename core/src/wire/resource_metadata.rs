@@ -123,6 +123,7 @@ pub fn read(
         exchange: EXCHANGE,
         max_body: limits::DOCUMENT_BODY,
         any_content_type: quirks.any_content_type,
+        secrets: &[],
     };
     if !candidate.challenged && !quirks.any_content_type && !json::is_json(response) {
         return Ok(Found::Nothing); // the page that this server shows for any path

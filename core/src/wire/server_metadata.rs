@@ -25,7 +25,7 @@ use std::fmt;
 use url::Url;
 
 use crate::address::{UrlPolicy, UrlProblem};
-use crate::error::{Error, Exchange, PeerIncompatible, PeerMisbehaved, PeerText};
+use crate::error::{Error, Exchange, PeerMisbehaved, PeerText};
 use crate::limits;
 use crate::quirks::Quirks;
 use crate::revision::Revision;
@@ -179,7 +179,8 @@ pub fn read(
     if !any_content_type && !json::is_json(response) {
         return Ok(Found::Nothing); // the page that this server shows for any path
     }
-    let expect = Expect { exchange: EXCHANGE, max_body: limits::DOCUMENT_BODY, any_content_type };
+    let expect =
+        Expect { exchange: EXCHANGE, max_body: limits::DOCUMENT_BODY, any_content_type, secrets: &[] };
     let document: Document = json::read(response, expect)?;
     if document.issuer.is_none()
         && document.authorization_endpoint.is_none()

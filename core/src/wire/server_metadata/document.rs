@@ -1,7 +1,6 @@
 //! The document as it is written, and what it has to say.
 
 use serde::Deserialize;
-use url::Url;
 
 use super::{EXCHANGE, Issuer, Rules, ServerMetadata};
 use crate::error::{Error, PeerIncompatible, PeerMisbehaved, PeerText};

@@ -10,7 +10,7 @@ fn read_with(answer: &Answer, quirks: &Quirks) -> Result<Issued, Error> {
     let client = Client::confidential("id", Secret::from("client-secret"), ClientAuthMethod::SecretPost);
     let refresh_token = Secret::from("refresh-secret");
     let grant = Grant::RefreshToken { refresh_token: &refresh_token };
-    let request = TokenRequest { endpoint: &endpoint, client: &client, grant, resource: None };
+    let request = TokenRequest { endpoint: &endpoint, client: &client, grant, resource: None, assertion: None, proof: None };
     read(&request, &answer.response(), quirks)
 }
 
@@ -86,6 +86,15 @@ fn secrets_that_a_server_echoes_are_not_shown() {
         r#"{"error":"refresh-secret","error_description":"refresh-secret of client-secret is used"}"#,
     );
     assert_eq!(read_with(&answer, &Quirks::none()), refused("…", Some("… of … is used")));
+    let answer = Answer::json(r#"{"access_token":"t","token_type":"client-secret"}"#);
+    let got = PeerText::new("…");
+    assert_eq!(read_with(&answer, &Quirks::none()), Err(PeerIncompatible::TokenType { got }.into()));
+    let answer = Answer::new(200, "text/refresh-secret", "");
+    let got = PeerText::new("text/…");
+    assert_eq!(
+        read_with(&answer, &Quirks::none()),
+        misbehaved(PeerMisbehaved::ContentType { exchange: EXCHANGE, got })
+    );
 }
 
 #[test]

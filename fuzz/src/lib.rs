@@ -1,0 +1,36 @@
+//! Fuzz targets: what comes from outside, read by the core, with what must hold asserted.
+//!
+//! `cargo +nightly fuzz run NAME` searches; `cargo test -p grantor-fuzz` replays the corpora in
+//! `fuzz/corpus/NAME` on any toolchain. Inputs of all targets but `challenge` begin with bytes that pick
+//! circumstances ([`Input::pick`]); letters do, so that seeds can be written and read by people.
+
+mod callback;
+mod challenge;
+mod engine;
+mod input;
+mod registration;
+mod resource_metadata;
+mod server_metadata;
+mod token;
+
+pub use self::callback::callback;
+pub use self::challenge::challenge;
+pub use self::engine::engine;
+pub use self::registration::registration;
+pub use self::resource_metadata::resource_metadata;
+pub use self::server_metadata::server_metadata;
+pub use self::token::token;
+
+/// A target: its name, which is also that of its corpus, and its body.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All targets.
+pub const TARGETS: [Target; 7] = [
+    ("callback", callback),
+    ("challenge", challenge),
+    ("engine", engine),
+    ("registration", registration),
+    ("resource_metadata", resource_metadata),
+    ("server_metadata", server_metadata),
+    ("token", token),
+];

@@ -1,0 +1,51 @@
+//! Token answers.
+
+use grantor::wire::client_auth::{Client, ClientAuthMethod};
+use grantor::wire::pkce::Verifier;
+use grantor::wire::token::{self, Grant, Issued, TokenRequest};
+use grantor::{Secret, limits};
+use http::HeaderValue;
+use url::Url;
+
+use crate::input::{Input, check, quirks};
+
+const CODE: &str = "planted-code";
+const REFRESH_TOKEN: &str = "planted-refresh-token";
+const CLIENT_SECRET: &str = "planted-client-secret";
+
+/// An answer to a token request.
+pub fn token(data: &[u8]) {
+    let mut input = Input(data);
+    let (code, refresh_token) = (Secret::from(CODE), Secret::from(REFRESH_TOKEN));
+    let verifier = Verifier::from_entropy(&[7; 32]);
+    let grant = if input.flag() {
+        Grant::AuthorizationCode { code: &code, redirect_uri: "http://127.0.0.1:1/", verifier: &verifier }
+    } else {
+        Grant::RefreshToken { refresh_token: &refresh_token }
+    };
+    let client = Client::confidential("id", Secret::from(CLIENT_SECRET), ClientAuthMethod::SecretPost);
+    let endpoint = Url::parse("https://as/token").expect("a URL");
+    let request = TokenRequest { endpoint: &endpoint, client: &client, grant, resource: None };
+    let (quirks, answer) = (quirks(&mut input), input.answer());
+    let own = match grant {
+        Grant::AuthorizationCode { .. } => CODE,
+        _ => REFRESH_TOKEN,
+    };
+    let read = || token::read(&request, &answer.response(), &quirks);
+    if let Ok(issued) = check(read, &[own, CLIENT_SECRET]) {
+        assert_eq!(answer.status, 200);
+        check_issued(&issued);
+    }
+}
+
+fn check_issued(issued: &Issued) {
+    let access_token = issued.access_token.expose();
+    assert!(!access_token.is_empty() && access_token.len() <= limits::CREDENTIAL);
+    assert!(access_token.bytes().all(|byte| byte.is_ascii_graphic()));
+    assert!(HeaderValue::from_str(&format!("Bearer {access_token}")).is_ok());
+    assert!(issued.expires_in_s.is_none_or(|seconds| seconds <= limits::LIFETIME_S));
+    if let Some(refresh_token) = &issued.refresh_token {
+        assert!(!refresh_token.is_empty() && refresh_token.expose().len() <= limits::CREDENTIAL);
+    }
+    assert!(issued.scope.as_ref().is_none_or(|scope| scope.len() <= limits::SCOPES));
+}

@@ -1,0 +1,119 @@
+//! How long things take.
+
+use std::hint::black_box;
+
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use grantor::wire::HttpResponse;
+use grantor::wire::challenge::Challenges;
+use grantor::wire::client_auth::Client;
+use grantor::wire::pkce::Verifier;
+use grantor::wire::token::{self, Grant, TokenRequest};
+use grantor::{Quirks, Secret};
+use grantor_bench::{Flow, SHAPES, typical};
+use grantor_world::player::{Player, config};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use oauth2::basic::BasicClient;
+use oauth2::{AuthUrl, AuthorizationCode, ClientId, PkceCodeVerifier, RedirectUrl, TokenUrl};
+use url::Url;
+
+fn authorize(c: &mut Criterion) {
+    let mut group = c.benchmark_group("authorize");
+    let flow = Flow::cold();
+    let mut engine = flow.play(flow.config());
+    let (mut request, response) = (HeaderMap::with_capacity(8), HeaderMap::new());
+    group.bench_function("grantor", |b| b.iter(|| flow.warm(&mut engine, &mut request, &response)));
+    let mut value = HeaderValue::from_static("Bearer 2YotnFZFEjr1zCsicMWpAA2YotnFZFEjr1zCsicMWpAA");
+    value.set_sensitive(true);
+    group.bench_function("insert", |b| {
+        b.iter(|| black_box(&mut request).insert(AUTHORIZATION, value.clone()))
+    });
+    group.finish();
+}
+
+fn flow(c: &mut Criterion) {
+    let mut group = c.benchmark_group("flow");
+    let flow = Flow::cold();
+    group.bench_function("engine", |b| {
+        b.iter_batched(|| flow.config(), |config| flow.play(config), BatchSize::SmallInput);
+    });
+    group.bench_function("with peers", |b| {
+        b.iter_batched(|| Player::new(config()), Flow::with_peers, BatchSize::SmallInput);
+    });
+    group.finish();
+}
+
+/// Everything that the engine reads of a challenge.
+fn read(header: &str) -> bool {
+    let (challenges, _) = Challenges::parse_leniently([header]);
+    let Some(bearer) = challenges.bearer() else { return false };
+    bearer.scope().is_ok() | bearer.resource_metadata().is_some() | bearer.error().is_some()
+}
+
+fn challenge(c: &mut Criterion) {
+    let mut group = c.benchmark_group("challenge");
+    for (name, shape) in SHAPES {
+        for kib in [16, 32, 64] {
+            let header = shape(kib * 1024 - 64);
+            group.bench_function(format!("{name} {kib}"), |b| b.iter(|| read(black_box(&header))));
+        }
+    }
+    group.bench_function("typical", |b| b.iter(|| read(black_box(typical()))));
+    group.bench_function("typical, http-auth", |b| {
+        b.iter(|| http_auth::parse_challenges(black_box(typical())).expect("a good header").len());
+    });
+    group.finish();
+}
+
+const ANSWER: &str = r#"{"access_token":"2YotnFZFEjr1zCsicMWpAA","token_type":"bearer","expires_in":3600,"refresh_token":"tGzv3JOkF0XG5Qx2TlKWIA","scope":"files:read files:write"}"#;
+const REDIRECT_URI: &str = "http://127.0.0.1:49152/callback";
+const VERIFIER: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc";
+
+/// A code exchanged for a token: the request built, the answer read.
+fn exchange(c: &mut Criterion) {
+    let mut group = c.benchmark_group("exchange");
+    let endpoint = Url::parse("https://as.example.com/token").expect("a URL");
+    let client = Client::public("client");
+    let (verifier, code) = (Verifier::from_entropy(&[7; 32]), Secret::from("code"));
+    let grant = Grant::AuthorizationCode { code: &code, redirect_uri: REDIRECT_URI, verifier: &verifier };
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let quirks = Quirks::none();
+    group.bench_function("grantor", |b| {
+        b.iter(|| {
+            let request = TokenRequest { endpoint: &endpoint, client: &client, grant, resource: None };
+            black_box(request.request(&quirks));
+            let response = HttpResponse { status: 200, headers: &headers, body: ANSWER.as_bytes() };
+            token::read(&request, &response, &quirks).expect("a token")
+        });
+    });
+    let other = BasicClient::new(ClientId::new("client".into()))
+        .set_auth_uri(AuthUrl::new("https://as.example.com/authorize".into()).expect("a URL"))
+        .set_token_uri(TokenUrl::new("https://as.example.com/token".into()).expect("a URL"))
+        .set_redirect_uri(RedirectUrl::new(REDIRECT_URI.into()).expect("a URL"));
+    let answer = |request: oauth2::HttpRequest| -> Result<oauth2::HttpResponse, oauth2::http::Error> {
+        black_box(request);
+        oauth2::http::Response::builder()
+            .header("content-type", "application/json")
+            .body(ANSWER.as_bytes().to_vec())
+    };
+    group.bench_function("oauth2", |b| {
+        b.iter(|| {
+            other
+                .exchange_code(AuthorizationCode::new("code".into()))
+                .set_pkce_verifier(PkceCodeVerifier::new(VERIFIER.into()))
+                .request(&answer)
+                .expect("a token")
+        });
+    });
+    group.finish();
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default()
+        .sample_size(50)
+        .warm_up_time(std::time::Duration::from_millis(200))
+        .measurement_time(std::time::Duration::from_millis(800));
+    targets = authorize, flow, exchange, challenge
+}
+criterion_main!(benches);

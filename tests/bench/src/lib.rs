@@ -1,0 +1,7 @@
+//! What the benchmarks measure: flows with their answers at hand, and headers meant to hurt.
+
+mod flow;
+mod headers;
+
+pub use self::flow::Flow;
+pub use self::headers::{SHAPES, typical};
