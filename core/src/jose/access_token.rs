@@ -144,3 +144,87 @@ impl fmt::Debug for AccessToken {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(all(test, feature = "crypto"))]
+mod tests {
+    use super::*;
+    use crate::jose::testing::{NOW, trusted, with};
+
+    const CLAIMS: &str = r#"{"iss":"https://as","aud":"https://h/mcp","exp":1800000300,"iat":1800000000,"sub":"alice","client_id":"c","jti":"j","scope":"a b"}"#;
+
+    fn rules() -> AccessTokenRules<'static> {
+        AccessTokenRules::new("https://as", &["https://h/mcp"])
+    }
+
+    fn refused(claims: &str) -> ClaimsError {
+        AccessToken::check(trusted("at+jwt", claims), &rules(), NOW).unwrap_err()
+    }
+
+    #[test]
+    fn rfc9068_4_accepted() {
+        let token = AccessToken::check(trusted("application/at+jwt", CLAIMS), &rules(), NOW).unwrap();
+        assert_eq!(token.subject.as_deref(), Some("alice"));
+        assert_eq!(token.client_id.as_deref(), Some("c"));
+        assert_eq!(token.scopes.to_string(), "a b");
+        assert_eq!(token.expires_at_s, 1_800_000_300);
+        assert_eq!(token.confirmation, Confirmation::None);
+        assert_eq!(token.claims().unwrap().raw("jti"), Some(r#""j""#));
+        assert!(!format!("{token:?}").contains("alice"));
+    }
+
+    #[test]
+    fn rfc9068_4_typ() {
+        for typ in ["JWT", "", "dpop+jwt", "oauth-id-jag+jwt"] {
+            let error = AccessToken::check(trusted(typ, CLAIMS), &rules(), NOW).unwrap_err();
+            assert_eq!(error, ClaimsError::Type, "{typ}");
+        }
+    }
+
+    #[test]
+    fn rfc9068_2_2_required_claims() {
+        for claim in ["iss", "exp", "aud", "sub", "client_id", "iat", "jti"] {
+            assert_eq!(refused(&with(CLAIMS, claim, "")), ClaimsError::Missing { claim });
+        }
+    }
+
+    #[test]
+    fn rfc9068_4_issuer_audience_and_times() {
+        assert_eq!(refused(&with(CLAIMS, "iss", r#""https://other""#)), ClaimsError::Issuer);
+        assert_eq!(refused(&with(CLAIMS, "aud", r#""https://h""#)), ClaimsError::Audience);
+        assert_eq!(refused(&with(CLAIMS, "exp", "1799999940")), ClaimsError::Expired);
+        assert_eq!(refused(&with(CLAIMS, "nbf", "1800000061")), ClaimsError::NotYetValid);
+        assert_eq!(refused(&with(CLAIMS, "cnf", r#"{"kid":"x"}"#)), ClaimsError::Confirmation);
+    }
+
+    #[test]
+    fn rfc8725_3_11_without_the_profile_other_types_are_refused_still() {
+        let mut rules = rules();
+        rules.rfc9068 = false;
+        let minimal = r#"{"iss":"https://as","aud":"https://h/mcp","exp":1800000300,"azp":"c","scp":["a"]}"#;
+        let check = |typ| AccessToken::check(trusted(typ, minimal), &rules, NOW);
+        let token = check("JWT").unwrap();
+        assert_eq!(token.client_id.as_deref(), Some("c"));
+        assert_eq!(token.scopes.to_string(), "a");
+        for typ in ["dpop+jwt", "oauth-id-jag+jwt", "client-authentication+jwt"] {
+            assert_eq!(check(typ).unwrap_err(), ClaimsError::Type, "{typ}");
+        }
+    }
+
+    #[test]
+    fn rfc9470_4_freshness_and_acr() {
+        let mut rules = rules();
+        rules.max_age_s = Some(60);
+        let check = |claims: &str, rules: &AccessTokenRules<'_>| {
+            AccessToken::check(trusted("at+jwt", claims), rules, NOW).map(|_| ())
+        };
+        assert_eq!(check(CLAIMS, &rules), Err(ClaimsError::Missing { claim: "auth_time" }));
+        assert_eq!(check(&with(CLAIMS, "auth_time", "1799999880"), &rules), Ok(()));
+        let old = with(CLAIMS, "auth_time", "1799999879");
+        assert_eq!(check(&old, &rules), Err(ClaimsError::AuthenticationTooOld));
+        rules.max_age_s = None;
+        rules.acr_values = &["gold", "silver"];
+        assert_eq!(check(CLAIMS, &rules), Err(ClaimsError::Acr));
+        assert_eq!(check(&with(CLAIMS, "acr", r#""bronze""#), &rules), Err(ClaimsError::Acr));
+        assert_eq!(check(&with(CLAIMS, "acr", r#""silver""#), &rules), Ok(()));
+    }
+}

@@ -130,3 +130,64 @@ impl fmt::Debug for ClientAssertion<'_> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(all(test, feature = "crypto"))]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::jose::testing::{NOW, es256};
+
+    fn part(jwt: &str, part: usize) -> Value {
+        serde_json::from_slice(&base64url::decode(jwt.split('.').nth(part).unwrap()).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn rfc7523_3_claims() {
+        let key = es256();
+        let assertion = ClientAssertion::new("c", "https://as");
+        let jwt = assertion.unsigned(key.algorithm(), key.public().kid(), NOW, &[1; 16]).sign(&key).unwrap();
+        assert_eq!(part(jwt.expose(), 0), json!({"alg": "ES256", "typ": "JWT", "kid": "k"}));
+        assert_eq!(
+            part(jwt.expose(), 1),
+            json!({
+                "iss": "c", "sub": "c", "aud": "https://as", "jti": "AQEBAQEBAQEBAQEBAQEBAQ",
+                "iat": NOW, "exp": NOW + limits::CLIENT_ASSERTION_S,
+            })
+        );
+        let trusted =
+            crate::jose::Jws::parse(jwt.expose()).unwrap().verify(key.public(), &[Algorithm::Es256]);
+        assert!(trusted.is_ok());
+    }
+
+    #[test]
+    fn rfc7523bis_typ() {
+        let mut assertion = ClientAssertion::new("c", "https://as");
+        assertion.typed = true;
+        let unsigned = assertion.unsigned(Algorithm::Es256, None, NOW, &[1; 16]);
+        let input = String::from_utf8(unsigned.signing_input().to_vec()).unwrap();
+        assert_eq!(part(&input, 0), json!({"alg": "ES256", "typ": "client-authentication+jwt"}));
+    }
+
+    #[test]
+    fn rfc7518_3_2_client_secret_jwt() {
+        let assertion = ClientAssertion::new("c", "https://as");
+        let short = assertion.with_secret(&Secret::from("x".repeat(31)), NOW, &[1; 16]);
+        assert_eq!(short, Err(SecretTooShort));
+        let jwt = assertion.with_secret(&Secret::from("x".repeat(32)), NOW, &[1; 16]).unwrap();
+        assert_eq!(part(jwt.expose(), 0)["alg"], "HS256");
+        let refused = crate::jose::Jws::parse(jwt.expose()).unwrap_err();
+        assert_eq!(refused, crate::jose::JwsError::AlgorithmSymmetric);
+    }
+
+    #[test]
+    fn rfc7515_a_1_hs256() {
+        let key = base64url::decode(
+            "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow",
+        );
+        let input =
+            format!("eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.{}", crate::jose::testing::RFC7515_PAYLOAD);
+        let tag = crate::jose::crypto::hs256(&key.unwrap(), input.as_bytes());
+        assert_eq!(base64url::encode(tag), "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
+    }
+}

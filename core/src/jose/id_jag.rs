@@ -102,3 +102,49 @@ impl fmt::Debug for IdJag {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(all(test, feature = "crypto"))]
+mod tests {
+    use super::*;
+    use crate::jose::testing::{NOW, trusted, with};
+
+    const CLAIMS: &str = r#"{"iss":"https://idp","sub":"alice","aud":"https://as","client_id":"c","jti":"j","exp":1800000300,"iat":1800000000,"resource":"https://h/mcp","scope":"a b"}"#;
+
+    fn check(claims: &str) -> Result<IdJag, ClaimsError> {
+        let mut rules = IdJagRules::new("https://idp", "https://as", "c");
+        rules.resources = &["https://h/mcp"];
+        IdJag::check(trusted("oauth-id-jag+jwt", claims), &rules, NOW)
+    }
+
+    #[test]
+    fn id_jag_3_accepted() {
+        let grant = check(CLAIMS).unwrap();
+        assert_eq!((&*grant.subject, &*grant.id), ("alice", "j"));
+        assert_eq!(grant.scopes.to_string(), "a b");
+        assert!(check(&with(CLAIMS, "resource", "")).is_ok());
+        assert!(check(&with(CLAIMS, "resource", r#"["https://x","https://h/mcp"]"#)).is_ok());
+        assert!(!format!("{grant:?}").contains("alice"));
+    }
+
+    #[test]
+    fn id_jag_3_refused() {
+        let refused = |member, value| check(&with(CLAIMS, member, value)).unwrap_err();
+        assert_eq!(refused("iss", r#""https://other""#), ClaimsError::Issuer);
+        assert_eq!(refused("aud", r#""https://as/token""#), ClaimsError::Audience);
+        assert_eq!(refused("aud", r#"["https://as","https://other"]"#), ClaimsError::AudienceUntrusted);
+        assert_eq!(refused("client_id", r#""d""#), ClaimsError::ClientId);
+        assert_eq!(refused("resource", r#""https://h""#), ClaimsError::Resource);
+        assert_eq!(refused("exp", "1799999940"), ClaimsError::Expired);
+        assert_eq!(refused("scope", r#""ü""#), ClaimsError::Scope);
+        for claim in ["iss", "sub", "aud", "client_id", "jti", "exp", "iat"] {
+            assert_eq!(refused(claim, ""), ClaimsError::Missing { claim });
+        }
+    }
+
+    #[test]
+    fn id_jag_4_typ() {
+        let rules = IdJagRules::new("https://idp", "https://as", "c");
+        let error = IdJag::check(trusted("JWT", CLAIMS), &rules, NOW).unwrap_err();
+        assert_eq!(error, ClaimsError::Type);
+    }
+}

@@ -139,3 +139,99 @@ impl fmt::Debug for IdToken {
         f.debug_struct("IdToken").field("expires_at_s", &self.expires_at_s).finish_non_exhaustive()
     }
 }
+
+#[cfg(all(test, feature = "crypto"))]
+mod tests {
+    use super::*;
+    use crate::jose::testing::{NOW, trusted, with};
+
+    const CLAIMS: &str = r#"{"iss":"https://op","aud":"c","exp":1800000300,"iat":1800000000,"sub":"alice"}"#;
+
+    fn check(claims: &str, change: impl Fn(&mut IdTokenRules<'_>)) -> Result<IdToken, ClaimsError> {
+        let mut rules = IdTokenRules::new("https://op", "c");
+        change(&mut rules);
+        IdToken::check(trusted("JWT", claims), &rules, NOW)
+    }
+
+    fn refused(claims: &str) -> ClaimsError {
+        check(claims, |_| {}).unwrap_err()
+    }
+
+    #[test]
+    fn openid_connect_core_2_accepted() {
+        let token = check(&with(CLAIMS, "email", r#""a@b""#), |_| {}).unwrap();
+        assert_eq!(&*token.subject, "alice");
+        assert_eq!(token.claims().unwrap().text("email").unwrap().unwrap(), "a@b");
+        assert!(!format!("{token:?}").contains("alice"));
+        let rules = IdTokenRules::new("https://op", "c");
+        let access = IdToken::check(trusted("at+jwt", CLAIMS), &rules, NOW);
+        assert_eq!(access.unwrap_err(), ClaimsError::Type, "RFC 8725 3.11");
+    }
+
+    #[test]
+    fn openid_connect_core_3_1_3_7_2_issuer() {
+        assert_eq!(refused(&with(CLAIMS, "iss", r#""https://op/""#)), ClaimsError::Issuer);
+    }
+
+    #[test]
+    fn openid_connect_core_3_1_3_7_3_audience() {
+        assert_eq!(refused(&with(CLAIMS, "aud", r#""other""#)), ClaimsError::Audience);
+        let two = with(CLAIMS, "aud", r#"["c","d"]"#);
+        assert_eq!(refused(&two), ClaimsError::AudienceUntrusted);
+        assert!(check(&two, |rules| rules.other_audiences = &["d"]).is_ok());
+    }
+
+    #[test]
+    fn openid_connect_core_3_1_3_7_5_authorized_party() {
+        assert_eq!(refused(&with(CLAIMS, "azp", r#""d""#)), ClaimsError::AuthorizedParty);
+        assert!(check(&with(CLAIMS, "azp", r#""c""#), |_| {}).is_ok());
+    }
+
+    #[test]
+    fn openid_connect_core_3_1_3_7_9_and_10_times() {
+        assert_eq!(refused(&with(CLAIMS, "exp", "1799999940")), ClaimsError::Expired);
+        assert_eq!(refused(&with(CLAIMS, "iat", "1800000061")), ClaimsError::IssuedInFuture);
+        for claim in ["iss", "sub", "aud", "exp", "iat"] {
+            assert_eq!(refused(&with(CLAIMS, claim, "")), ClaimsError::Missing { claim });
+        }
+    }
+
+    #[test]
+    fn openid_connect_core_3_1_3_7_11_nonce() {
+        let nonce = |claims: &str| check(claims, |rules| rules.nonce = Some("n")).map(|_| ());
+        assert_eq!(nonce(CLAIMS), Err(ClaimsError::Nonce));
+        assert_eq!(nonce(&with(CLAIMS, "nonce", r#""m""#)), Err(ClaimsError::Nonce));
+        assert_eq!(nonce(&with(CLAIMS, "nonce", r#""n""#)), Ok(()));
+    }
+
+    #[test]
+    fn openid_connect_core_3_1_3_7_12_acr() {
+        let acr = |claims: &str| check(claims, |rules| rules.acr_values = &["gold"]);
+        assert_eq!(acr(CLAIMS).unwrap_err(), ClaimsError::Acr);
+        assert_eq!(acr(&with(CLAIMS, "acr", r#""gold""#)).unwrap().acr.as_deref(), Some("gold"));
+    }
+
+    #[test]
+    fn openid_connect_core_3_1_3_7_13_auth_time() {
+        let age = |claims: &str| check(claims, |rules| rules.max_age_s = Some(0));
+        assert_eq!(age(CLAIMS).unwrap_err(), ClaimsError::Missing { claim: "auth_time" });
+        let old = age(&with(CLAIMS, "auth_time", "1799999939"));
+        assert_eq!(old.unwrap_err(), ClaimsError::AuthenticationTooOld);
+        let fresh = age(&with(CLAIMS, "auth_time", "1799999940")).unwrap();
+        assert_eq!(fresh.authenticated_at_s, Some(1_799_999_940));
+    }
+
+    #[test]
+    fn openid_connect_core_3_1_3_8_access_token_hash() {
+        let hash = |hash: &str| {
+            let claims = with(CLAIMS, "at_hash", &format!("\"{hash}\""));
+            check(&claims, |rules| rules.access_token = Some("jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y"))
+                .map(|_| ())
+        };
+        assert_eq!(hash("77QmUPtjPfzWtF2AnpK9RQ"), Ok(()));
+        assert_eq!(hash("77QmUPtjPfzWtF2AnpK9RA"), Err(ClaimsError::AccessTokenHash));
+        assert!(check(CLAIMS, |rules| rules.access_token = Some("x")).is_ok(), "optional in the code flow");
+        assert_eq!(half_hash(Algorithm::EdDsa, "x").len(), 43);
+        assert_eq!(half_hash(Algorithm::Es384, "x").len(), 32);
+    }
+}
