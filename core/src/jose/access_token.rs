@@ -145,7 +145,8 @@ impl fmt::Debug for AccessToken {
     }
 }
 
-#[cfg(all(test, feature = "crypto"))]
+#[cfg(test)]
+#[cfg(feature = "crypto")]
 mod tests {
     use super::*;
     use crate::jose::testing::{NOW, trusted, with};

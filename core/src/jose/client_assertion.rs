@@ -131,7 +131,8 @@ impl fmt::Debug for ClientAssertion<'_> {
     }
 }
 
-#[cfg(all(test, feature = "crypto"))]
+#[cfg(test)]
+#[cfg(feature = "crypto")]
 mod tests {
     use serde_json::{Value, json};
 

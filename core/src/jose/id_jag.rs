@@ -103,7 +103,8 @@ impl fmt::Debug for IdJag {
     }
 }
 
-#[cfg(all(test, feature = "crypto"))]
+#[cfg(test)]
+#[cfg(feature = "crypto")]
 mod tests {
     use super::*;
     use crate::jose::testing::{NOW, trusted, with};

@@ -140,7 +140,8 @@ impl fmt::Debug for IdToken {
     }
 }
 
-#[cfg(all(test, feature = "crypto"))]
+#[cfg(test)]
+#[cfg(feature = "crypto")]
 mod tests {
     use super::*;
     use crate::jose::testing::{NOW, trusted, with};

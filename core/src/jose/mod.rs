@@ -69,9 +69,6 @@ mod jws;
 mod key;
 mod object;
 
-#[cfg(all(test, feature = "crypto"))]
-mod testing;
-
 pub use access_token::{AccessToken, AccessTokenRules};
 pub use algorithm::Algorithm;
 pub use claims::{Claims, ClaimsError, Confirmation, NumericDate};
@@ -85,3 +82,7 @@ pub use jws::{Header, Jws, JwsError, Part, SignatureFormat, Trusted, Unsigned};
 pub use key::{KeyError, KeyKind, KeySet, KeySetError, PublicKey};
 #[cfg(feature = "crypto")]
 pub use key::{SigningFailed, SigningKey};
+
+#[cfg(test)]
+#[cfg(feature = "crypto")]
+mod testing;

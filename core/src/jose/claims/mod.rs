@@ -3,9 +3,6 @@
 mod check;
 mod error;
 
-#[cfg(test)]
-mod tests;
-
 use std::borrow::Cow;
 use std::fmt;
 
@@ -165,3 +162,6 @@ pub enum Confirmation {
     #[default]
     None,
 }
+
+#[cfg(test)]
+mod tests;

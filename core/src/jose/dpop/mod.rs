@@ -6,9 +6,6 @@ mod make;
 #[cfg(feature = "crypto")]
 mod verify;
 
-#[cfg(all(test, feature = "crypto"))]
-mod tests;
-
 pub use error::DpopError;
 pub use make::{ProofKey, ProofRequest};
 #[cfg(feature = "crypto")]
@@ -26,3 +23,7 @@ fn token_hash(access_token: &str) -> String {
     use sha2::{Digest as _, Sha256};
     super::base64url::encode(Sha256::digest(access_token))
 }
+
+#[cfg(test)]
+#[cfg(feature = "crypto")]
+mod tests;

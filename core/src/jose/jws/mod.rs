@@ -3,9 +3,6 @@
 mod header;
 mod unsigned;
 
-#[cfg(all(test, feature = "crypto"))]
-mod tests;
-
 use std::fmt;
 
 pub use header::Header;
@@ -259,3 +256,7 @@ impl fmt::Debug for Trusted {
         f.debug_struct("Trusted").field("header", &self.header).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+#[cfg(feature = "crypto")]
+mod tests;

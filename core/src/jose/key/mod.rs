@@ -8,9 +8,6 @@ mod private;
 mod public;
 mod set;
 
-#[cfg(all(test, feature = "crypto"))]
-mod tests;
-
 pub use error::KeyError;
 #[cfg(feature = "crypto")]
 pub use private::{SigningFailed, SigningKey};
@@ -18,3 +15,7 @@ pub use private::{SigningFailed, SigningKey};
 pub(super) use public::{EcCurve, Material};
 pub use public::{KeyKind, PublicKey};
 pub use set::{KeySet, KeySetError};
+
+#[cfg(test)]
+#[cfg(feature = "crypto")]
+mod tests;
