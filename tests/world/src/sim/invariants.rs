@@ -30,7 +30,7 @@ impl Model {
         if key.kind == RecordKind::Grant {
             let record: Value = serde_json::from_str(record.expose()).expect("records are JSON");
             assert_eq!(record["v"], 1, "records carry a version");
-            self.stored.extend(record["access_token"].as_str().map(Into::into));
+            self.stored.extend(record["record"]["access_token"].as_str().map(Into::into));
         }
     }
 
