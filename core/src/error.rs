@@ -73,7 +73,7 @@ pub enum Refused {
     #[error("the server rejects tokens that were issued for it just now")]
     TokenRejected,
     /// The server is overloaded or broken for now (429 or 5xx).
-    #[error("{exchange}: the server answers {status} for now")]
+    #[error("{exchange}: the server answers {status} for now{}", Later(.retry_after_s))]
     Unavailable {
         /// What was asked of it.
         exchange: Exchange,
@@ -555,6 +555,18 @@ impl fmt::Display for Described<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Some(text) => write!(f, ": {text}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// `; ask again in so many seconds` when the server said so.
+struct Later<'a>(&'a Option<u32>);
+
+impl fmt::Display for Later<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(seconds) => write!(f, "; it wants to be asked again in {seconds} s"),
             None => Ok(()),
         }
     }

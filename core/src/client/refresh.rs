@@ -313,6 +313,12 @@ impl Engine {
     ) {
         self.take_over(theirs, revision, claim);
         if self.grant.freshness(now, self.config.refresh_early_s) == Freshness::Fresh {
+            // The server may have ended these, too; that is no reason yet to ask the user.
+            for call in self.calls.at(is_waiting) {
+                if let Some(open) = self.calls.get_mut(call) {
+                    open.refreshed = false;
+                }
+            }
             return self.finish_refresh(now);
         }
         if !self.grant.is_refreshable() {

@@ -260,3 +260,24 @@ fn a_page_that_cannot_be_waited_for_any_more() {
     player.release();
     player.outcome(call).unwrap().delivered();
 }
+
+#[test]
+fn adopted_tokens_that_are_rejected_are_renewed() {
+    let mut a = Player::new(config());
+    a.call("ping").delivered();
+    let mut b = Player::new(config());
+    let share = |from: &mut Player, to: &mut Player| {
+        std::mem::swap(&mut from.world, &mut to.world);
+        to.store = from.store.clone();
+        to.now = from.now;
+    };
+    // Another process renews; then the server ends what that one got, too.
+    a.world.server().expire_access_tokens();
+    share(&mut a, &mut b);
+    b.call("ping").delivered();
+    b.world.server().expire_access_tokens();
+    share(&mut b, &mut a);
+    a.call("ping").delivered();
+    assert_eq!(a.count("/authorize"), 1, "the refresh token is good; the user need not be asked");
+    assert_eq!(a.world.server().issued, 3);
+}

@@ -153,7 +153,7 @@ impl Fault {
 }
 
 /// Whether a call may end so after this fault; says how.
-pub(crate) fn check(leg: Leg, fault: Fault, outcome: Result<u16, Failed>) -> String {
+pub(crate) fn check(leg: Leg, fault: Fault, decodes: bool, outcome: Result<u16, Failed>) -> String {
     let Some(exchange) = leg.exchange() else { return check_call(fault, outcome) };
     let error = match outcome {
         Err(Failed::Authorization(error)) => error,
@@ -168,6 +168,12 @@ pub(crate) fn check(leg: Leg, fault: Fault, outcome: Result<u16, Failed>) -> Str
     let unavailable = |status, retry_after_s| Refused::Unavailable { exchange, status, retry_after_s }.into();
     let right = match fault {
         Fault::BadGateway => error == unavailable(502, None),
+        // To a stack that decodes nothing it is no JSON.
+        Fault::Bomb if !decodes => matches!(
+            error,
+            Error::PeerMisbehaved(PeerMisbehaved::Json { exchange: of, .. } | PeerMisbehaved::Utf8 { exchange: of })
+                if of == exchange
+        ),
         Fault::Bomb | Fault::Huge => kind == Some(FailureKind::BodyTooLarge),
         Fault::LengthTooLarge | Fault::ResetInBody | Fault::ResetInHead => kind == Some(FailureKind::Broken),
         Fault::LengthTooSmall | Fault::TruncatedJson => {

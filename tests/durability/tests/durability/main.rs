@@ -1,0 +1,5 @@
+//! What records survive: many processes, their sudden death, damage.
+
+mod common;
+mod kill;
+mod processes;
