@@ -17,6 +17,9 @@ use super::{Record, Store, StoreError, Swap};
 /// new one and nothing else, also after a crash. Writers of one record exclude each other by a lock on a
 /// file beside it. The revision is a hash of the content, so that copies and backups keep theirs.
 ///
+/// A record that could not be read is kept beside the others, as `KIND-unreadable-HASH.json`. Its lock is
+/// the only thing that stays when a record is deleted.
+///
 /// The content is not encrypted: whoever can read the user's files can read the tokens.
 #[derive(Clone, Debug)]
 pub struct FileStore {
@@ -38,7 +41,8 @@ impl FileStore {
     fn path(&self, key: &StoreKey) -> PathBuf {
         let hash = Sha256::digest(key.to_string().as_bytes());
         let hex: String = hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        self.directory.join(format!("{}-{hex}.json", key.kind))
+        let unreadable = if key.aside.is_some() { "-unreadable" } else { "" };
+        self.directory.join(format!("{}{unreadable}-{hex}.json", key.kind))
     }
 
     /// Lets one writer of this record work at a time. The lock ends with the file, also when the process

@@ -18,16 +18,29 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn start(adapter: &str, resource: &str, directory: &Path, arguments: &[String]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_client"))
-            .args([adapter, resource])
-            .arg(directory)
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_client"));
+        command.args([adapter, resource]).arg(directory).args(arguments);
+        Self::spawn(command)
+    }
+
+    fn spawn(mut command: Command) -> Self {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
         Self { child: Arc::new(Mutex::new(child)), input, output: BufReader::new(output) }
+    }
+
+    /// As `nobody` if need be. That one may not see the place where programs are built.
+    #[cfg(unix)]
+    pub(crate) fn start_as(nobody: bool, adapter: &str, resource: &str, directory: &Path) -> Self {
+        use std::os::unix::process::CommandExt as _;
+        let program = directory.join("client");
+        fs::copy(env!("CARGO_BIN_EXE_client"), &program).unwrap();
+        let mut command = Command::new(program);
+        if nobody {
+            command.uid(65534);
+        }
+        command.current_dir(directory).args([adapter, resource]).arg(directory);
+        Self::spawn(command)
     }
 
     /// Has it call the server.
@@ -73,14 +86,24 @@ impl Directory {
         Self(path)
     }
 
+    /// All files.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(&self.0).into_iter().flatten();
+        entries.filter_map(|entry| Some(entry.ok()?.path())).collect()
+    }
+
     /// The record of this kind.
     pub(crate) fn record(&self, kind: &str) -> Option<Value> {
-        let files = fs::read_dir(&self.0).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
-        let path = files.into_iter().find(|path| {
+        let content = fs::read(self.file(kind)?).ok()?;
+        Some(serde_json::from_slice::<Value>(&content).unwrap()["record"].clone())
+    }
+
+    /// Its file.
+    pub(crate) fn file(&self, kind: &str) -> Option<PathBuf> {
+        self.files().into_iter().find(|path| {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            name.starts_with(kind) && name.ends_with(".json")
-        })?;
-        Some(serde_json::from_slice::<Value>(&fs::read(path).ok()?).unwrap()["record"].clone())
+            name.starts_with(kind) && name.ends_with(".json") && !name.contains("unreadable")
+        })
     }
 }
 

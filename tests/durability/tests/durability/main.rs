@@ -3,3 +3,4 @@
 mod common;
 mod kill;
 mod processes;
+mod records;
