@@ -234,12 +234,20 @@ pub struct StoreKey {
     pub account: Box<str>,
     /// The authorization server to which the credentials belong; `None` for records without any.
     pub issuer: Option<Box<str>>,
+    /// Of a record that could not be read and is kept for a person to look at: a hash of its content.
+    pub aside: Option<Box<str>>,
 }
 
 impl StoreKey {
     /// A key, such as the tests of a store need it. The engine makes its own.
     pub fn new(kind: RecordKind, resource: &str, account: &str, issuer: Option<&str>) -> Self {
-        Self { kind, resource: resource.into(), account: account.into(), issuer: issuer.map(Into::into) }
+        let issuer = issuer.map(Into::into);
+        Self { kind, resource: resource.into(), account: account.into(), issuer, aside: None }
+    }
+
+    /// The key under which an unreadable record is kept aside.
+    pub(crate) fn aside(&self, hash: String) -> Self {
+        Self { aside: Some(hash.into()), ..self.clone() }
     }
 }
 
@@ -279,7 +287,11 @@ impl fmt::Display for StoreKey {
     /// A name that differs for different keys: the parts on lines of their own. None of them can hold a
     /// line break.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}\n{}\n{}", self.kind, self.resource, self.account)?;
+        write!(f, "{}", self.kind)?;
+        if let Some(hash) = &self.aside {
+            write!(f, " aside {hash}")?;
+        }
+        write!(f, "\n{}\n{}", self.resource, self.account)?;
         match &self.issuer {
             Some(issuer) => write!(f, "\n{issuer}"),
             None => Ok(()),

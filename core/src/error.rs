@@ -74,13 +74,14 @@ pub enum Refused {
     #[error("the server rejects tokens that were issued for it just now")]
     TokenRejected,
     /// The server is overloaded or broken for now (429 or 5xx).
-    #[error("{exchange}: the server answers {status} for now")]
+    #[error("{exchange}: the server answers {status} for now{}", Later(.retry_after_s))]
     Unavailable {
         /// What was asked of it.
         exchange: Exchange,
         /// The HTTP status.
         status: u16,
-        /// When it wants to be asked again, in seconds from its answer, if it said so in seconds.
+        /// When it wants to be asked again, in seconds from its answer, if it said so
+        /// (RFC 9110 10.2.3).
         retry_after_s: Option<u32>,
     },
     /// The trust policy, or the host when asked, does not accept this authorization server.
@@ -342,6 +343,9 @@ pub enum FailureKind {
     TimedOut,
     /// No connection could be made: name, network, TLS.
     Unreachable,
+    /// What the store holds cannot be read, and the policy is to leave it there
+    /// ([`RecordPolicy::Fail`](crate::RecordPolicy)).
+    Unreadable,
 }
 
 impl fmt::Display for FailureKind {
@@ -353,7 +357,33 @@ impl fmt::Display for FailureKind {
             Self::Other => "failed",
             Self::TimedOut => "timed out",
             Self::Unreachable => "not reachable",
+            Self::Unreadable => "the record cannot be read",
         })
+    }
+}
+
+/// Why a stored record cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RecordProblem {
+    /// It was cut off or changed, or is something else.
+    Damaged,
+    /// It is larger than [`limits::RECORD`].
+    TooLarge,
+    /// It belongs to a client that is not configured any more.
+    UnknownClient,
+    /// It is of this version, which another release of Grantor has written.
+    Version(u32),
+}
+
+impl fmt::Display for RecordProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Damaged => f.write_str("is damaged"),
+            Self::TooLarge => f.write_str("is too large"),
+            Self::UnknownClient => f.write_str("belongs to a client that is not configured any more"),
+            Self::Version(version) => write!(f, "is of version {version}, which this release cannot read"),
+        }
     }
 }
 
@@ -556,6 +586,18 @@ impl fmt::Display for Described<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Some(text) => write!(f, ": {text}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// `; ask again in so many seconds` when the server said so.
+struct Later<'a>(&'a Option<u32>);
+
+impl fmt::Display for Later<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(seconds) => write!(f, "; it wants to be asked again in {seconds} s"),
             None => Ok(()),
         }
     }

@@ -147,7 +147,7 @@ pub use effect::{
     Stored, Summary,
 };
 pub use error::{ApiMisuse, Error};
-pub use policy::TrustPolicy;
+pub use policy::{RecordPolicy, TrustPolicy};
 pub use quirks::{Quirks, ResourceParameter};
 pub use revision::Revision;
 pub use scope::{ScopeError, ScopeSet};

@@ -88,6 +88,10 @@ pub const STEP_UP_OPERATIONS: usize = 64;
 pub const REJECTED_PAUSE_MS: u64 = 30 * 1000;
 /// After a refresh failed for now, a token that is valid still is used this long without another try.
 pub const REFRESH_PAUSE_MS: u64 = 10 * 1000;
+/// The same where the server says when to ask again, at most.
+pub const REFRESH_PAUSE_MAX_MS: u64 = 5 * 60 * 1000;
+/// A refresh is tried once more by itself when the server says to come back within this time.
+pub const RETRY_AFTER_S: u32 = 5;
 /// Pending authorizations kept in one record.
 pub const PENDING: usize = 8;
 /// Records that were loaded this long ago are looked at again before the user is asked.

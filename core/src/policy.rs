@@ -1,4 +1,4 @@
-//! Policies of the host: which authorization servers to trust.
+//! Policies of the host: which authorization servers to trust, what to do about damaged records.
 
 /// Which authorization server is trusted to issue tokens for a resource.
 ///
@@ -18,4 +18,16 @@ pub enum TrustPolicy {
     PinnedOnly,
     /// Only issuers on the resource's own origin.
     SameOrigin,
+}
+
+/// What to do about a stored record that cannot be read: cut off, damaged, or of another version.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RecordPolicy {
+    /// Fail with [`FailureKind::Unreadable`](crate::error::FailureKind::Unreadable) and leave it there,
+    /// until somebody has looked at it.
+    Fail,
+    /// Keep it aside, under a [key](crate::StoreKey::aside) of its own, and start anew.
+    #[default]
+    StartAnew,
 }

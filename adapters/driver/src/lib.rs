@@ -25,5 +25,7 @@ pub use crate::error::CallError;
 pub use crate::event::{Event, Observer};
 pub use crate::http::{HttpAnswer, HttpFailure};
 pub use crate::setup::Setup;
+#[cfg(feature = "keyring")]
+pub use crate::store::KeyringStore;
 pub use crate::store::{FileStore, MemoryStore, Store};
 pub use grantor;

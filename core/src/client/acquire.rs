@@ -344,7 +344,7 @@ impl Engine {
 
     pub(super) fn fetch(&mut self, now: Now, request: crate::wire::HttpRequest, why: &'static str) {
         let effect = Effect::Http { request: Box::new(request), max_body: limits::DOCUMENT_BODY };
-        self.perform(now, Owner::Acquisition, effect, limits::HTTP_MS, why);
+        self.perform(now, Owner::Acquisition, effect, self.config.timeouts.http_ms, why);
     }
 
     pub(super) fn check_somebody_waits(&self) -> Result<(), End> {

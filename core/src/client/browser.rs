@@ -311,7 +311,7 @@ impl Engine {
         let request = with_code(asked, &client, code, |request| request.request(&self.config.quirks));
         let effect = Effect::Http { request: Box::new(request), max_body: limits::TOKEN_BODY };
         self.perform_token(now, Owner::Acquisition, effect, "the code is exchanged for a token");
-        acquisition.overdue_ms = Some(now.mono_ms.saturating_add(limits::TOKEN_WAIT_MS));
+        acquisition.overdue_ms = Some(now.mono_ms.saturating_add(self.config.timeouts.token_wait_ms));
         acquisition.client = Some(client);
         acquisition.code = Some(code.clone());
         Ok(Step::Exchanging)

@@ -3,7 +3,8 @@
 use url::Url;
 
 use crate::address::{self, UrlPolicy, UrlProblem};
-use crate::policy::TrustPolicy;
+use crate::limits;
+use crate::policy::{RecordPolicy, TrustPolicy};
 use crate::quirks::Quirks;
 use crate::revision::Revision;
 use crate::scope::ScopeSet;
@@ -42,6 +43,34 @@ pub struct Config {
     pub(crate) shared_store: bool,
     pub(crate) refresh_early_s: u32,
     pub(crate) interaction_ms: u64,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) unreadable_records: RecordPolicy,
+}
+
+/// How long to wait for authorization servers, in milliseconds.
+///
+/// ```
+/// use grantor::client::Timeouts;
+/// let mut timeouts = Timeouts::default();
+/// timeouts.http_ms = 5_000;
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Timeouts {
+    /// For a metadata or registration request; by itself [`limits::HTTP_MS`].
+    pub http_ms: u64,
+    /// For a token request; by itself [`limits::TOKEN_MS`]. An answer that comes later is lost, and the
+    /// user's consent with it where refresh tokens rotate: be generous.
+    pub token_ms: u64,
+    /// How much of that calls wait for; by itself [`limits::TOKEN_WAIT_MS`].
+    pub token_wait_ms: u64,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        let (http_ms, token_ms) = (limits::HTTP_MS, limits::TOKEN_MS);
+        Self { http_ms, token_ms, token_wait_ms: limits::TOKEN_WAIT_MS }
+    }
 }
 
 /// Where the browser comes back to.
@@ -149,6 +178,8 @@ impl Config {
             shared_store: true,
             refresh_early_s: 60,
             interaction_ms: 10 * 60 * 1000,
+            timeouts: Timeouts::default(),
+            unreadable_records: RecordPolicy::default(),
         })
     }
 
@@ -282,6 +313,21 @@ impl Config {
     #[must_use]
     pub fn interaction_ms(mut self, ms: u64) -> Self {
         self.interaction_ms = ms;
+        self
+    }
+
+    /// How long to wait for authorization servers.
+    #[must_use]
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = timeouts;
+        self
+    }
+
+    /// What to do about stored records that cannot be read; by itself they are kept aside, and the
+    /// authorization starts anew.
+    #[must_use]
+    pub fn unreadable_records(mut self, policy: RecordPolicy) -> Self {
+        self.unreadable_records = policy;
         self
     }
 

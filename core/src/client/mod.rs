@@ -5,6 +5,7 @@
 //! renewed when several processes hold them, `respond` what 401 and 403 mean.
 
 mod acquire;
+mod aside;
 mod browser;
 mod calls;
 mod claim;
@@ -46,7 +47,7 @@ use self::record::BindingRecord;
 use self::refresh::{NewTokens, Refresh, Replaces};
 use self::step_up::StepUps;
 
-pub use self::config::{Config, ConfigError, Preregistered, Redirect};
+pub use self::config::{Config, ConfigError, Preregistered, Redirect, Timeouts};
 pub use self::output::{CallId, Credentials, Notice, Output, RequestHead, ResponseHead, Verdict};
 
 /// Authorizes the requests of one account to one resource.
@@ -239,8 +240,8 @@ impl Engine {
                 if self.leaves_open(owner, &with) {
                     self.notice(Notice::CallbackIgnored);
                 } else {
-                    self.ops.settle(op);
-                    self.on_completion(now, owner, with);
+                    let op = self.ops.settle(op);
+                    self.on_answer(now, owner, op, with);
                 }
                 Ok(())
             }
@@ -370,13 +371,13 @@ impl Engine {
     }
 
     /// Asks for an effect.
-    fn perform(&mut self, now: Now, owner: Owner, effect: Effect, time_ms: u64, why: &'static str) {
-        self.perform_for(now, owner, effect, time_ms, false, why);
+    fn perform(&mut self, now: Now, owner: Owner, effect: Effect, time_ms: u64, why: &'static str) -> OpId {
+        self.perform_for(now, owner, effect, time_ms, false, why)
     }
 
     /// Asks for a token request: it is waited for even when its callers have given up.
     fn perform_token(&mut self, now: Now, owner: Owner, effect: Effect, why: &'static str) {
-        self.perform_for(now, owner, effect, limits::TOKEN_MS, true, why);
+        self.perform_for(now, owner, effect, self.config.timeouts.token_ms, true, why);
     }
 
     fn perform_for(
@@ -387,10 +388,11 @@ impl Engine {
         time_ms: u64,
         kept: bool,
         why: &'static str,
-    ) {
+    ) -> OpId {
         let deadline_ms = now.mono_ms.saturating_add(time_ms);
         let op = self.ops.open(owner, &effect, deadline_ms, kept);
         self.outputs.push_back(Output::Perform { op, deadline_ms, effect, why });
+        op
     }
 
     /// Gives up what a part of the engine waits for.
@@ -409,6 +411,7 @@ impl Engine {
             resource: self.config.resource.as_str().into(),
             account: self.config.account.clone(),
             issuer: issuer.map(|issuer| issuer.as_str().into()),
+            aside: None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The effects that are under way.
 
-use crate::effect::{Completion, Effect, Interaction, OpId, RecordKind};
+use super::aside::Aside;
+use crate::effect::{Completion, Effect, Interaction, OpId, RecordKind, StoreKey};
 use crate::time::Now;
 
 /// Which part of the engine waits for an effect.
@@ -54,13 +55,17 @@ impl Kind {
 }
 
 #[derive(Debug)]
-struct Op {
+pub(super) struct Op {
     id: OpId,
     owner: Owner,
     kind: Kind,
     deadline_ms: u64,
     /// Whether it is waited for beyond its deadline: the answer may hold the only refresh token.
     kept: bool,
+    /// The record to load.
+    pub(super) load: Option<StoreKey>,
+    /// The record that is kept aside, and that its owner waits for.
+    pub(super) aside: Option<Box<Aside>>,
 }
 
 /// A handful at most: one for each part of the engine, and a few detached.
@@ -83,8 +88,19 @@ impl Ops {
     pub(super) fn open(&mut self, owner: Owner, effect: &Effect, deadline_ms: u64, kept: bool) -> OpId {
         let id = OpId(self.next);
         self.next += 1;
-        self.open.push(Op { id, owner, kind: Kind::of(effect), deadline_ms, kept });
+        let load = match effect {
+            Effect::Load { key } => Some(key.clone()),
+            _ => None,
+        };
+        self.open.push(Op { id, owner, kind: Kind::of(effect), deadline_ms, kept, load, aside: None });
         id
+    }
+
+    /// Notes what an effect keeps aside.
+    pub(super) fn keeps(&mut self, id: OpId, aside: Box<Aside>) {
+        if let Some(op) = self.open.iter_mut().find(|op| op.id == id) {
+            op.aside = Some(aside);
+        }
     }
 
     pub(super) fn standing(&self, id: OpId, completion: &Completion<'_>) -> Standing {
@@ -96,8 +112,9 @@ impl Ops {
         }
     }
 
-    pub(super) fn settle(&mut self, id: OpId) {
-        self.open.retain(|op| op.id != id);
+    pub(super) fn settle(&mut self, id: OpId) -> Option<Op> {
+        let index = self.open.iter().position(|op| op.id == id)?;
+        Some(self.open.remove(index))
     }
 
     /// Forgets what `owner` waits for; its answer will be ignored. Returns what need not be performed any

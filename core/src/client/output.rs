@@ -5,7 +5,7 @@ use std::fmt;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::effect::{Effect, OpId, RecordKind};
-use crate::error::{Error, PeerText};
+use crate::error::{Error, PeerText, RecordProblem};
 use crate::scope::ScopeSet;
 use crate::wire::challenge::ChallengeError;
 
@@ -174,10 +174,13 @@ pub enum Notice {
     },
     /// A part of a `WWW-Authenticate` header could not be read and was passed over.
     MalformedChallenge(ChallengeError),
-    /// A record in the store could not be read; it is replaced.
+    /// A record in the store could not be read. By [`RecordPolicy`](crate::RecordPolicy) it is kept aside
+    /// and replaced, or left there.
     RecordUnreadable {
         /// Which kind.
         kind: RecordKind,
+        /// Why.
+        problem: RecordProblem,
     },
     /// The client was registered.
     Registered {
@@ -223,7 +226,7 @@ impl fmt::Display for Notice {
                 write!(f, "the authorization server changed from {from} to {to}")
             }
             Self::MalformedChallenge(error) => error.fmt(f),
-            Self::RecordUnreadable { kind } => write!(f, "the {kind} record could not be read"),
+            Self::RecordUnreadable { kind, problem } => write!(f, "the {kind} record {problem}"),
             Self::Registered { client_id } => write!(f, "registered as {client_id}"),
             Self::StoreFailed { kind } => write!(f, "the {kind} record could not be stored"),
             Self::TokenIssued { scope, expires_in_s, refreshable, refreshed } => {

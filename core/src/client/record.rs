@@ -1,13 +1,19 @@
-//! What is stored, and how: JSON with a version. Expiry is an absolute time; credentials stand with the
+//! What is stored, and how: JSON with a version and a checksum. Expiry is an absolute time; credentials stand with the
 //! issuer they belong to.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::io;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
+use sha2::{Digest as _, Sha256};
 use url::Url;
 
 use crate::client::config::Config;
 use crate::client::grant::{AccessToken, Grant, Tokens};
+use crate::effect::RecordKind;
+use crate::error::RecordProblem;
 use crate::limits;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
@@ -17,26 +23,33 @@ use crate::wire::server_metadata::Issuer;
 
 const VERSION: u32 = 1;
 
-/// A record and the version that it is written in.
-#[derive(Serialize, Deserialize)]
-struct Versioned<T> {
-    v: u32,
-    #[serde(flatten)]
-    record: T,
+/// A record with the version that it is written in and a checksum. Records lie in files that people copy
+/// and disks damage: with one bit changed, a refresh token could go to another host.
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    record: &'a RawValue,
+    #[serde(borrow)]
+    sum: Cow<'a, str>,
 }
 
-/// A record of another version, or none at all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Unreadable;
+/// What every version has.
+#[derive(Deserialize)]
+struct Version {
+    v: u32,
+}
 
 pub(crate) fn write<T: Serialize>(record: &T) -> Secret {
-    let record = Versioned { v: VERSION, record };
     // Room is taken once, so that growing leaves no copies of secrets behind. Strings, numbers and
     // lists: writing them to memory cannot fail.
     let mut length = Length(0);
-    let _ = serde_json::to_writer(&mut length, &record);
-    let mut text = Vec::with_capacity(length.0);
-    let _ = serde_json::to_writer(&mut text, &record);
+    let _ = serde_json::to_writer(&mut length, record);
+    let mut text = Vec::with_capacity(length.0 + 128);
+    text.extend_from_slice(format!("{{\"v\":{VERSION},\"record\":").as_bytes());
+    let start = text.len();
+    let _ = serde_json::to_writer(&mut text, record);
+    let sum = checksum(text.get(start..).unwrap_or_default());
+    text.extend_from_slice(format!(",\"sum\":\"{sum}\"}}").as_bytes());
     Secret::from(String::from_utf8(text).unwrap_or_default())
 }
 
@@ -54,14 +67,43 @@ impl io::Write for Length {
     }
 }
 
-pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Unreadable> {
+pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, RecordProblem> {
     if bytes.len() > limits::RECORD {
-        return Err(Unreadable);
+        return Err(RecordProblem::TooLarge);
     }
-    match serde_json::from_slice::<Versioned<T>>(bytes) {
-        Ok(Versioned { v: VERSION, record }) => Ok(record),
-        _ => Err(Unreadable),
+    let version: Version = parse(bytes)?;
+    if version.v != VERSION {
+        return Err(RecordProblem::Version(version.v));
     }
+    let envelope: Envelope<'_> = parse(bytes)?;
+    let record = envelope.record.get().as_bytes();
+    if checksum(record) != *envelope.sum {
+        return Err(RecordProblem::Damaged);
+    }
+    parse(record)
+}
+
+/// Whether a record of this kind can be read.
+pub(crate) fn check(kind: RecordKind, bytes: &[u8]) -> Result<(), RecordProblem> {
+    match kind {
+        RecordKind::Binding => read::<BindingRecord>(bytes).map(drop),
+        RecordKind::Grant => read::<GrantRecord>(bytes)?.access().map(drop),
+        RecordKind::Pending => read::<PendingRecord>(bytes).map(drop),
+        RecordKind::Registration => read::<RegistrationRecord>(bytes).map(drop),
+    }
+}
+
+fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, RecordProblem> {
+    serde_json::from_slice(bytes).map_err(|_| RecordProblem::Damaged)
+}
+
+/// The first half of a SHA-256, in hex.
+pub(super) fn checksum(bytes: &[u8]) -> String {
+    let hash = Sha256::digest(bytes);
+    hash.iter().take(16).fold(String::with_capacity(32), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 /// Which issuer is trusted for the resource.
@@ -160,12 +202,14 @@ impl GrantRecord {
         }
     }
 
+    fn access(&self) -> Result<Option<AccessToken>, RecordProblem> {
+        let token = self.access_token.as_ref();
+        token.map(|token| AccessToken::new(token.expose()).ok_or(RecordProblem::Damaged)).transpose()
+    }
+
     /// The grant, and until when a process claims its refresh token.
-    pub(crate) fn into_grant(self, config: &Config) -> Result<(Grant, Option<u64>), Unreadable> {
-        let access = match &self.access_token {
-            Some(token) => Some(AccessToken::new(token.expose()).ok_or(Unreadable)?),
-            None => None,
-        };
+    pub(crate) fn into_grant(self, config: &Config) -> Result<(Grant, Option<u64>), RecordProblem> {
+        let access = self.access()?;
         let tokens = Tokens {
             access,
             expires_at: self.expires_at,
@@ -176,7 +220,7 @@ impl GrantRecord {
         let grant = Grant {
             issuer: Issuer::trusted(&self.issuer),
             token_endpoint: self.token_endpoint,
-            client: self.client.into_client(config).ok_or(Unreadable)?,
+            client: self.client.into_client(config).ok_or(RecordProblem::UnknownClient)?,
             resource: self.resource,
             tokens,
             granted: self.granted,

@@ -28,6 +28,8 @@ pub(super) struct Refresh {
     overdue_ms: u64,
     /// Whether they were told.
     told_overdue: bool,
+    /// Whether the server was busy once already.
+    retried: bool,
     /// When the claim is to be renewed.
     pub(super) renew_claim_ms: u64,
 }
@@ -69,6 +71,8 @@ pub(super) enum Step {
     Requesting,
     /// For the new tokens to be stored.
     Saving(NewTokens),
+    /// For the server, which is busy and has said for how long.
+    Retrying { at_ms: u64 },
     /// For the mark that the grant is revoked to be stored.
     SavingRevoked,
     /// For another process to end its refresh.
@@ -89,7 +93,7 @@ pub(super) enum Reload {
 impl Refresh {
     pub(super) fn next_timeout(&self) -> Option<u64> {
         match &self.step {
-            Step::WaitingForClaim { until_ms } => Some(*until_ms),
+            Step::WaitingForClaim { until_ms } | Step::Retrying { at_ms: until_ms } => Some(*until_ms),
             Step::Requesting if self.told_overdue => Some(self.renew_claim_ms),
             Step::Requesting => Some(self.overdue_ms.min(self.renew_claim_ms)),
             _ => None,
@@ -122,6 +126,7 @@ impl Engine {
             rounds: 0,
             overdue_ms: u64::MAX,
             told_overdue: false,
+            retried: false,
             renew_claim_ms: u64::MAX,
         });
         if let (Some(replaces), Some(grant)) = (self.grant.unsaved.clone(), self.grant.grant.clone()) {
@@ -143,7 +148,7 @@ impl Engine {
                 false => "the token expires; a new one can be had without the user",
             };
             self.perform_token(now, Owner::Refresh, effect, why);
-            refresh.overdue_ms = now.mono_ms.saturating_add(limits::TOKEN_WAIT_MS);
+            refresh.overdue_ms = now.mono_ms.saturating_add(self.config.timeouts.token_wait_ms);
             refresh.renew_claim_ms = now.mono_ms.saturating_add(limits::CLAIM_RENEW_MS);
         }
         Step::Requesting
@@ -205,6 +210,14 @@ impl Engine {
                 self.registration_failed |= code != "invalid_grant";
                 // Another process may have been faster; its tokens are in the store then.
                 refresh.step = self.reload(now, Reload::Rejected);
+                self.refresh = Some(refresh);
+            }
+            Some(Err(Error::Refused(Refused::Unavailable { retry_after_s: Some(after_s), .. })))
+                if after_s <= limits::RETRY_AFTER_S && !refresh.retried =>
+            {
+                refresh.retried = true;
+                refresh.step =
+                    Step::Retrying { at_ms: now.mono_ms.saturating_add(u64::from(after_s) * 1000) };
                 self.refresh = Some(refresh);
             }
             Some(Err(error)) => self.fail_refresh(now, &error),
@@ -300,6 +313,12 @@ impl Engine {
     ) {
         self.take_over(theirs, revision, claim);
         if self.grant.freshness(now, self.config.refresh_early_s) == Freshness::Fresh {
+            // The server may have ended these, too; that is no reason yet to ask the user.
+            for call in self.calls.at(is_waiting) {
+                if let Some(open) = self.calls.get_mut(call) {
+                    open.refreshed = false;
+                }
+            }
             return self.finish_refresh(now);
         }
         if !self.grant.is_refreshable() {
@@ -384,7 +403,13 @@ impl Engine {
         self.refresh = None;
         self.last_challenge = None;
         if self.grant.unsaved.is_none() && self.grant.freshness(now, 0) == Freshness::Fresh {
-            self.grant.pause_until_ms = now.mono_ms.saturating_add(limits::REFRESH_PAUSE_MS);
+            let pause_ms = match error {
+                Error::Refused(Refused::Unavailable { retry_after_s: Some(after_s), .. }) => {
+                    (u64::from(*after_s) * 1000).clamp(limits::REFRESH_PAUSE_MS, limits::REFRESH_PAUSE_MAX_MS)
+                }
+                _ => limits::REFRESH_PAUSE_MS,
+            };
+            self.grant.pause_until_ms = now.mono_ms.saturating_add(pause_ms);
             for call in self.calls.at(is_waiting) {
                 self.send(call);
             }
@@ -402,6 +427,9 @@ impl Engine {
         match refresh.step {
             Step::WaitingForClaim { until_ms } if until_ms <= now.mono_ms => {
                 refresh.step = self.reload(now, Reload::Conflict);
+            }
+            Step::Retrying { at_ms } if at_ms <= now.mono_ms => {
+                refresh.step = self.claim_or_request(now, &mut refresh);
             }
             Step::Requesting if refresh.overdue_ms <= now.mono_ms && !refresh.told_overdue => {
                 // The request goes on: its answer may hold the only refresh token.

@@ -8,6 +8,7 @@
 //! | | | conflict | look at the record |
 //! | | token answer | issued | save it |
 //! | | | refused for good | look at the record, then mark as revoked |
+//! | | | busy for a moment | wait, once, then claim again |
 //! | | | refused for now | the token is used while it is valid, else calls fail |
 //! | | record | newer | use it, wait for its claim, or claim again |
 //! | | save | saved | waiting calls are sent |
@@ -18,7 +19,8 @@
 //! | | the browser | callback | the token request |
 //! | | token answer | issued | save it, then waiting calls are sent |
 //! | | save | conflict | load the record, then plan again |
-//! | any | anything | failed | calls that wait for the machine fail |
+//! | any | a record | unreadable | keep it aside first, or fail, by policy |
+//! | | anything | failed | calls that wait for the machine fail |
 
 use super::acquire::{Acquisition, Cause, End, Step};
 use super::browser;
@@ -79,7 +81,7 @@ impl Engine {
     fn on_startup(&mut self, now: Now, completion: Completion<'_>) {
         match (self.startup, completion) {
             (Startup::LoadingBinding, Completion::Loaded(stored)) => {
-                self.binding = self.read_record(RecordKind::Binding, stored);
+                self.binding = read_record(stored);
                 self.binding_revision = stored.map(|stored| stored.revision);
                 match self.binding.as_ref().map(|binding| Issuer::trusted(&binding.issuer)) {
                     Some(issuer) => {
@@ -91,14 +93,16 @@ impl Engine {
                 }
             }
             (Startup::LoadingGrant, Completion::Loaded(stored)) => {
-                let record = self.read_record(RecordKind::Grant, stored);
+                let record = read_record(stored);
                 let grant = record.map(|record: GrantRecord| record.into_grant(&self.config));
                 match grant {
                     Some(Ok((grant, claimed_until))) => {
                         self.grant.replace(grant, stored.map(|stored| stored.revision));
                         self.grant.claim = Claim::read(claimed_until, now);
                     }
-                    Some(Err(_)) => self.notice(Notice::RecordUnreadable { kind: RecordKind::Grant }),
+                    Some(Err(problem)) => {
+                        self.notice(Notice::RecordUnreadable { kind: RecordKind::Grant, problem });
+                    }
                     None => {}
                 }
                 self.grant.revision = stored.map(|stored| stored.revision);
@@ -203,7 +207,7 @@ impl Engine {
     ) -> Result<Step, End> {
         match (acquisition.step, completion) {
             (Step::CheckingBinding, Completion::Loaded(stored)) => {
-                self.binding = self.read_record(RecordKind::Binding, stored);
+                self.binding = read_record(stored);
                 self.binding_revision = stored.map(|stored| stored.revision);
                 if let Some(binding) = &self.binding {
                     let issuer = Issuer::trusted(&binding.issuer);
@@ -219,7 +223,7 @@ impl Engine {
             }
             (Step::CheckingGrant, Completion::Loaded(stored)) => {
                 let revision = stored.map(|stored| stored.revision);
-                let record: Option<GrantRecord> = self.read_record(RecordKind::Grant, stored);
+                let record: Option<GrantRecord> = read_record(stored);
                 let theirs = record.and_then(|record| record.into_grant(&self.config).ok());
                 if revision != self.grant.revision
                     && let Some((theirs, claimed_until)) = theirs
@@ -232,7 +236,7 @@ impl Engine {
                 }
             }
             (Step::LoadingPending, Completion::Loaded(stored)) => {
-                let record: PendingRecord = self.read_record(RecordKind::Pending, stored).unwrap_or_default();
+                let record: PendingRecord = read_record(stored).unwrap_or_default();
                 self.pending.authorizations = record.authorizations;
                 self.pending.revision = stored.map(|stored| stored.revision);
                 self.pending.loaded = true;
@@ -272,7 +276,7 @@ impl Engine {
                 return Ok(Step::LoadingBinding);
             }
             (Step::LoadingBinding, Completion::Loaded(stored)) => {
-                self.binding = self.read_record(RecordKind::Binding, stored);
+                self.binding = read_record(stored);
                 self.binding_revision = stored.map(|stored| stored.revision);
                 acquisition.approved = false; // it may name another issuer than before
             }
@@ -378,7 +382,7 @@ impl Engine {
     }
 
     fn on_registration_loaded(&mut self, acquisition: &mut Acquisition, stored: Option<Stored<'_>>) {
-        let record: Option<RegistrationRecord> = self.read_record(RecordKind::Registration, stored);
+        let record: Option<RegistrationRecord> = read_record(stored);
         let state = &mut acquisition.registration;
         state.loaded = true;
         state.revision = stored.map(|stored| stored.revision);
@@ -603,18 +607,11 @@ impl Engine {
             (kind, _) => self.notice(Notice::StoreFailed { kind }),
         }
     }
+}
 
-    fn read_record<T: serde::de::DeserializeOwned>(
-        &mut self,
-        kind: RecordKind,
-        stored: Option<Stored<'_>>,
-    ) -> Option<T> {
-        let read = record::read(stored?.record);
-        if read.is_err() {
-            self.notice(Notice::RecordUnreadable { kind });
-        }
-        read.ok()
-    }
+/// A record, if it can be read. That it cannot was told before.
+fn read_record<T: serde::de::DeserializeOwned>(stored: Option<Stored<'_>>) -> Option<T> {
+    record::read(stored?.record).ok()
 }
 
 /// The error for an answer that ends a step.

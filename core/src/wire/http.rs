@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Method, StatusCode};
 use url::Url;
 
@@ -67,9 +67,17 @@ impl HttpResponse<'_> {
         self.status == StatusCode::TOO_MANY_REQUESTS.as_u16() || (500..600).contains(&self.status)
     }
 
-    /// `Retry-After` in seconds, if it is given in seconds (RFC 9110 10.2.3).
+    /// `Retry-After` in seconds (RFC 9110 10.2.3). A date counts from the server's own `Date`, so that it
+    /// does not matter whose clock is right.
     pub(crate) fn retry_after_s(&self) -> Option<u32> {
-        self.headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()
+        let text = |name| self.headers.get(name)?.to_str().ok().map(str::trim);
+        let after = text(RETRY_AFTER)?;
+        if let Ok(seconds) = after.parse() {
+            return Some(seconds);
+        }
+        let date = |text: &str| httpdate::parse_http_date(text).ok();
+        let left = date(after)?.duration_since(date(text(DATE)?)?).unwrap_or_default();
+        u32::try_from(left.as_secs()).ok()
     }
 }
 
@@ -79,5 +87,29 @@ impl fmt::Debug for HttpResponse<'_> {
             .field("status", &self.status)
             .field("body_len", &self.body.len())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rfc9110_10_2_3_retry_after() {
+        let read = |after: &'static str, date: Option<&'static str>| {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, HeaderValue::from_static(after));
+            headers.extend(date.map(|date| (DATE, HeaderValue::from_static(date))));
+            HttpResponse { status: 503, headers: &headers, body: b"" }.retry_after_s()
+        };
+        assert_eq!(read(" 120 ", None), Some(120));
+        let date = Some("Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(read("Sun, 06 Nov 1994 08:50:07 GMT", date), Some(30));
+        assert_eq!(read("Sunday, 06-Nov-94 08:50:07 GMT", date), Some(30), "the obsolete formats, too");
+        assert_eq!(read("Sun, 06 Nov 1994 08:49:00 GMT", date), Some(0), "it is over");
+        assert_eq!(read("Sun, 06 Nov 1994 08:50:07 GMT", None), None, "from when?");
+        for bad in ["-1", "soon", "", "1.5", "99999999999"] {
+            assert_eq!(read(bad, date), None, "{bad}");
+        }
     }
 }

@@ -8,6 +8,7 @@ mod hostile;
 mod leaks;
 mod misuse;
 mod recordings;
+mod records;
 mod refresh;
 mod registration;
 mod restart;

@@ -448,3 +448,72 @@ fn a_user_is_not_asked_twice_for_two_processes() {
     });
     assert_eq!(two.a.count("/authorize"), 1);
 }
+
+/// The token endpoint answers 503 so many times, with these headers.
+fn busy(player: &mut Player, times: usize, headers: &'static [(&'static str, &'static str)]) {
+    let mut left = times;
+    player.world.intercept = Some(Box::new(move |request| {
+        if request.uri().path() != "/token" || left == 0 {
+            return None;
+        }
+        left -= 1;
+        let answer = grantor_world::text(StatusCode::SERVICE_UNAVAILABLE, "");
+        Some(headers.iter().fold(answer, |answer, (name, value)| grantor_world::with(answer, name, value)))
+    }));
+}
+
+#[test]
+fn rfc9110_10_2_3_a_server_that_is_busy_for_a_moment_is_waited_for() {
+    for headers in [
+        &[("retry-after", "3")] as &[_],
+        &[("retry-after", "Sun, 06 Nov 1994 08:49:40 GMT"), ("date", "Sun, 06 Nov 1994 08:49:37 GMT")],
+    ] {
+        let mut player = authorized();
+        player.wait_s(3600);
+        busy(&mut player, 1, headers);
+        let call = player.begin("ping");
+        player.run();
+        assert_eq!(player.engine.poll_timeout(), Some(player.now.mono_ms + 3_000));
+        assert!(player.outcome(call).is_none());
+        player.wait_s(3);
+        player.outcome(call).unwrap().delivered();
+        assert_eq!(player.count("/token"), 3);
+    }
+}
+
+#[test]
+fn rfc9110_10_2_3_but_once_and_not_for_long() {
+    let cases: [(usize, &'static [(&str, &str)], Option<u32>, usize); 3] = [
+        (9, &[("retry-after", "3")], Some(3), 3),
+        (1, &[("retry-after", "6")], Some(6), 2),
+        (1, &[("retry-after", "soon")], None, 2),
+    ];
+    for (times, headers, expected, asked) in cases {
+        let mut player = authorized();
+        player.wait_s(3600);
+        busy(&mut player, times, headers);
+        let call = player.begin("ping");
+        player.run();
+        player.wait_s(3);
+        match player.outcome(call).unwrap().failed() {
+            Error::Refused(Refused::Unavailable { retry_after_s, .. }) => assert_eq!(retry_after_s, expected),
+            other => panic!("{other}"),
+        }
+        assert_eq!(player.count("/token"), asked);
+        player.world.intercept = None;
+        player.call("ping").delivered();
+        assert_eq!(player.count("/authorize"), 1);
+    }
+}
+
+#[test]
+fn rfc9110_10_2_3_a_valid_token_is_used_until_the_server_wants_to_be_asked_again() {
+    let mut player = authorized();
+    player.wait_s(3600 - 59);
+    busy(&mut player, usize::MAX, &[("retry-after", "40")]);
+    for (wait_s, asked) in [(0, 2), (39, 2), (2, 3)] {
+        player.wait_s(wait_s);
+        player.call("ping").delivered();
+        assert_eq!(player.count("/token"), asked, "{wait_s}");
+    }
+}

@@ -206,13 +206,8 @@ fn an_expired_secret_is_replaced() {
     player.world.server().refresh_tokens = false;
     player.call("ping").delivered();
     let soon = player.now.unix_s + 10;
-    player.store.tamper(|key, record| {
-        if key.kind == RecordKind::Registration {
-            let text = String::from_utf8_lossy(record)
-                .replace("\"secret_expires_at\":null", &format!("\"secret_expires_at\":{soon}"));
-            *record = text.into_bytes();
-        }
-    });
+    let expires = format!("\"secret_expires_at\":{soon}");
+    player.store.edit(RecordKind::Registration, "\"secret_expires_at\":null", &expires);
     player.restart();
     player.wait_s(3600);
     player.call("ping").delivered();

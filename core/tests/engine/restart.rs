@@ -1,7 +1,7 @@
 //! What survives a restart, and what several processes make of one store.
 
 use grantor::client::Notice;
-use grantor::error::PeerMisbehaved;
+use grantor::error::{PeerMisbehaved, RecordProblem};
 use grantor::{Completion, Effect, Interaction, RecordKind};
 use grantor_world::player::{Player, User, config};
 use serde_json::Value;
@@ -151,10 +151,10 @@ fn a_lost_race_for_the_pending_record_is_won_later() {
     player.run();
     // Another process writes first.
     let (_, Effect::Save { key, record, .. }) = &player.held[0] else { panic!() };
-    let other: Value = serde_json::from_str(record.expose()).unwrap();
-    let mut other = other;
-    other["authorizations"][0]["state"] = "theirs".into();
-    player.store.save(&key.clone(), &grantor::Secret::from(other.to_string()), None);
+    let ours: Value = serde_json::from_str(record.expose()).unwrap();
+    let state = ours["record"]["authorizations"][0]["state"].as_str().unwrap();
+    player.store.save(key, record, None);
+    player.store.edit(RecordKind::Pending, state, "theirs");
     player.release();
     player.outcome(call).unwrap().delivered();
     let left = player.store.records().find(|(key, _)| key.kind == RecordKind::Pending).unwrap();
@@ -225,12 +225,11 @@ fn unreadable_records_are_replaced() {
 fn a_record_with_a_token_that_no_header_may_carry() {
     let mut player = Player::new(config());
     player.call("ping").delivered();
-    player.store.tamper(|_, record| {
-        *record = String::from_utf8_lossy(record).replace("planted-access", "planted\\r\\nx: y").into_bytes();
-    });
+    player.store.edit(RecordKind::Grant, "planted-access", "planted\\r\\nx: y");
     player.restart();
     player.call("ping").delivered();
-    assert!(player.notices.contains(&Notice::RecordUnreadable { kind: RecordKind::Grant }));
+    let problem = RecordProblem::Damaged;
+    assert!(player.notices.contains(&Notice::RecordUnreadable { kind: RecordKind::Grant, problem }));
 }
 
 #[test]
@@ -260,4 +259,25 @@ fn a_page_that_cannot_be_waited_for_any_more() {
     player.run();
     player.release();
     player.outcome(call).unwrap().delivered();
+}
+
+#[test]
+fn adopted_tokens_that_are_rejected_are_renewed() {
+    let mut a = Player::new(config());
+    a.call("ping").delivered();
+    let mut b = Player::new(config());
+    let share = |from: &mut Player, to: &mut Player| {
+        std::mem::swap(&mut from.world, &mut to.world);
+        to.store = from.store.clone();
+        to.now = from.now;
+    };
+    // Another process renews; then the server ends what that one got, too.
+    a.world.server().expire_access_tokens();
+    share(&mut a, &mut b);
+    b.call("ping").delivered();
+    b.world.server().expire_access_tokens();
+    share(&mut b, &mut a);
+    a.call("ping").delivered();
+    assert_eq!(a.count("/authorize"), 1, "the refresh token is good; the user need not be asked");
+    assert_eq!(a.world.server().issued, 3);
 }

@@ -156,7 +156,7 @@ impl Sim {
                 }
             }
             13 => {
-                let what = choices.below(12)?;
+                let what = choices.below(13)?;
                 self.change_world(what);
             }
             14 => {
@@ -210,7 +210,12 @@ impl Sim {
             8 => self.each_server(|server| server.rotation = !server.rotation),
             9 => self.each_server(|server| server.refresh_tokens = !server.refresh_tokens),
             10 => self.world.mcp.rejects_all = !self.world.mcp.rejects_all,
-            _ => self.store.broken = !self.store.broken,
+            11 => self.store.broken = !self.store.broken,
+            _ => self.store.tamper(|key, record| {
+                if key.aside.is_none() {
+                    record.truncate(record.len() / 2);
+                }
+            }),
         }
     }
 

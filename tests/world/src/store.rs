@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use grantor::{RecordRevision, Secret, StoreKey};
+use grantor::{RecordKind, RecordRevision, Secret, StoreKey};
+use sha2::{Digest as _, Sha256};
 
 /// Records by key.
 #[derive(Clone, Debug, Default)]
@@ -53,6 +54,29 @@ impl MemoryStore {
     /// The keys and contents.
     pub fn records(&self) -> impl Iterator<Item = (&StoreKey, &[u8])> {
         self.records.iter().map(|(key, (record, _))| (key, record.as_slice()))
+    }
+
+    /// Changes text in the records of a kind as Grantor would have written it, with the right checksum.
+    ///
+    /// # Panics
+    /// When no record of this kind holds it.
+    pub fn edit(&mut self, kind: RecordKind, from: &str, to: &str) {
+        let mut found = false;
+        for (record, revision) in
+            self.records.iter_mut().filter(|(key, _)| key.kind == kind).map(|(_, stored)| stored)
+        {
+            let text = String::from_utf8_lossy(record);
+            let (start, end) = (text.find("\"record\":").map(|at| at + 9), text.rfind(",\"sum\""));
+            let (Some(start), Some(end)) = (start, end) else { continue };
+            let changed = text[start..end].replace(from, to);
+            found |= changed != text[start..end];
+            let sum = Sha256::digest(changed.as_bytes());
+            let sum: String = sum.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+            *record = format!("{}{changed},\"sum\":\"{sum}\"}}", &text[..start]).into_bytes();
+            self.writes += 1;
+            *revision = RecordRevision::from_counter(self.writes);
+        }
+        assert!(found, "no {kind} record holds {from}");
     }
 
     /// Changes a record behind everybody's back.

@@ -5,10 +5,10 @@ use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use grantor::{RecordRevision, Secret, StoreKey, limits};
-use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use super::{Record, Store, StoreError, Swap};
+use super::lock::{self, failed};
+use super::{Record, Store, StoreError, Swap, name, revision};
 
 /// Records in a directory, for any number of processes.
 ///
@@ -16,6 +16,9 @@ use super::{Record, Store, StoreError, Swap};
 /// written beside its place, flushed to disk, and moved there, so that readers see the old record or the
 /// new one and nothing else, also after a crash. Writers of one record exclude each other by a lock on a
 /// file beside it. The revision is a hash of the content, so that copies and backups keep theirs.
+///
+/// A record that could not be read is kept beside the others, as `KIND-unreadable-HASH.json`. Its lock is
+/// the only thing that stays when a record is deleted.
 ///
 /// The content is not encrypted: whoever can read the user's files can read the tokens.
 #[derive(Clone, Debug)]
@@ -30,32 +33,19 @@ impl FileStore {
     /// When the directory cannot be made or used.
     pub fn new(directory: impl Into<PathBuf>) -> Result<Self, StoreError> {
         let directory = directory.into();
-        create_private_directory(&directory).map_err(|error| failed("make", &directory, &error))?;
+        lock::create_private_directory(&directory).map_err(|error| failed("make", &directory, &error))?;
         Ok(Self { directory })
     }
 
-    /// The file of a record: its kind, for people, and a hash of its key, which may hold anything.
     fn path(&self, key: &StoreKey) -> PathBuf {
-        let hash = Sha256::digest(key.to_string().as_bytes());
-        let hex: String = hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        self.directory.join(format!("{}-{hex}.json", key.kind))
-    }
-
-    /// Lets one writer of this record work at a time. The lock ends with the file, also when the process
-    /// dies.
-    fn lock(&self, path: &Path) -> Result<File, StoreError> {
-        let path = path.with_extension("lock");
-        let lock = private(OpenOptions::new().write(true).create(true).truncate(false))
-            .open(&path)
-            .map_err(|error| failed("open", &path, &error))?;
-        lock.lock().map_err(|error| failed("lock", &path, &error))?;
-        Ok(lock)
+        self.directory.join(format!("{}.json", name(key)))
     }
 
     /// Writes a record durably: beside its place first, so that nobody ever sees half of it.
     fn replace(&self, path: &Path, content: &[u8]) -> io::Result<()> {
         let beside = path.with_extension("new");
-        let mut file = private(OpenOptions::new().write(true).create(true).truncate(true)).open(&beside)?;
+        let mut file =
+            lock::private(OpenOptions::new().write(true).create(true).truncate(true)).open(&beside)?;
         file.write_all(content)?;
         file.sync_all()?;
         fs::rename(&beside, path)?;
@@ -76,7 +66,7 @@ impl Store for FileStore {
         expect: Option<RecordRevision>,
     ) -> Result<Swap, StoreError> {
         let path = self.path(key);
-        let _lock = self.lock(&path)?;
+        let _lock = lock::exclusive(&path.with_extension("lock"))?;
         let stored = read(&path).map_err(|error| failed("read", &path, &error))?;
         if stored.map(|stored| stored.revision) != expect {
             return Ok(Swap::Conflict);
@@ -88,7 +78,7 @@ impl Store for FileStore {
 
     fn delete(&self, key: &StoreKey, expect: RecordRevision) -> Result<Swap, StoreError> {
         let path = self.path(key);
-        let _lock = self.lock(&path)?;
+        let _lock = lock::exclusive(&path.with_extension("lock"))?;
         match read(&path).map_err(|error| failed("read", &path, &error))? {
             Some(stored) if stored.revision != expect => return Ok(Swap::Conflict),
             Some(_) => {
@@ -112,39 +102,6 @@ fn read(path: &Path) -> io::Result<Option<Record>> {
     file.take(limits::RECORD as u64 + 1).read_to_end(&mut content)?;
     let revision = revision(&content);
     Ok(Some(Record { content, revision }))
-}
-
-fn revision(content: &[u8]) -> RecordRevision {
-    let mut first = [0; 16];
-    first.copy_from_slice(&Sha256::digest(content)[..16]);
-    RecordRevision(first)
-}
-
-fn failed(verb: &str, path: &Path, error: &io::Error) -> StoreError {
-    StoreError::new(format_args!("cannot {verb} {}: {error}", path.display()))
-}
-
-#[cfg(unix)]
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    options.mode(0o600)
-}
-
-/// Elsewhere, files inherit the permissions of the directory, which is the user's own.
-#[cfg(not(unix))]
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
-    options
-}
-
-#[cfg(unix)]
-fn create_private_directory(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
-#[cfg(not(unix))]
-fn create_private_directory(path: &Path) -> io::Result<()> {
-    fs::create_dir_all(path)
 }
 
 /// Makes a rename durable.

@@ -1,14 +1,23 @@
-//! Where records are kept.
+//! Where records are kept: in [memory](MemoryStore), in [files](FileStore), in the operating system's
+//! keyring (`KeyringStore`, with the feature `keyring`), or wherever a [`Store`] of your own puts them.
 
+mod contract;
 mod file;
+#[cfg(feature = "keyring")]
+mod keyring;
+mod lock;
 mod memory;
 
+pub use contract::check_contract;
 pub use file::FileStore;
+#[cfg(feature = "keyring")]
+pub use keyring::KeyringStore;
 pub use memory::MemoryStore;
 
 use std::sync::Arc;
 
 use grantor::{RecordRevision, Secret, StoreKey};
+use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 /// Keeps records by key, with compare-and-swap.
@@ -16,6 +25,73 @@ use zeroize::Zeroizing;
 /// Methods may block; async hosts call them on a thread that may. Two stores on the same place, also in
 /// two processes, must see each other's writes, and only one of two that expect the same revision may
 /// succeed: tokens are lost or revoked otherwise.
+///
+/// A record is UTF-8 text of at most [`limits::RECORD`](grantor::limits::RECORD) bytes, usually two to
+/// four thousand. It holds secrets. What `load` returns is checked by the engine, so a store need not
+/// understand it, and hands out damaged ones as they are.
+///
+/// A store of your own, here on a table such as a database has:
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use std::sync::Mutex;
+///
+/// use grantor_driver::grantor::{RecordRevision, Secret, StoreKey};
+/// use grantor_driver::store::{Record, Store, StoreError, Swap, check_contract};
+///
+/// struct Row {
+///     content: String,
+///     version: u128,
+/// }
+///
+/// /// `CREATE TABLE records (key TEXT PRIMARY KEY, content TEXT, version INTEGER)`; the mutex is the
+/// /// transaction.
+/// #[derive(Default)]
+/// struct Table(Mutex<(BTreeMap<String, Row>, u128)>);
+///
+/// impl Store for Table {
+///     fn load(&self, key: &StoreKey) -> Result<Option<Record>, StoreError> {
+///         let table = self.0.lock().map_err(StoreError::new)?;
+///         Ok(table.0.get(&key.to_string()).map(|row| Record {
+///             content: row.content.clone().into_bytes().into(),
+///             revision: RecordRevision::from_counter(row.version),
+///         }))
+///     }
+///
+///     // UPDATE records SET content = ?, version = ? WHERE key = ? AND version = ?
+///     fn save(
+///         &self,
+///         key: &StoreKey,
+///         record: &Secret,
+///         expect: Option<RecordRevision>,
+///     ) -> Result<Swap, StoreError> {
+///         let mut table = self.0.lock().map_err(StoreError::new)?;
+///         let stored = table.0.get(&key.to_string());
+///         if stored.map(|row| RecordRevision::from_counter(row.version)) != expect {
+///             return Ok(Swap::Conflict);
+///         }
+///         table.1 += 1; // of all rows: a deleted one's number must not come back
+///         let row = Row { content: record.expose().to_owned(), version: table.1 };
+///         let revision = RecordRevision::from_counter(row.version);
+///         table.0.insert(key.to_string(), row);
+///         Ok(Swap::Done(Some(revision)))
+///     }
+///
+///     // DELETE FROM records WHERE key = ? AND version = ?
+///     fn delete(&self, key: &StoreKey, expect: RecordRevision) -> Result<Swap, StoreError> {
+///         let mut table = self.0.lock().map_err(StoreError::new)?;
+///         let stored = table.0.get(&key.to_string());
+///         if stored.is_some_and(|row| RecordRevision::from_counter(row.version) != expect) {
+///             return Ok(Swap::Conflict);
+///         }
+///         table.0.remove(&key.to_string());
+///         Ok(Swap::Done(None))
+///     }
+/// }
+///
+/// let table = Table::default();
+/// check_contract(&table, &table);
+/// ```
 pub trait Store: Send + Sync + 'static {
     /// The record, and its revision.
     ///
@@ -97,50 +173,18 @@ impl<S: Store + ?Sized> Store for Arc<S> {
     }
 }
 
-/// What any store must do, to be called by the tests of each.
-#[cfg(test)]
-pub(crate) fn check_contract(store: &dyn Store, other: &dyn Store) {
-    use grantor::RecordKind;
+/// A name for a record that differs for different keys: its kind, for people, and a hash of the key, which
+/// may hold anything.
+fn name(key: &StoreKey) -> String {
+    let hash = Sha256::digest(key.to_string().as_bytes());
+    let hex: String = hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let unreadable = if key.aside.is_some() { "-unreadable" } else { "" };
+    format!("{}{unreadable}-{hex}", key.kind)
+}
 
-    let key = |account: &str, issuer: Option<&str>| {
-        StoreKey::new(RecordKind::Grant, "https://mcp.example.com/mcp", account, issuer)
-    };
-    let (a, b) = (key("a", Some("https://as")), key("a", None));
-    let content =
-        |store: &dyn Store, key: &StoreKey| store.load(key).unwrap().map(|record| record.content.to_vec());
-
-    assert_eq!(content(store, &a), None);
-    let Swap::Done(Some(first)) = store.save(&a, &Secret::from("one"), None).unwrap() else { panic!() };
-    assert_eq!(content(other, &a).unwrap(), b"one", "the other one sees it");
-    assert_eq!(other.load(&a).unwrap().unwrap().revision, first);
-    assert_eq!(content(store, &b), None, "keys differ by issuer");
-    assert_eq!(content(store, &key("b", Some("https://as"))), None, "keys differ by account");
-
-    assert_eq!(other.save(&a, &Secret::from("two"), None).unwrap(), Swap::Conflict);
-    let Swap::Done(Some(second)) = other.save(&a, &Secret::from("two"), Some(first)).unwrap() else {
-        panic!()
-    };
-    assert_ne!(first, second);
-    assert_eq!(store.save(&a, &Secret::from("three"), Some(first)).unwrap(), Swap::Conflict);
-    assert_eq!(content(store, &a).unwrap(), b"two", "the loser changed nothing");
-
-    assert_eq!(store.delete(&a, first).unwrap(), Swap::Conflict);
-    assert_eq!(store.delete(&a, second).unwrap(), Swap::Done(None));
-    assert_eq!(store.delete(&a, second).unwrap(), Swap::Done(None), "gone is gone");
-    assert_eq!(content(other, &a), None);
-    assert_eq!(store.save(&a, &Secret::from("four"), Some(second)).unwrap(), Swap::Conflict, "it is gone");
-
-    // Of many that expect the same, one wins.
-    let winners: usize = std::thread::scope(|scope| {
-        let tries: Vec<_> = (0..16)
-            .map(|n| {
-                let (store, b) = (if n % 2 == 0 { store } else { other }, &b);
-                scope.spawn(move || {
-                    usize::from(store.save(b, &Secret::from(format!("{n}")), None).unwrap() != Swap::Conflict)
-                })
-            })
-            .collect();
-        tries.into_iter().map(|one| one.join().unwrap()).sum()
-    });
-    assert_eq!(winners, 1);
+/// The first half of a hash: copies and backups keep their revision.
+fn revision(content: &[u8]) -> RecordRevision {
+    let mut first = [0; 16];
+    first.copy_from_slice(&Sha256::digest(content)[..16]);
+    RecordRevision(first)
 }

@@ -27,10 +27,10 @@ pub(super) struct Model {
 
 impl Model {
     pub(super) fn saved(&mut self, key: &StoreKey, record: &Secret) {
-        if key.kind == RecordKind::Grant {
+        if key.kind == RecordKind::Grant && key.aside.is_none() {
             let record: Value = serde_json::from_str(record.expose()).expect("records are JSON");
             assert_eq!(record["v"], 1, "records carry a version");
-            self.stored.extend(record["access_token"].as_str().map(Into::into));
+            self.stored.extend(record["record"]["access_token"].as_str().map(Into::into));
         }
     }
 

@@ -24,6 +24,7 @@ pub(super) struct Process {
 struct Call {
     id: CallId,
     request: Asked,
+    sends: u8,
 }
 
 /// Something that can happen next: an effect, or a call on the wire.
@@ -89,7 +90,7 @@ impl Process {
         let url = sim.world.mcp.resource.clone();
         let head = RequestHead::new("POST", &url).headers(request.headers());
         let id = self.engine.authorize(sim.now, head).expect("a request to the resource");
-        self.calls.push(Call { id, request });
+        self.calls.push(Call { id, request, sends: 0 });
         sim.model.calls += 1;
     }
 
@@ -105,7 +106,7 @@ impl Process {
     /// A callback out of nowhere.
     pub(super) fn forge(&mut self, sim: &mut Sim, url: &str) {
         let call = self.engine.callback(sim.now, url);
-        self.calls.push(Call { id: call, request: Asked::default() });
+        self.calls.push(Call { id: call, request: Asked::default(), sends: 0 });
     }
 
     /// Answers an effect that was answered before.
@@ -273,6 +274,8 @@ impl Process {
         let index = self.calls.iter().position(|call| call.id == id).expect("verdicts are for open calls");
         match verdict {
             Verdict::Send(credentials) => {
+                self.calls[index].sends += 1;
+                assert!(self.calls[index].sends <= grantor::limits::SENDS_PER_CALL, "sent without end");
                 let mut request = self.calls[index].request.clone();
                 credentials.apply(request.headers_mut());
                 sim.model.check_credentials(&request);

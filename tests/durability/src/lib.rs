@@ -1,0 +1,89 @@
+//! Places in a process where it can be made to stop, so that another one can kill it there.
+
+use std::io::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use grantor::{AuthorizationPrompt, RecordRevision, Secret, StoreKey, Summary};
+use grantor_driver::store::{Record, StoreError, Swap};
+use grantor_driver::{Answer, InteractionFailure, Store, UserAgent, Wait};
+
+/// Which side of an effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// It is done, and the engine does not know.
+    After,
+    /// It is not done.
+    Before,
+}
+
+/// Counts the effects of this process, and stops at one of them.
+#[derive(Clone, Debug, Default)]
+pub struct Points {
+    count: Arc<AtomicUsize>,
+    stop: Option<(usize, Side)>,
+}
+
+impl Points {
+    /// Stops at this side of the `n`th effect, from 0.
+    pub fn stopping_at(n: usize, side: Side) -> Self {
+        Self { count: Arc::default(), stop: Some((n, side)) }
+    }
+
+    /// Performs an effect.
+    fn pass<T>(&self, effect: impl FnOnce() -> T) -> T {
+        let n = self.count.fetch_add(1, Ordering::SeqCst);
+        self.stop_at(n, Side::Before);
+        let result = effect();
+        self.stop_at(n, Side::After);
+        result
+    }
+
+    fn stop_at(&self, n: usize, side: Side) {
+        if self.stop == Some((n, side)) {
+            println!("stopped");
+            let _ = std::io::stdout().flush();
+            loop {
+                thread::park();
+            }
+        }
+    }
+}
+
+/// A store or a user agent whose every operation is a point.
+#[derive(Debug)]
+pub struct Stopping<T>(pub T, pub Points);
+
+impl<S: Store> Store for Stopping<S> {
+    fn load(&self, key: &StoreKey) -> Result<Option<Record>, StoreError> {
+        self.1.pass(|| self.0.load(key))
+    }
+
+    fn save(
+        &self,
+        key: &StoreKey,
+        record: &Secret,
+        expect: Option<RecordRevision>,
+    ) -> Result<Swap, StoreError> {
+        self.1.pass(|| self.0.save(key, record, expect))
+    }
+
+    fn delete(&self, key: &StoreKey, expect: RecordRevision) -> Result<Swap, StoreError> {
+        self.1.pass(|| self.0.delete(key, expect))
+    }
+}
+
+impl<U: UserAgent> UserAgent for Stopping<U> {
+    fn listen(&self, preferred: Option<&str>) -> Result<String, InteractionFailure> {
+        self.1.pass(|| self.0.listen(preferred))
+    }
+
+    fn approve(&self, summary: &Summary) -> bool {
+        self.1.pass(|| self.0.approve(summary))
+    }
+
+    fn authorize(&self, prompt: &AuthorizationPrompt, wait: &Wait) -> Result<Answer, InteractionFailure> {
+        self.1.pass(|| self.0.authorize(prompt, wait))
+    }
+}
