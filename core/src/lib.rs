@@ -130,6 +130,7 @@ mod address;
 pub mod client;
 mod effect;
 pub mod error;
+pub mod jose;
 pub mod limits;
 pub mod manual;
 mod policy;

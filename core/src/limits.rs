@@ -35,6 +35,38 @@ pub const CREDENTIAL: usize = 32 * 1024;
 pub const PEER_TEXT_CHARS: usize = 300;
 /// A stored record.
 pub const RECORD: usize = 256 * 1024;
+/// A signed token in compact form; the same as any other [`CREDENTIAL`].
+pub const JWS: usize = CREDENTIAL;
+/// A token's header, before it is decoded.
+pub const JWS_HEADER: usize = 8 * 1024;
+/// A `DPoP` proof.
+pub const DPOP_PROOF: usize = 16 * 1024;
+/// The `jti` of a `DPoP` proof, which a replay cache has to keep.
+pub const DPOP_JTI: usize = 256;
+/// Members of one JSON object in a token: a header, its claims, a key.
+pub const JSON_MEMBERS: usize = 256;
+/// Audiences of one token.
+pub const AUDIENCES: usize = 64;
+/// A set of keys.
+pub const KEY_SET_BODY: usize = 256 * 1024;
+/// Keys in one set.
+pub const KEY_SET_KEYS: usize = 128;
+/// Keys of a set that are tried for a token that names none.
+pub const KEYS_TRIED: usize = 4;
+/// A private key as PEM or JWK.
+pub const PRIVATE_KEY: usize = 32 * 1024;
+/// The smallest RSA modulus, in bits (RFC 7518 3.3).
+pub const RSA_BITS_MIN: usize = 2048;
+/// The largest RSA modulus, in bits.
+pub const RSA_BITS_MAX: usize = 8192;
+/// How far the clocks of issuer and reader may be apart, unless configured otherwise.
+pub const CLOCK_LEEWAY_S: u64 = 60;
+/// The last time that is believed of a token: the end of the year 9999.
+pub const LATEST_TIME_S: u64 = 253_402_300_799;
+/// How long a client assertion is valid.
+pub const CLIENT_ASSERTION_S: u64 = 60;
+/// How old a `DPoP` proof may be, unless configured otherwise.
+pub const DPOP_AGE_S: u64 = 300;
 
 /// Redirects followed for one metadata document, all within its origin.
 pub const REDIRECTS: u8 = 3;

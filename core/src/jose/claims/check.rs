@@ -1,0 +1,66 @@
+//! The checks that all profiles share.
+
+use super::{Claims, ClaimsError, NumericDate};
+
+/// The present, and how far clocks may be apart.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::jose) struct Clock {
+    pub(in crate::jose) unix_s: u64,
+    pub(in crate::jose) leeway_s: u64,
+}
+
+impl Claims<'_> {
+    /// `iss` is exactly this (RFC 7519 4.1.1, RFC 8725 3.8).
+    pub(in crate::jose) fn check_issuer(&self, issuer: &str) -> Result<(), ClaimsError> {
+        if self.required_text("iss")? == issuer { Ok(()) } else { Err(ClaimsError::Issuer) }
+    }
+
+    /// `aud` names one of these exactly (RFC 7519 4.1.3, RFC 8725 3.9).
+    pub(in crate::jose) fn check_audience(&self, accepted: &[&str]) -> Result<(), ClaimsError> {
+        let audiences = self.audiences()?;
+        if audiences.is_empty() {
+            return Err(ClaimsError::Missing { claim: "aud" });
+        }
+        let ours = audiences.iter().any(|audience| accepted.contains(&&**audience));
+        if ours { Ok(()) } else { Err(ClaimsError::Audience) }
+    }
+
+    /// `exp` is there and not over, `nbf` is not still to come, `iat` is not in the future
+    /// (RFC 7519 4.1.4 to 4.1.6). Returns `exp`.
+    pub(in crate::jose) fn check_times(&self, clock: Clock) -> Result<NumericDate, ClaimsError> {
+        let Clock { unix_s, leeway_s } = clock;
+        let expires = self.time("exp")?.ok_or(ClaimsError::Missing { claim: "exp" })?;
+        if expires.floor_s().saturating_add(leeway_s) <= unix_s {
+            return Err(ClaimsError::Expired);
+        }
+        let latest = unix_s.saturating_add(leeway_s);
+        if self.time("nbf")?.is_some_and(|not_before| not_before.ceil_s() > latest) {
+            return Err(ClaimsError::NotYetValid);
+        }
+        if self.time("iat")?.is_some_and(|issued| issued.floor_s() > latest) {
+            return Err(ClaimsError::IssuedInFuture);
+        }
+        Ok(expires)
+    }
+
+    /// `auth_time` is at most `max_age_s` ago (RFC 9470, `OpenID` Connect Core 3.1.3.7, 13).
+    pub(in crate::jose) fn check_freshness(
+        &self,
+        max_age_s: Option<u64>,
+        clock: Clock,
+    ) -> Result<(), ClaimsError> {
+        let Some(max_age_s) = max_age_s else { return Ok(()) };
+        let authenticated = self.time("auth_time")?.ok_or(ClaimsError::Missing { claim: "auth_time" })?;
+        let latest = authenticated.floor_s().saturating_add(max_age_s).saturating_add(clock.leeway_s);
+        if latest < clock.unix_s { Err(ClaimsError::AuthenticationTooOld) } else { Ok(()) }
+    }
+
+    /// `acr` is one of these, if any are asked for.
+    pub(in crate::jose) fn check_acr(&self, wanted: &[&str]) -> Result<(), ClaimsError> {
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let acr = self.text("acr")?.ok_or(ClaimsError::Acr)?;
+        if wanted.contains(&&*acr) { Ok(()) } else { Err(ClaimsError::Acr) }
+    }
+}
