@@ -3,6 +3,8 @@
 //! [`Server`] starts one on free ports and ends it when it is dropped; [`Person`] clicks through its
 //! pages by plain HTTP.
 
+pub mod jose;
+
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
