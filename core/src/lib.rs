@@ -131,6 +131,7 @@ pub mod client;
 mod effect;
 pub mod error;
 pub mod jose;
+mod key;
 pub mod limits;
 pub mod manual;
 mod policy;
@@ -143,11 +144,12 @@ pub mod wire;
 
 pub use address::{UrlPolicy, UrlProblem};
 pub use effect::{
-    AuthorizationPrompt, Completion, Effect, Interaction, OpId, Reason, RecordKind, RecordRevision, StoreKey,
+    AssertionKind, AssertionRequest, AuthorizationPrompt, Completion, DevicePrompt, Effect, Interaction, OpId, Reason, RecordKind, RecordRevision, StoreKey,
     Stored, Summary,
 };
 pub use error::{ApiMisuse, Error};
-pub use policy::{RecordPolicy, TrustPolicy};
+pub use key::Key;
+pub use policy::{AssertionAudience, DpopPolicy, RecordPolicy, StepUpPolicy, TrustPolicy};
 pub use quirks::{Quirks, ResourceParameter};
 pub use revision::Revision;
 pub use scope::{ScopeError, ScopeSet};
