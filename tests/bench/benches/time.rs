@@ -92,7 +92,7 @@ fn exchange(c: &mut Criterion) {
         .set_redirect_uri(RedirectUrl::new(REDIRECT_URI.into()).expect("a URL"));
     let answer = |request: oauth2::HttpRequest| -> Result<oauth2::HttpResponse, oauth2::http::Error> {
         black_box(request);
-        oauth2::http::Response::builder()
+        http::Response::builder()
             .header("content-type", "application/json")
             .body(ANSWER.as_bytes().to_vec())
     };
