@@ -2,7 +2,7 @@
 //!
 //! `cargo +nightly fuzz run NAME` searches; `cargo test -p grantor-fuzz` replays the corpora in
 //! `fuzz/corpus/NAME` on any toolchain. Inputs of all targets but `challenge` begin with bytes that pick
-//! circumstances ([`Input::pick`]); letters do, so that seeds can be written and read by people.
+//! circumstances (`Input::pick`); letters do, so that seeds can be written and read by people.
 
 mod callback;
 mod challenge;

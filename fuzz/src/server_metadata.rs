@@ -23,7 +23,7 @@ pub fn server_metadata(data: &[u8]) {
             check_document(&document, &issuer, rules);
         }
         Ok(Found::Redirected(url)) => {
-            assert_eq!(url.origin(), asked.origin(), "redirects stay in the origin")
+            assert_eq!(url.origin(), asked.origin(), "redirects stay in the origin");
         }
         Ok(_) | Err(_) => {}
     }
