@@ -6,6 +6,7 @@
 //!
 //! - [`client`]: the [`Engine`](client::Engine), which authorizes requests to a protected MCP server.
 //! - [`wire`]: every exchange as a pure pair, build the request and read the answer.
+//! - [`jose`]: keys, signed tokens, client assertions and `DPoP` proofs.
 //! - [`manual`]: how it is built, and what it defends against.
 //!
 //! # The contract of the loop

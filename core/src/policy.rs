@@ -64,7 +64,7 @@ pub enum RecordPolicy {
     /// Fail with [`FailureKind::Unreadable`](crate::error::FailureKind::Unreadable) and leave it there,
     /// until somebody has looked at it.
     Fail,
-    /// Keep it aside, under a [key](crate::StoreKey::aside) of its own, and start anew.
+    /// Keep it aside, under a key of its own, and start anew.
     #[default]
     StartAnew,
 }

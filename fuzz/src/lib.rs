@@ -8,6 +8,7 @@ mod callback;
 mod challenge;
 mod engine;
 mod input;
+mod jose;
 mod registration;
 mod resource_metadata;
 mod server_metadata;
@@ -16,6 +17,7 @@ mod token;
 pub use self::callback::callback;
 pub use self::challenge::challenge;
 pub use self::engine::engine;
+pub use self::jose::jose;
 pub use self::registration::registration;
 pub use self::resource_metadata::resource_metadata;
 pub use self::server_metadata::server_metadata;
@@ -25,10 +27,11 @@ pub use self::token::token;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 8] = [
     ("callback", callback),
     ("challenge", challenge),
     ("engine", engine),
+    ("jose", jose),
     ("registration", registration),
     ("resource_metadata", resource_metadata),
     ("server_metadata", server_metadata),
