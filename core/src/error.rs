@@ -7,6 +7,7 @@
 use std::fmt;
 
 use crate::address::UrlProblem;
+use crate::jose::{Algorithm, ClaimsError, JwsError};
 use crate::limits;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
@@ -42,6 +43,9 @@ pub enum Refused {
         /// The server's own words.
         description: Option<PeerText>,
     },
+    /// The user did not type in the device code in time (RFC 8628 3.5).
+    #[error("the device code has expired")]
+    DeviceCodeExpired,
     /// The user or the host turned the authorization away, or closed it.
     #[error("the authorization was declined")]
     Declined,
@@ -143,6 +147,23 @@ pub enum PeerMisbehaved {
         /// The issuer named by the document.
         got: PeerText,
     },
+    /// The server keeps demanding another nonce in the proof (RFC 9449 8).
+    #[error("the server keeps demanding another DPoP nonce (RFC 9449 section 8)")]
+    DpopNonce,
+    /// The ID-JAG is not for this client, authorization server or resource
+    /// (draft-ietf-oauth-identity-assertion-authz-grant).
+    #[error("the identity provider's grant cannot be used: {0}")]
+    IdJag(ClaimsError),
+    /// The ID-JAG is no signed JWT of an acceptable algorithm.
+    #[error("the identity provider's grant cannot be read: {0}")]
+    IdJagSyntax(JwsError),
+    /// The ID token is not for this client and authorization, or the user did not prove themselves as was
+    /// demanded (`OpenID` Connect Core 3.1.3.7, RFC 9470 5).
+    #[error("the ID token cannot be accepted: {0}")]
+    IdToken(ClaimsError),
+    /// The ID token is no signed JWT of an acceptable algorithm, and something hangs on it.
+    #[error("the ID token cannot be read: {0}")]
+    IdTokenSyntax(JwsError),
     /// A token exchange brought another kind of token than was asked for (RFC 8693 2.2.1).
     #[error("the token exchange brought a {got}")]
     IssuedTokenType {
@@ -167,6 +188,9 @@ pub enum PeerMisbehaved {
         /// The member.
         field: &'static str,
     },
+    /// The server issued a token that is not bound to the key, though the policy demands it (RFC 9449 5).
+    #[error("the token is not bound to the client's key")]
+    NotBound,
     /// The resource metadata names no authorization server (MCP "Authorization Server Location").
     #[error("the resource metadata names no authorization server")]
     NoAuthorizationServers,
@@ -230,9 +254,22 @@ pub enum PeerMisbehaved {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PeerIncompatible {
+    /// The server does not accept signatures of the configured key's algorithm.
+    #[error("the authorization server does not support {algorithm} signatures")]
+    NoAlgorithm {
+        /// The key's algorithm.
+        algorithm: Algorithm,
+    },
     /// No way to authenticate at the token endpoint that both sides know.
     #[error("the authorization server supports none of this client's authentication methods")]
     NoClientAuthentication,
+    /// Tokens have to be bound to a key by policy, and the server supports none of the algorithms of keys
+    /// that can be made (RFC 9449 5.1).
+    #[error("the authorization server {issuer} supports no DPoP algorithm that is known here")]
+    NoDpop {
+        /// The issuer.
+        issuer: PeerText,
+    },
     /// `grant_types_supported` without the grant that this client uses, or `response_types_supported`
     /// without `code`.
     #[error("the authorization server {issuer} does not support the grant {grant}")]
@@ -395,6 +432,8 @@ pub enum Work {
     Exchange(Exchange),
     /// Asking the user or the host.
     Interaction,
+    /// A signature.
+    Signing,
     /// Reading or writing a record.
     Store,
 }
@@ -404,6 +443,7 @@ impl fmt::Display for Work {
         match self {
             Self::Exchange(exchange) => exchange.fmt(f),
             Self::Interaction => f.write_str("interaction"),
+            Self::Signing => f.write_str("signature"),
             Self::Store => f.write_str("credential store"),
         }
     }

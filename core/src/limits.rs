@@ -37,6 +37,8 @@ pub const CREDENTIAL: usize = 32 * 1024;
 pub const AUTHORIZATION_DETAILS: usize = 16 * 1024;
 /// A code that a user reads from one screen and types into another (RFC 8628).
 pub const USER_CODE: usize = 64;
+/// Origins whose `DPoP` nonces are remembered.
+pub const NONCES: usize = 8;
 /// Text of a peer that is quoted in errors and notices, in characters.
 pub const PEER_TEXT_CHARS: usize = 300;
 /// A stored record.
@@ -84,6 +86,10 @@ pub const STEP_UPS_PER_OPERATION: u8 = 3;
 pub const STEP_UP_WINDOW_MS: u64 = 10 * 60 * 1000;
 /// Operations whose step-ups are remembered at once.
 pub const STEP_UP_OPERATIONS: usize = 64;
+/// A signature by a key held elsewhere.
+pub const SIGN_MS: u64 = 5 * 1000;
+/// How much further apart polls have to be after `slow_down` (RFC 8628 3.5).
+pub const SLOW_DOWN_MS: u64 = 5 * 1000;
 /// After a new token was rejected, no browser opens for this long.
 pub const REJECTED_PAUSE_MS: u64 = 30 * 1000;
 /// After a refresh failed for now, a token that is valid still is used this long without another try.

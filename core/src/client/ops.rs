@@ -1,6 +1,7 @@
 //! The effects that are under way.
 
 use super::aside::Aside;
+use super::output::CallId;
 use crate::effect::{Completion, Effect, Interaction, OpId, RecordKind, StoreKey};
 use crate::time::Now;
 
@@ -8,8 +9,13 @@ use crate::time::Now;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Owner {
     Acquisition,
+    /// A call whose proof is signed elsewhere.
+    Call(CallId),
     /// Nobody waits; the record's revision is taken note of.
     Detached(RecordKind),
+    LogOut,
+    /// A device code that is shown while the acquisition polls.
+    Prompt,
     Refresh,
     Startup,
 }
@@ -18,24 +24,30 @@ pub(super) enum Owner {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Approve,
+    Assert,
     Authorize,
     Delete,
+    Device,
     Http,
     Listen,
     Load,
     Save,
+    Sign,
 }
 
 impl Kind {
     fn of(effect: &Effect) -> Self {
         match effect {
+            Effect::Assert(_) => Self::Assert,
             Effect::Delete { .. } => Self::Delete,
             Effect::Http { .. } => Self::Http,
             Effect::Interact(Interaction::Approve(_)) => Self::Approve,
             Effect::Interact(Interaction::Authorize(_)) => Self::Authorize,
+            Effect::Interact(Interaction::Device(_)) => Self::Device,
             Effect::Interact(Interaction::Listen { .. }) => Self::Listen,
             Effect::Load { .. } => Self::Load,
             Effect::Save { .. } => Self::Save,
+            Effect::Sign { .. } => Self::Sign,
         }
     }
 
@@ -44,12 +56,15 @@ impl Kind {
             (self, completion),
             (_, Completion::Failed(_))
                 | (Self::Approve, Completion::Approved | Completion::Declined)
+                | (Self::Assert, Completion::Assertion { .. } | Completion::Declined)
                 | (Self::Authorize, Completion::Callback { .. } | Completion::Declined)
                 | (Self::Delete, Completion::Deleted | Completion::Conflict)
+                | (Self::Device, Completion::Declined)
                 | (Self::Http, Completion::Http(_))
                 | (Self::Listen, Completion::Listening { .. } | Completion::Declined)
                 | (Self::Load, Completion::Loaded(_))
                 | (Self::Save, Completion::Saved(_) | Completion::Conflict)
+                | (Self::Sign, Completion::Signed { .. })
         )
     }
 }

@@ -165,6 +165,8 @@ impl ClientRecord {
 pub(crate) struct GrantRecord {
     issuer: Box<str>,
     token_endpoint: Url,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    revocation_endpoint: Option<Url>,
     client: ClientRecord,
     #[serde(skip_serializing_if = "Option::is_none")]
     resource: Option<Box<str>>,
@@ -180,6 +182,13 @@ pub(crate) struct GrantRecord {
     #[serde(skip_serializing_if = "Option::is_none")]
     granted: Option<ScopeSet>,
     requested: ScopeSet,
+    /// The key that the tokens are bound to.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    dpop: Option<KeyRecord>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    user: Option<Box<User>>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    authorization_details: Option<Box<str>>,
     /// Until when one process may use the refresh token, in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     claimed_until: Option<u64>,
@@ -198,6 +207,10 @@ impl GrantRecord {
             refresh_token: grant.tokens.refresh.clone(),
             granted: grant.granted.clone(),
             requested: grant.requested.clone(),
+            revocation_endpoint: grant.revocation_endpoint.clone(),
+            dpop: grant.dpop.as_deref().map(|dpop| KeyRecord::of(&dpop.key, config)),
+            user: grant.user.clone(),
+            authorization_details: grant.authorization_details.clone(),
             claimed_until,
         }
     }
@@ -223,6 +236,10 @@ impl GrantRecord {
             client: self.client.into_client(config).ok_or(RecordProblem::UnknownClient)?,
             resource: self.resource,
             tokens,
+            dpop,
+            user: self.user,
+            authorization_details: self.authorization_details,
+            revocation_endpoint: self.revocation_endpoint,
             granted: self.granted,
             requested: self.requested,
         };
@@ -254,6 +271,15 @@ pub(crate) struct PendingAuthorization {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) resource: Option<Box<str>>,
     pub(crate) scopes: ScopeSet,
+    /// The key that the token is to be bound to.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) dpop: Option<KeyRecord>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) nonce: Option<Box<str>>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) acr_values: Option<Box<str>>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) max_age_s: Option<u64>,
     /// When it is worthless, in seconds since 1970.
     pub(crate) expires_at: u64,
 }
@@ -262,6 +288,39 @@ impl PendingAuthorization {
     /// The page, if what was recorded is one.
     pub(crate) fn url(&self) -> Option<AuthorizationUrl> {
         AuthorizationUrl::read(self.url.expose())
+    }
+}
+
+/// A key that tokens are bound to: made for them and stored with them, or the configured one, which is not
+/// stored.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct KeyRecord {
+    thumbprint: Box<str>,
+    #[serde(with = "optional_secret", skip_serializing_if = "Option::is_none", default)]
+    jwk: Option<Secret>,
+}
+
+impl KeyRecord {
+    pub(crate) fn of(key: &Key, config: &Config) -> Self {
+        let configured = config.dpop_key.as_ref() == Some(key);
+        #[cfg(feature = "crypto")]
+        let jwk = key.here().filter(|_| !configured).and_then(|key| key.to_jwk().ok());
+        #[cfg(not(feature = "crypto"))]
+        let jwk = { let _ = configured; None };
+        Self { thumbprint: key.public().thumbprint().into(), jwk }
+    }
+
+    /// `None` when the key is lost: not stored, and not the configured one.
+    pub(crate) fn key(&self, configured: Option<&Key>) -> Option<Key> {
+        #[cfg(feature = "crypto")]
+        if let Some(jwk) = &self.jwk {
+            let algorithm = crate::jose::PublicKey::from_jwk(jwk.expose()).ok().map(|key| match key.kind() {
+                KeyKind::Ed25519 => Algorithm::EdDsa,
+                _ => Algorithm::Es256,
+            })?;
+            return crate::jose::SigningKey::from_jwk(jwk.expose(), algorithm).ok().map(Key::local);
+        }
+        configured.filter(|key| *key.public().thumbprint() == *self.thumbprint).cloned()
     }
 }
 
