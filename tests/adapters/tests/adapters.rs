@@ -194,10 +194,10 @@ fn refused_connections() {
     }
 }
 
-/// RFC 9110 8.4: none of Grantor's own requests asks for an encoding.
+/// RFC 9110 8.4. These decode nothing; the others do with features of theirs (see the faults).
 #[test]
 fn encoded_answers_are_refused_in_clear_words() {
-    for name in ADAPTERS {
+    for name in ["hyper", "smol"] {
         for exchange in EXCHANGES {
             let (error, raw) = with_fault(name, exchange, |_, stream| {
                 let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\n";
