@@ -112,7 +112,7 @@ def run(node, client, adapter, scenario, version):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("adapters", nargs="*", default=["reqwest", "ureq"])
+    parser.add_argument("adapters", nargs="*", default=["reqwest", "hyper", "smol", "ureq"])
     parser.add_argument("--client", default=ROOT / "target" / "debug" / "grantor-conformance")
     parser.add_argument("--scenario", help="only scenarios whose names contain this")
     arguments = parser.parse_args()

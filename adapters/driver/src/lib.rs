@@ -23,7 +23,7 @@ pub mod store;
 pub use crate::browser::{Answer, Browser, InteractionFailure, UserAgent, Wait};
 pub use crate::error::CallError;
 pub use crate::event::{Event, Observer};
-pub use crate::http::{HttpAnswer, HttpFailure};
+pub use crate::http::{Arriving, HttpAnswer, HttpFailure};
 pub use crate::setup::Setup;
 #[cfg(feature = "keyring")]
 pub use crate::store::KeyringStore;

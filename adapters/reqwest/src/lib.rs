@@ -18,8 +18,6 @@
 
 #![deny(missing_docs)]
 
-use std::error::Error as _;
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,7 +28,6 @@ use grantor_driver::nonblocking::{Host, Session};
 use grantor_driver::{CallError, HttpAnswer, HttpFailure};
 use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, Request, RequestBuilder, Response};
-use zeroize::Zeroizing;
 
 pub use grantor_driver::grantor::client::Config;
 pub use grantor_driver::grantor::wire::client_metadata::ClientMetadata;
@@ -162,14 +159,11 @@ impl Host for Reqwest {
             return Err(HttpFailure::new(FailureKind::Other, "the client followed a redirect"));
         }
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let mut body = Zeroizing::new(Vec::new());
-        while let Some(chunk) = response.chunk().await.map_err(failure)? {
-            if body.len() + chunk.len() > max_body {
-                return Err(HttpFailure::too_large());
-            }
-            body.extend_from_slice(&chunk);
+        let mut answer = HttpAnswer::arriving(status, headers, max_body)?;
+        while let Some(part) = response.chunk().await.map_err(failure)? {
+            answer.push(&part)?;
         }
-        Ok(HttpAnswer { status, headers, body })
+        Ok(answer.whole())
     }
 
     async fn sleep(&self, duration: Duration) {
@@ -196,12 +190,5 @@ fn failure(error: reqwest::Error) -> HttpFailure {
     } else {
         FailureKind::Other
     };
-    let error = error.without_url();
-    let mut detail = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        let _ = write!(detail, ": {next}");
-        cause = next.source();
-    }
-    HttpFailure::new(kind, detail)
+    HttpFailure::because(kind, &error.without_url())
 }

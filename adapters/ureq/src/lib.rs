@@ -160,13 +160,17 @@ impl Host for Ureq {
             _ => self.0.run(plain(&self.0, sent, Some(timeout))),
         };
         let (head, body) = response.map_err(|error| failure(&error))?.into_parts();
-        let mut read = Zeroizing::new(Vec::new());
-        let mut reader = body.into_with_config().limit(u64::MAX).reader().take(max_body as u64 + 1);
-        reader.read_to_end(&mut read).map_err(|error| failure(&ureq::Error::from(error)))?;
-        if read.len() > max_body {
-            return Err(HttpFailure::too_large());
+        let mut answer = HttpAnswer::arriving(head.status.as_u16(), head.headers, max_body)?;
+        let mut reader = body.into_with_config().limit(u64::MAX).reader();
+        let mut part = Zeroizing::new([0; 8 * 1024]);
+        loop {
+            match reader.read(&mut *part) {
+                Ok(0) => return Ok(answer.whole()),
+                Ok(len) => answer.push(&part[..len])?,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(failure(&error.into())),
+            }
         }
-        Ok(HttpAnswer { status: head.status.as_u16(), headers: head.headers, body: read })
     }
 }
 

@@ -30,7 +30,7 @@ const USAGE: &str = "\
 usage: cargo demo [-- OPTIONS]
 
   --browser        opens the real browser instead of approving by itself
-  --adapter NAME   the HTTP stack of the client: reqwest (default) or ureq
+  --adapter NAME   the HTTP stack of the client: reqwest (default), hyper, smol or ureq
   --help           prints this";
 
 struct Options {
@@ -70,7 +70,7 @@ fn options(mut args: impl Iterator<Item = String>) -> Result<Option<Options>, St
         }
     }
     if !ADAPTERS.contains(&options.adapter.as_str()) {
-        return Err(format!("no adapter {}; there are {}", options.adapter, ADAPTERS.join(" and ")));
+        return Err(format!("no adapter {}; there are {}", options.adapter, ADAPTERS.join(", ")));
     }
     Ok(Some(options))
 }

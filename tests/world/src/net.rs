@@ -10,6 +10,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use socket2::{Domain, Socket, Type};
 use tokio::sync::oneshot;
 
 use crate::{Answered, Asked, AuthorizationServer, McpServer, World};
@@ -20,6 +21,7 @@ pub type Watch = Arc<dyn Fn(&Asked, &Answered) + Send + Sync>;
 /// Servers on free ports of 127.0.0.1, gone when this is dropped.
 pub struct Served {
     world: Arc<Mutex<World>>,
+    connections: Arc<()>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
     /// The URL of the MCP endpoint.
@@ -42,18 +44,32 @@ impl Served {
         world.mcp.authorization_servers = vec![issuer.clone()];
         let world = Arc::new(Mutex::new(world));
         let (stop, stopped) = oneshot::channel::<()>();
-        let serving = Arc::clone(&world);
+        let connections = Arc::new(());
+        let (serving, connected) = (Arc::clone(&world), Arc::clone(&connections));
         let thread = std::thread::spawn(move || {
             let runtime =
                 tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(async move {
                 for (listener, address) in [mcp, authorization] {
-                    tokio::spawn(accept(listener, address, Arc::clone(&serving), Arc::clone(&watch)));
+                    let connected = Arc::clone(&connected);
+                    tokio::spawn(accept(
+                        listener,
+                        address,
+                        Arc::clone(&serving),
+                        Arc::clone(&watch),
+                        connected,
+                    ));
                 }
                 let _ = stopped.await;
             });
         });
-        Self { world, stop: Some(stop), thread: Some(thread), resource, issuer }
+        Self { world, connections, stop: Some(stop), thread: Some(thread), resource, issuer }
+    }
+
+    /// How many connections are open.
+    pub fn connections(&self) -> usize {
+        // This one, the thread's and one for each listener.
+        Arc::strong_count(&self.connections).saturating_sub(4)
     }
 
     /// The world, to look at or to change. Requests wait meanwhile.
@@ -78,19 +94,33 @@ impl Drop for Served {
 }
 
 fn listen() -> (TcpListener, SocketAddr) {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).expect("a free port");
+    // A thousand may knock at once; what does not fit here is a connection for the client alone.
+    socket.listen(4096).expect("a listener");
+    let listener = TcpListener::from(socket);
     listener.set_nonblocking(true).expect("a nonblocking listener");
     let address = listener.local_addr().expect("an address");
     (listener, address)
 }
 
-async fn accept(listener: TcpListener, address: SocketAddr, world: Arc<Mutex<World>>, watch: Watch) {
+async fn accept(
+    listener: TcpListener,
+    address: SocketAddr,
+    world: Arc<Mutex<World>>,
+    watch: Watch,
+    connections: Arc<()>,
+) {
     let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
     while let Ok((stream, _)) = listener.accept().await {
         let (world, watch) = (Arc::clone(&world), Arc::clone(&watch));
         let service =
             service_fn(move |request| answer(request, address, Arc::clone(&world), Arc::clone(&watch)));
-        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+        let connected = Arc::clone(&connections);
+        tokio::spawn(async move {
+            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            drop(connected);
+        });
     }
 }
 
