@@ -533,6 +533,9 @@ impl fmt::Display for RedirectProblem {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ApiMisuse {
+    /// The request's method is none of HTTP.
+    #[error("the method is none of HTTP")]
+    Method,
     /// The request is not for the engine's resource; its token must not be sent there
     /// (MCP "Access Token Privilege Restriction").
     #[error("the request's URL is not at or under the resource of this engine")]

@@ -9,6 +9,7 @@ use crate::client::output::{CallId, RequestHead};
 use crate::jose::Unsigned;
 use crate::scope::ScopeSet;
 use crate::wire::callback::Callback;
+use crate::wire::challenge::Challenges;
 
 /// A call of the host.
 #[derive(Debug)]
@@ -71,6 +72,8 @@ pub(super) enum Stage {
     WaitingForRefresh { challenged: bool },
     /// Waits for the records to be loaded.
     WaitingForStartup,
+    /// Challenges that came without a response; they wait for the records.
+    WaitingToStepUp(Box<Challenges>),
 }
 
 impl Stage {

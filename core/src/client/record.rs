@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
@@ -12,14 +13,21 @@ use url::Url;
 
 use crate::client::config::Config;
 use crate::client::grant::{AccessToken, Grant, Tokens};
+use crate::client::identity::User;
+use crate::client::seal::Dpop;
 use crate::effect::RecordKind;
 use crate::error::RecordProblem;
+#[cfg(feature = "crypto")]
+use crate::jose::Algorithm;
 use crate::limits;
+use crate::key::Key;
+use crate::policy::DpopPolicy;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::wire::authorization::AuthorizationUrl;
 use crate::wire::client_auth::{Client, ClientAuthMethod};
 use crate::wire::server_metadata::Issuer;
+use crate::wire::token::TokenType;
 
 const VERSION: u32 = 1;
 
@@ -152,7 +160,11 @@ impl ClientRecord {
     /// `None` for a pre-registered client that is not configured any more.
     pub(crate) fn into_client(self, config: &Config) -> Option<Client> {
         let secret = if self.preregistered {
-            config.preregistered.iter().find(|own| own.id == self.id)?.secret.clone()
+            let own = config.preregistered.iter().find(|own| own.id == self.id)?;
+            if self.method == ClientAuthMethod::PrivateKeyJwt && own.key.is_none() {
+                return None;
+            }
+            own.secret.clone()
         } else {
             self.secret
         };
@@ -216,19 +228,31 @@ impl GrantRecord {
     }
 
     fn access(&self) -> Result<Option<AccessToken>, RecordProblem> {
-        let token = self.access_token.as_ref();
-        token.map(|token| AccessToken::new(token.expose()).ok_or(RecordProblem::Damaged)).transpose()
+        let Some(token) = &self.access_token else { return Ok(None) };
+        let token_type = if self.dpop.is_some() { TokenType::Dpop } else { TokenType::Bearer };
+        AccessToken::new(token.expose(), token_type).map(Some).ok_or(RecordProblem::Damaged)
     }
 
     /// The grant, and until when a process claims its refresh token.
+    ///
+    /// Tokens that are bound to a key are worthless without it, or when no proofs are to be made: what they
+    /// were asked for stays.
     pub(crate) fn into_grant(self, config: &Config) -> Result<(Grant, Option<u64>), RecordProblem> {
-        let access = self.access()?;
-        let tokens = Tokens {
-            access,
-            expires_at: self.expires_at,
-            expires_mono_ms: None,
-            lifetime_s: self.lifetime_s,
-            refresh: self.refresh_token,
+        let usable = |record: &KeyRecord| {
+            let wanted = config.dpop != DpopPolicy::Off;
+            record.key(config.dpop_key.as_ref()).filter(|_| wanted).and_then(Dpop::new).map(Arc::new)
+        };
+        let dpop = self.dpop.as_ref().and_then(usable);
+        let tokens = if self.dpop.is_some() && dpop.is_none() {
+            Tokens::default()
+        } else {
+            Tokens {
+                access: self.access()?,
+                expires_at: self.expires_at,
+                expires_mono_ms: None,
+                lifetime_s: self.lifetime_s,
+                refresh: self.refresh_token,
+            }
         };
         let grant = Grant {
             issuer: Issuer::trusted(&self.issuer),
@@ -306,7 +330,10 @@ impl KeyRecord {
         #[cfg(feature = "crypto")]
         let jwk = key.here().filter(|_| !configured).and_then(|key| key.to_jwk().ok());
         #[cfg(not(feature = "crypto"))]
-        let jwk = { let _ = configured; None };
+        let jwk = {
+            let _ = configured;
+            None
+        };
         Self { thumbprint: key.public().thumbprint().into(), jwk }
     }
 
@@ -314,11 +341,9 @@ impl KeyRecord {
     pub(crate) fn key(&self, configured: Option<&Key>) -> Option<Key> {
         #[cfg(feature = "crypto")]
         if let Some(jwk) = &self.jwk {
-            let algorithm = crate::jose::PublicKey::from_jwk(jwk.expose()).ok().map(|key| match key.kind() {
-                KeyKind::Ed25519 => Algorithm::EdDsa,
-                _ => Algorithm::Es256,
-            })?;
-            return crate::jose::SigningKey::from_jwk(jwk.expose(), algorithm).ok().map(Key::local);
+            // Only keys of these two kinds are ever made.
+            let read = |algorithm| crate::jose::SigningKey::from_jwk(jwk.expose(), algorithm);
+            return read(Algorithm::Es256).or_else(|_| read(Algorithm::EdDsa)).ok().map(Key::local);
         }
         configured.filter(|key| *key.public().thumbprint() == *self.thumbprint).cloned()
     }
