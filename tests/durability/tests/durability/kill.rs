@@ -89,7 +89,8 @@ impl Trial {
             Some(Point::Local(n, Side::After)) => vec!["after".to_owned(), n.to_string()],
             _ => Vec::new(),
         };
-        let mut client = Client::start(self.adapter, &self.served.resource, &self.directory.0, &arguments);
+        let mut client =
+            Client::start(self.adapter, &self.served.resource, &self.directory.place(), &arguments);
         let at = match point {
             Some(Point::Http(n, side)) => Some((n, side)),
             _ => None,
