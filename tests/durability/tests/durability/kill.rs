@@ -197,7 +197,7 @@ fn everywhere(name: &str, most: usize, play: fn(&Trial, Point) -> Option<usize>)
     let mut kills = 0;
     for run in outcomes.chunks(MOST) {
         let killed = run.iter().filter(|(_, asked)| asked.is_some()).count();
-        assert!(killed >= 3 && killed < MOST, "{killed} of {MOST}");
+        assert!((3..MOST).contains(&killed), "{killed} of {MOST}");
         assert!(run[killed..].iter().all(|(_, asked)| asked.is_none()), "the points are in order");
         kills += killed;
         again.extend(run.iter().filter(|(_, asked)| *asked == Some(1)).map(|(index, _)| points[*index]));
