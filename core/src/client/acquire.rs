@@ -78,6 +78,7 @@ pub(super) enum Step {
     Exchanging,
     FetchingResourceMetadata,
     FetchingServerMetadata,
+    ForgettingPending,
     Listening,
     LoadingBinding,
     LoadingGrant,
@@ -106,6 +107,7 @@ impl Step {
             Self::Registering => Work::Exchange(Exchange::Registration),
             Self::CheckingBinding
             | Self::CheckingGrant
+            | Self::ForgettingPending
             | Self::LoadingBinding
             | Self::LoadingGrant
             | Self::LoadingPending
