@@ -92,6 +92,7 @@ pub(super) enum Step {
     FetchingProviderMetadata,
     FetchingResourceMetadata,
     FetchingServerMetadata,
+    ForgettingPending,
     Listening,
     LoadingBinding,
     LoadingGrant,
@@ -131,6 +132,7 @@ impl Step {
             Self::Registering => Work::Exchange(Exchange::Registration),
             Self::CheckingBinding
             | Self::CheckingGrant
+            | Self::ForgettingPending
             | Self::LoadingBinding
             | Self::LoadingGrant
             | Self::LoadingPending

@@ -182,17 +182,18 @@ impl Engine {
         }
     }
 
-    /// Removes an authorization that is over from the store. Nobody waits for that.
-    pub(super) fn forget_pending(&mut self, now: Now, state: &Secret) {
+    /// Removes an authorization that is over from the store; whether there was anything to remove.
+    pub(super) fn forget_pending(&mut self, now: Now, owner: Owner, state: &Secret) -> bool {
         if !self.pending.authorizations.iter().any(|pending| pending.state == *state) {
-            return;
+            return false;
         }
         self.pending.remove(state);
         let effect = self.pending_effect();
         // Until the store has answered, what it holds is not known.
         self.pending.loaded = false;
         let why = "the authorization is over; its verifier is of no more use";
-        self.perform(now, Owner::Detached(RecordKind::Pending), effect, limits::STORE_MS, why);
+        self.perform(now, owner, effect, limits::STORE_MS, why);
+        true
     }
 
     pub(super) fn open_browser(&mut self, now: Now, acquisition: &Acquisition) -> Result<Step, End> {

@@ -17,8 +17,9 @@
 //! | acquisition | a record, a document, an answer of the host | as asked for | plan the next step |
 //! | | a document | not there | plan the next step |
 //! | | the browser | callback | the token request |
-//! | | token answer | issued | save it, then waiting calls are sent |
+//! | | token answer | issued | save it, then remove what was pending |
 //! | | save | conflict | load the record, then plan again |
+//! | | what was pending | gone, or not | waiting calls are sent |
 //! | any | a record | unreadable | keep it aside first, or fail, by policy |
 //! | | anything | failed | calls that wait for the machine fail |
 
@@ -305,7 +306,14 @@ impl Engine {
                 return self.on_code_answer(now, acquisition, &response);
             }
             (Step::SavingGrant, Completion::Saved(revision)) => {
-                self.install(now, acquisition, revision);
+                return if self.install(now, acquisition, revision) {
+                    Ok(Step::ForgettingPending)
+                } else {
+                    Err(End::Done)
+                };
+            }
+            (Step::ForgettingPending, completion) => {
+                self.on_detached(RecordKind::Pending, completion);
                 return Err(End::Done);
             }
             (Step::SavingGrant, Completion::Conflict) => {
@@ -476,7 +484,7 @@ impl Engine {
 
     fn register_again(&mut self, now: Now, acquisition: &mut Acquisition) {
         if let Some(asked) = acquisition.asked.take() {
-            self.forget_pending(now, &asked.state);
+            self.forget_pending(now, Owner::Detached(RecordKind::Pending), &asked.state);
         }
         self.registration_failed = true;
         acquisition.registered_again = true;
@@ -487,9 +495,10 @@ impl Engine {
         acquisition.registration = RegistrationState::default();
     }
 
-    /// A new grant is stored: everybody who waited for it is served.
-    fn install(&mut self, now: Now, acquisition: &mut Acquisition, revision: RecordRevision) {
-        let Some(grant) = acquisition.obtained.take() else { return };
+    /// A new grant is stored. Whether its authorization is to be removed first: everybody who waited is
+    /// served after that, since the process may end with the call, and another one would wait for the page.
+    fn install(&mut self, now: Now, acquisition: &mut Acquisition, revision: RecordRevision) -> bool {
+        let Some(grant) = acquisition.obtained.take() else { return false };
         // A refresh of the old grant has nothing to add.
         self.refresh = None;
         self.abandon_ops(Owner::Refresh);
@@ -497,9 +506,8 @@ impl Engine {
         if let (Some(resource), Some(server)) = (acquisition.resource.take(), acquisition.server.take()) {
             self.known = Some(Box::new(Known { resource, server: *server }));
         }
-        if let Some(asked) = &acquisition.asked {
-            self.forget_pending(now, &asked.state);
-        }
+        let asked = acquisition.asked.as_ref();
+        asked.is_some_and(|asked| self.forget_pending(now, Owner::Acquisition, &asked.state))
     }
 
     /// Another process wrote the record first; that happens, but not forever.
@@ -545,7 +553,7 @@ impl Engine {
     fn abandon(&mut self, now: Now, acquisition: &Acquisition) {
         // What another process may be waiting for stays.
         if let Some(asked) = acquisition.asked.as_deref().filter(|_| acquisition.asked_saved) {
-            self.forget_pending(now, &asked.state);
+            self.forget_pending(now, Owner::Detached(RecordKind::Pending), &asked.state);
         }
     }
 
