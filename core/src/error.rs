@@ -49,6 +49,10 @@ pub enum Refused {
     /// The user or the host turned the authorization away, or closed it.
     #[error("the authorization was declined")]
     Declined,
+    /// The server demands that the user proves themselves again or better, and did so before for the same
+    /// operation, or the policy is not to ask (RFC 9470).
+    #[error("the server demands another user authentication (RFC 9470)")]
+    InsufficientAuthentication,
     /// The server still demands scopes after as many step-ups as are allowed, or demands what the
     /// token already carries (RFC 6750 3.1, MCP "Step-Up Authorization Flow").
     #[error("the token's scope does not suffice; the server asks for: {demanded}")]

@@ -145,8 +145,8 @@ pub mod wire;
 
 pub use address::{UrlPolicy, UrlProblem};
 pub use effect::{
-    AssertionKind, AssertionRequest, AuthorizationPrompt, Completion, DevicePrompt, Effect, Interaction, OpId, Reason, RecordKind, RecordRevision, StoreKey,
-    Stored, Summary,
+    AssertionKind, AssertionRequest, AuthorizationPrompt, Completion, DevicePrompt, Effect, Interaction,
+    OpId, Reason, RecordKind, RecordRevision, StoreKey, Stored, Summary,
 };
 pub use error::{ApiMisuse, Error};
 pub use key::Key;

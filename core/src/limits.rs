@@ -9,6 +9,8 @@ pub const DOCUMENT_BODY: usize = 256 * 1024;
 pub const TOKEN_BODY: usize = 128 * 1024;
 /// All `WWW-Authenticate` lines of one response together.
 pub const CHALLENGE_HEADER: usize = 64 * 1024;
+/// A JSON-RPC result that is searched for challenges.
+pub const RESULT_BODY: usize = 4 * 1024 * 1024;
 /// Challenges in one response.
 pub const CHALLENGES: usize = 32;
 /// Parameters in one challenge.

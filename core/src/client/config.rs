@@ -4,8 +4,8 @@ use url::Url;
 
 use crate::address::{self, UrlPolicy, UrlProblem};
 use crate::client::flow::Flow;
-use crate::limits;
 use crate::key::Key;
+use crate::limits;
 use crate::policy::{AssertionAudience, DpopPolicy, RecordPolicy, StepUpPolicy, TrustPolicy};
 use crate::quirks::Quirks;
 use crate::revision::Revision;
@@ -412,7 +412,8 @@ impl Config {
     /// [`ConfigError::AuthorizationDetails`].
     pub fn authorization_details(mut self, json: &str) -> Result<Self, ConfigError> {
         let read: Result<Vec<serde_json::Map<String, serde_json::Value>>, _> = serde_json::from_str(json);
-        let typed = read.is_ok_and(|all| all.iter().all(|one| one.get("type").is_some_and(|t| t.is_string())));
+        let typed =
+            read.is_ok_and(|all| all.iter().all(|one| one.get("type").is_some_and(|t| t.is_string())));
         if !typed || json.len() > limits::AUTHORIZATION_DETAILS {
             return Err(ConfigError::AuthorizationDetails);
         }
@@ -437,6 +438,19 @@ impl Config {
             Some(bare) if self.resource.path() == "/" && self.resource.query().is_none() => bare.into(),
             _ => text.into(),
         }
+    }
+
+    /// Whether keys are made for tokens to be bound to.
+    pub(crate) fn makes_keys(&self) -> bool {
+        self.dpop != DpopPolicy::Off && self.dpop_key.is_none()
+    }
+
+    /// Whether anything may have to be signed.
+    pub(crate) fn signs(&self) -> bool {
+        let with_key =
+            |own: &Preregistered| own.key.is_some() || own.method == Some(ClientAuthMethod::SecretJwt);
+        let at_provider = matches!(&self.flow, Flow::Enterprise(enterprise) if with_key(&enterprise.client));
+        self.dpop != DpopPolicy::Off || at_provider || self.preregistered.iter().any(with_key)
     }
 
     /// Whether endpoints are guessed when there is no metadata.

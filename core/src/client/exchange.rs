@@ -90,7 +90,9 @@ impl TokenExchange {
             Ask::ClientCredentials => "the client asks for a token of its own",
             Ask::Code { .. } => "the code is exchanged for a token",
             Ask::DeviceCode(_) => "the user may have agreed on the other device",
-            Ask::Subject { .. } => "the identity provider is to vouch for the user at the authorization server",
+            Ask::Subject { .. } => {
+                "the identity provider is to vouch for the user at the authorization server"
+            }
         }
     }
 }

@@ -103,7 +103,16 @@ impl Grant {
     pub(crate) fn renewed(&self, issued: &Issued, now: Now) -> Self {
         let mut tokens = Tokens::issued(issued, now);
         tokens.refresh = tokens.refresh.or_else(|| self.tokens.refresh.clone());
-        Self { tokens, granted: issued.scope.clone().or_else(|| self.granted.clone()), ..self.clone() }
+        Self {
+            tokens,
+            granted: issued.scope.clone().or_else(|| self.granted.clone()),
+            dpop: self.dpop.clone().filter(|_| issued.token_type == TokenType::Dpop),
+            authorization_details: issued
+                .authorization_details
+                .clone()
+                .or_else(|| self.authorization_details.clone()),
+            ..self.clone()
+        }
     }
 
     /// What stays when the server took the grant back: what to ask for next time.
@@ -149,8 +158,7 @@ mod tests {
     use super::*;
 
     fn tokens(expires_in_s: Option<u64>, now: Now) -> Tokens {
-        let issued =
-            Issued {
+        let issued = Issued {
             access_token: Secret::from("t"),
             token_type: TokenType::Bearer,
             id_token: None,

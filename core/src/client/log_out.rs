@@ -64,7 +64,11 @@ impl Engine {
             return;
         }
         if let Some(acquisition) = self.acquisition.take() {
-            self.end_acquisition(now, &acquisition, super::acquire::End::Error(crate::error::Refused::Declined.into()));
+            self.end_acquisition(
+                now,
+                &acquisition,
+                super::acquire::End::Error(crate::error::Refused::Declined.into()),
+            );
         }
         let tokens = self.grant.grant.as_deref().map(|grant| {
             let refresh = grant.tokens.refresh.clone().map(|token| (token, TokenHint::RefreshToken));
@@ -167,7 +171,13 @@ impl Engine {
 
     fn delete_grant(&mut self, now: Now, issuer: &server_metadata::Issuer, expect: RecordRevision) {
         let key = self.key(RecordKind::Grant, Some(issuer));
-        self.perform(now, Owner::LogOut, Effect::Delete { key, expect }, limits::STORE_MS, "the tokens are forgotten");
+        self.perform(
+            now,
+            Owner::LogOut,
+            Effect::Delete { key, expect },
+            limits::STORE_MS,
+            "the tokens are forgotten",
+        );
     }
 
     pub(super) fn on_log_out(&mut self, now: Now, completion: Completion<'_>) {
@@ -175,7 +185,9 @@ impl Engine {
         let step = std::mem::replace(&mut log_out.step, Step::Planning);
         match (step, completion) {
             (Step::Discovering, Completion::Http(response)) => {
-                let Some(issuer) = self.grant.grant.as_ref().map(|grant| grant.issuer.clone()) else { return };
+                let Some(issuer) = self.grant.grant.as_ref().map(|grant| grant.issuer.clone()) else {
+                    return;
+                };
                 if let Some(probe) = &mut log_out.probe
                     && let Some(asked) = probe.asked.clone()
                 {
@@ -199,8 +211,13 @@ impl Engine {
                     && let Some(grant) = self.grant.grant.as_deref()
                     && let Some(endpoint) = &log_out.endpoint
                 {
-                    let request =
-                        RevocationRequest { endpoint, client: &grant.client, token: &token, hint, assertion: None };
+                    let request = RevocationRequest {
+                        endpoint,
+                        client: &grant.client,
+                        token: &token,
+                        hint,
+                        assertion: None,
+                    };
                     if let Err(error) = revocation::read(&request, &response, &self.config.quirks) {
                         log_out.failure.get_or_insert(error);
                     }
@@ -244,7 +261,9 @@ impl Engine {
                 let work = match step {
                     Step::Deleting | Step::Reloading => Work::Store,
                     Step::Sealing => Work::Signing,
-                    Step::Discovering | Step::Planning | Step::Revoking => Work::Exchange(Exchange::Revocation),
+                    Step::Discovering | Step::Planning | Step::Revoking => {
+                        Work::Exchange(Exchange::Revocation)
+                    }
                 };
                 let error = match completion {
                     Completion::Failed(failure) => effect_error(work, failure),

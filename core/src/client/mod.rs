@@ -49,8 +49,8 @@ use crate::wire::challenge::Challenges;
 use crate::wire::server_metadata::Issuer;
 
 use self::acquire::Acquisition;
-use self::browser::Pending;
 use self::acquire::Cause;
+use self::browser::Pending;
 use self::calls::{Calls, Purpose, Stage, Target};
 use self::claim::Claim;
 use self::discover::Known;
@@ -99,7 +99,7 @@ pub struct Engine {
     /// Whether authorizations from before a restart were looked for.
     looked_for_resumable: bool,
     /// The challenge of a call that waits for a refresh, for the case that it leads nowhere.
-    last_challenge: Option<Box<respond::Challenged>>,
+    last_challenge: Option<Box<Challenged>>,
     /// The URL that was found to be within the resource last.
     url_within: Box<str>,
     /// What is needed where tokens are bound to a key, or the client signs.
@@ -481,7 +481,7 @@ impl Engine {
         if generation != self.grant.generation {
             return self.dispatch(now, call); // for another token than the one in use now
         }
-        let credentials = self.grant.access().map(grant::AccessToken::credentials).unwrap_or_default();
+        let credentials = self.grant.access().map(AccessToken::credentials).unwrap_or_default();
         match completion {
             Completion::Signed { signature } => match unsigned.assemble(signature) {
                 Ok(proof) => self.send_proven(call, credentials, &proof),

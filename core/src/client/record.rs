@@ -19,8 +19,8 @@ use crate::effect::RecordKind;
 use crate::error::RecordProblem;
 #[cfg(feature = "crypto")]
 use crate::jose::Algorithm;
-use crate::limits;
 use crate::key::Key;
+use crate::limits;
 use crate::policy::DpopPolicy;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;

@@ -107,12 +107,7 @@ impl Jtis {
 impl Engine {
     /// Makes what a request has to carry; `None` when a signature is awaited from the host. Asked again
     /// when that has come, the rest is made.
-    pub(super) fn seal(
-        &mut self,
-        now: Now,
-        owner: Owner,
-        to: Addressee<'_>,
-    ) -> Result<Option<Seals>, Error> {
+    pub(super) fn seal(&mut self, now: Now, owner: Owner, to: Addressee<'_>) -> Result<Option<Seals>, Error> {
         let index = self.sealing.iter().position(|sealing| sealing.owner == owner);
         let begun = index.map(|index| self.sealing.swap_remove(index));
         let mut seals = begun.map(|sealing| sealing.seals).unwrap_or_default();
@@ -224,7 +219,7 @@ impl Engine {
 
     fn next_jti(&mut self) -> [u8; 16] {
         // Startup does not end before there is a seed, where anything has to be signed.
-        self.jtis.as_mut().map(Jtis::next).unwrap_or_default()
+        self.jtis.as_mut().map(|jtis| jtis.next()).unwrap_or_default()
     }
 
     /// The key by which a configured client authenticates.
@@ -259,7 +254,8 @@ impl Engine {
         server: &ServerMetadata,
     ) -> Result<Option<Arc<Dpop>>, Option<Error>> {
         let policy = self.config.dpop;
-        let supported = |algorithm: Algorithm| server.dpop_algorithms.iter().any(|name| **name == *algorithm.name());
+        let supported =
+            |algorithm: Algorithm| server.dpop_algorithms.iter().any(|name| **name == *algorithm.name());
         let issuer = || (&server.issuer).into();
         match (policy, &self.config.dpop_key) {
             (DpopPolicy::Off, _) => Ok(None),
@@ -325,12 +321,7 @@ fn secret_assertion(
 }
 
 #[cfg(not(feature = "crypto"))]
-fn secret_assertion(
-    _: &ClientAssertion<'_>,
-    _: &Client,
-    _: Now,
-    _: &[u8; 16],
-) -> Result<Made, Error> {
+fn secret_assertion(_: &ClientAssertion<'_>, _: &Client, _: Now, _: &[u8; 16]) -> Result<Made, Error> {
     Err(signing_failed("client_secret_jwt needs the feature `crypto`"))
 }
 

@@ -24,28 +24,28 @@
 //! | | anything | failed | calls that wait for the machine fail |
 
 use super::acquire::{Acquisition, Cause, End, Step};
-use super::browser;
 use super::calls::Stage;
 use super::claim::Claim;
 use super::discover::{Known, Resource};
-use super::grant::{Freshness, Grant, Tokens};
+use super::grant::Freshness;
 use super::ops::Owner;
 use super::output::{Notice, Verdict};
 use super::record::{self, GrantRecord, PendingRecord, RegistrationRecord};
 use super::refresh::{self, NewTokens, Reload, Replaces};
 use super::register::RegistrationState;
 use super::respond::Challenged;
+use super::seal::Jtis;
 use super::{Engine, Startup, effect_error, unexpected};
 use crate::effect::{Completion, RecordKind, RecordRevision, Stored};
 use crate::error::{Error, Failure, FailureKind, PeerIncompatible, PeerText, Refused, Work};
 use crate::limits;
+use crate::secret::Secret;
 use crate::time::Now;
 use crate::wire::HttpResponse;
 use crate::wire::callback::Callback;
 use crate::wire::registration;
 use crate::wire::resource_metadata;
-use crate::wire::server_metadata::{self, Issuer, Rules};
-use crate::wire::token;
+use crate::wire::server_metadata::{self, Issuer};
 use crate::wire::well_known::Found;
 
 impl Engine {
@@ -53,7 +53,10 @@ impl Engine {
     pub(super) fn on_completion(&mut self, now: Now, owner: Owner, completion: Completion<'_>) {
         match owner {
             Owner::Acquisition => self.on_acquisition(now, completion),
+            Owner::Call(call) => self.on_call_signed(now, call, completion),
             Owner::Detached(kind) => self.on_detached(kind, completion),
+            Owner::LogOut => self.on_log_out(now, completion),
+            Owner::Prompt => self.on_prompt(now, completion),
             Owner::Refresh => self.on_refresh(now, completion),
             Owner::Startup => self.on_startup(now, completion),
         }
@@ -73,6 +76,14 @@ impl Engine {
     /// Loads the records, if nobody did.
     pub(super) fn start(&mut self, now: Now) {
         if self.startup == Startup::NotStarted {
+            if self.config.signs() && self.jtis.is_none() {
+                let Some(seed) = self.entropy.take::<32>() else {
+                    self.await_entropy(32);
+                    self.startup = Startup::AwaitingEntropy;
+                    return;
+                };
+                self.jtis = Some(Box::new(Jtis::new(seed)));
+            }
             self.startup = Startup::LoadingBinding;
             let key = self.key(RecordKind::Binding, None);
             self.load(now, Owner::Startup, key, "tokens from an earlier run may be stored");
@@ -113,7 +124,14 @@ impl Engine {
                 self.startup = Startup::NotStarted;
                 let error = failed(Work::Store, completion);
                 self.fail_calls(
-                    |stage| matches!(stage, Stage::WaitingForStartup | Stage::WaitingForCallback(_)),
+                    |stage| {
+                        matches!(
+                            stage,
+                            Stage::WaitingForStartup
+                                | Stage::WaitingForCallback(_)
+                                | Stage::WaitingToStepUp(_)
+                        )
+                    },
                     &error,
                 );
             }
@@ -125,6 +143,9 @@ impl Engine {
         self.loaded_ms = now.mono_ms;
         for call in self.calls.at(|stage| matches!(stage, Stage::WaitingForStartup)) {
             self.dispatch(now, call);
+        }
+        for call in self.calls.at(|stage| matches!(stage, Stage::WaitingToStepUp(_))) {
+            self.begin_step_up(now, call);
         }
         self.look_up_callbacks(now);
     }
@@ -144,6 +165,19 @@ impl Engine {
                 self.grant.claim = Claim::None;
                 under_way.step = self.reload(now, Reload::Conflict);
                 self.refresh = Some(under_way);
+            }
+            (refresh::Step::Sealing, Completion::Signed { signature }) => {
+                match self.on_signed(Owner::Refresh, signature) {
+                    Ok(()) => {
+                        under_way.step = self.request_refresh(now, &mut under_way);
+                        self.refresh = Some(under_way);
+                    }
+                    Err(error) => self.fail_refresh(now, &error),
+                }
+            }
+            (refresh::Step::Sealing, other) => {
+                self.forget_sealing(Owner::Refresh);
+                self.fail_refresh(now, &failed(Work::Signing, other));
             }
             (refresh::Step::Requesting, Completion::Http(response)) => {
                 self.on_refresh_answer(now, under_way, &response);
@@ -245,8 +279,21 @@ impl Engine {
             (Step::FetchingResourceMetadata, Completion::Http(response)) => {
                 self.on_resource_metadata(acquisition, &response)?;
             }
+            (Step::FetchingProviderMetadata, Completion::Http(response)) => {
+                self.on_provider_metadata(acquisition, &response)?;
+            }
             (Step::FetchingServerMetadata, Completion::Http(response)) => {
                 self.on_server_metadata(acquisition, &response)?;
+            }
+            (Step::AwaitingAssertion, Completion::Assertion { token, kind }) => {
+                acquisition.assertion = Some((Secret::from(token), kind));
+            }
+            (Step::Pushing, Completion::Http(response)) => self.on_pushed(acquisition, &response)?,
+            (Step::RequestingCodes, Completion::Http(response)) => {
+                self.on_codes(now, acquisition, &response)?;
+            }
+            (Step::Sealing, Completion::Signed { signature }) => {
+                self.on_signed(Owner::Acquisition, signature)?;
             }
             (Step::Approving, Completion::Approved) => acquisition.approved = true,
             (Step::Listening, Completion::Listening { redirect_uri }) => {
@@ -303,7 +350,7 @@ impl Engine {
                 acquisition.redirect_uri = None;
             }
             (Step::Exchanging, Completion::Http(response)) => {
-                return self.on_code_answer(now, acquisition, &response);
+                return self.on_token_answer(now, acquisition, &response);
             }
             (Step::SavingGrant, Completion::Saved(revision)) => {
                 return if self.install(now, acquisition, revision) {
@@ -375,8 +422,7 @@ impl Engine {
             return Ok(());
         };
         let Some(asked) = &probe.asked else { return Ok(()) };
-        let config = &self.config;
-        let rules = Rules { urls: &config.urls, resource: &config.resource, quirks: &config.quirks };
+        let rules = self.rules(self.config.flow.grant_type());
         match server_metadata::read(issuer, asked, probe.redirects, response, rules) {
             Ok(Found::Document(document)) => {
                 acquisition.issuer = Some(document.issuer.clone());
@@ -427,53 +473,8 @@ impl Engine {
         Ok(())
     }
 
-    fn on_code_answer(
-        &mut self,
-        now: Now,
-        acquisition: &mut Acquisition,
-        response: &HttpResponse<'_>,
-    ) -> Result<Step, End> {
-        let (Some(asked), Some(client), Some(code)) =
-            (acquisition.asked.as_deref(), &acquisition.client, acquisition.code.take())
-        else {
-            return Err(unexpected(Step::Exchanging.work()).into());
-        };
-        acquisition.overdue_ms = None;
-        let quirks = &self.config.quirks;
-        let issued =
-            match browser::with_code(asked, client, &code, |request| token::read(&request, response, quirks))
-            {
-                Ok(issued) => issued,
-                Err(Error::Refused(Refused::Token { code, .. }))
-                    if code == "invalid_client"
-                        && !acquisition.registered_again
-                        && self.is_registered_dynamically(acquisition) =>
-                {
-                    self.register_again(now, acquisition);
-                    return Ok(Step::Planning);
-                }
-                Err(error) => return Err(error.into()),
-            };
-        self.notice(Notice::TokenIssued {
-            scope: issued.scope.clone().unwrap_or_else(|| asked.scopes.clone()),
-            expires_in_s: issued.expires_in_s,
-            refreshable: issued.refresh_token.is_some(),
-            refreshed: false,
-        });
-        acquisition.obtained = Some(Box::new(Grant {
-            issuer: Issuer::trusted(&asked.issuer),
-            token_endpoint: asked.token_endpoint.clone(),
-            client: client.clone(),
-            resource: asked.resource.clone(),
-            tokens: Tokens::issued(&issued, now),
-            granted: issued.scope,
-            requested: asked.scopes.clone(),
-        }));
-        Ok(Step::Planning)
-    }
-
     /// Whether the client registered itself, so that the server may have forgotten it.
-    fn is_registered_dynamically(&self, acquisition: &Acquisition) -> bool {
+    pub(super) fn is_registered_dynamically(&self, acquisition: &Acquisition) -> bool {
         let configured = |id: &str| {
             self.config.preregistered.iter().any(|own| *own.id == *id)
                 || self.config.client_id_document.as_deref() == Some(id)
@@ -482,7 +483,7 @@ impl Engine {
         acquisition.client.as_ref().map(|client| &*client.id).or(asked).is_some_and(|id| !configured(id))
     }
 
-    fn register_again(&mut self, now: Now, acquisition: &mut Acquisition) {
+    pub(super) fn register_again(&mut self, now: Now, acquisition: &mut Acquisition) {
         if let Some(asked) = acquisition.asked.take() {
             self.forget_pending(now, Owner::Detached(RecordKind::Pending), &asked.state);
         }
@@ -522,6 +523,8 @@ impl Engine {
 
     pub(super) fn end_acquisition(&mut self, now: Now, acquisition: &Acquisition, end: End) {
         self.abandon_ops(Owner::Acquisition);
+        self.abandon_ops(Owner::Prompt);
+        self.forget_sealing(Owner::Acquisition);
         match end {
             End::Adopted => {
                 for call in self.calls.at(|stage| matches!(stage, Stage::WaitingForAcquisition { .. })) {
@@ -569,7 +572,7 @@ impl Engine {
             let needs = match self.calls.get_mut(call).map(|open| &open.stage) {
                 Some(Stage::WaitingForAcquisition { needs }) if !requested.covers(needs) => needs.clone(),
                 _ => {
-                    self.send(call);
+                    self.send(now, call);
                     continue;
                 }
             };
@@ -580,7 +583,11 @@ impl Engine {
     }
 
     pub(super) fn acquisition_timeout(&mut self, now: Now) {
-        let overdue = self.acquisition.as_ref().and_then(|acquisition| acquisition.next_timeout());
+        if self.acquisition.as_ref().is_some_and(|acquisition| acquisition.step == Step::Polling) {
+            self.proceed(now);
+        }
+        let exchanging = self.acquisition.as_ref().filter(|under_way| under_way.step == Step::Exchanging);
+        let overdue = exchanging.and_then(|acquisition| acquisition.next_timeout());
         if overdue.is_some_and(|at| at <= now.mono_ms) {
             // The request goes on: its answer may hold the only refresh token.
             let failure = Failure::new(FailureKind::TimedOut, "");
@@ -593,6 +600,18 @@ impl Engine {
                 acquisition.told_overdue = true;
             }
         }
+    }
+
+    /// The device code could not be shown, the user gave up, or time is up.
+    fn on_prompt(&mut self, now: Now, completion: Completion<'_>) {
+        let Some(acquisition) = self.acquisition.take() else { return };
+        let error = match completion {
+            Completion::Failed(failure) if failure.kind == FailureKind::TimedOut => {
+                Refused::DeviceCodeExpired.into()
+            }
+            other => failed(Work::Interaction, other),
+        };
+        self.end_acquisition(now, &acquisition, End::Error(error));
     }
 
     // Detached effects, and records.

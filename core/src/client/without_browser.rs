@@ -78,7 +78,7 @@ impl Engine {
                 if let Ask::Assertion(assertion) = ask {
                     acquisition.assertion = Some((assertion, TokenTypeUri::IdJag));
                 }
-                return Ok(self.await_entropy());
+                return Ok(self.await_entropy(32));
             }
         };
         acquisition.exchange = Some(Box::new(TokenExchange {
@@ -103,8 +103,12 @@ impl Engine {
         resource: &Resource,
         scopes: ScopeSet,
     ) -> Step {
-        let request =
-            AssertionRequest { kind, audience: audience.into(), resource: resource.identifier.clone(), scopes };
+        let request = AssertionRequest {
+            kind,
+            audience: audience.into(),
+            resource: resource.identifier.clone(),
+            scopes,
+        };
         let why = match kind {
             AssertionKind::User => "the enterprise's sign-on says who the user is",
             AssertionKind::Workload => "the platform says who this workload is",
@@ -143,9 +147,8 @@ impl Engine {
             return Ok(Err(self.ask_for_assertion(now, user, &id, resource, scopes.clone())));
         };
         let provider = acquisition.sign_on.provider.as_deref();
-        let methods = provider.map_or(&ClientAuthMethod::WITHOUT_KEY[..], |provider| {
-            &provider.token_endpoint_auth_methods
-        });
+        let methods = provider
+            .map_or(&ClientAuthMethod::WITHOUT_KEY[..], |provider| &provider.token_endpoint_auth_methods);
         let client = enterprise.client.client(methods).ok_or(PeerIncompatible::NoClientAuthentication)?;
         let endpoint = provider.map(|provider| provider.token_endpoint.clone());
         let token_endpoint = endpoint.or_else(|| enterprise.token_endpoint.clone());
@@ -211,7 +214,8 @@ impl Engine {
     ) -> Result<Step, End> {
         let quirks = &self.config.quirks;
         let requested = TokenTypeUri::IdJag;
-        let exchanged = exchange.with(|request| token::read_exchange(request, requested, response, quirks))?;
+        let exchanged =
+            exchange.with(|request| token::read_exchange(request, requested, response, quirks))?;
         let (Some(client), Ask::Subject { audience, .. }) = (&acquisition.client, &exchange.ask) else {
             return Err(unexpected(Step::Exchanging.work()).into());
         };

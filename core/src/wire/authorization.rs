@@ -100,10 +100,7 @@ pub struct AuthorizationUrl(Url);
 
 impl AuthorizationUrl {
     /// An endpoint with these parameters. RFC 6749 3.1: a query that it has is retained.
-    pub(crate) fn with<'a>(
-        endpoint: &Url,
-        parameters: impl IntoIterator<Item = (&'a str, &'a str)>,
-    ) -> Self {
+    pub(crate) fn with<'a>(endpoint: &Url, parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let mut url = endpoint.clone();
         url.query_pairs_mut().extend_pairs(parameters);
         Self(url)

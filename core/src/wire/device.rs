@@ -88,7 +88,9 @@ impl Poll {
     /// Whether this error of the token endpoint means to go on polling.
     pub fn of(error: &Error) -> Option<Self> {
         match error {
-            Error::Refused(Refused::Token { code, .. }) if *code == "authorization_pending" => Some(Self::Pending),
+            Error::Refused(Refused::Token { code, .. }) if *code == "authorization_pending" => {
+                Some(Self::Pending)
+            }
             Error::Refused(Refused::Token { code, .. }) if *code == "slow_down" => Some(Self::SlowDown),
             _ => None,
         }
@@ -166,8 +168,13 @@ mod tests {
     fn read_answer(body: &serde_json::Value) -> Result<DeviceCodes, Error> {
         let (endpoint, client) = (url("https://as/device"), Client::public("id"));
         let scope = ScopeSet::new();
-        let request =
-            DeviceRequest { endpoint: &endpoint, client: &client, scope: &scope, resource: None, assertion: None };
+        let request = DeviceRequest {
+            endpoint: &endpoint,
+            client: &client,
+            scope: &scope,
+            resource: None,
+            assertion: None,
+        };
         assert_eq!(request.request(&Quirks::none()).body.expose(), "client_id=id");
         read(&request, &Answered::json(&body.to_string()).response(), &Quirks::none())
     }

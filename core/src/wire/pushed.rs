@@ -101,7 +101,10 @@ impl PushedRequest<'_> {
 impl Pushed {
     /// The URL for the browser (RFC 9126 4).
     pub fn url(&self, authorization_endpoint: &Url, client_id: &str) -> AuthorizationUrl {
-        AuthorizationUrl::with(authorization_endpoint, [("client_id", client_id), ("request_uri", &self.request_uri)])
+        AuthorizationUrl::with(
+            authorization_endpoint,
+            [("client_id", client_id), ("request_uri", &self.request_uri)],
+        )
     }
 }
 
@@ -203,8 +206,14 @@ mod tests {
 
     #[test]
     fn rfc9126_2_3_errors() {
-        let answer = Answered::new(400, "application/json", r#"{"error":"invalid_request","error_description":"planted"}"#);
-        let Err(Error::Refused(Refused::Token { code, description })) = read_answer(&answer) else { panic!() };
+        let answer = Answered::new(
+            400,
+            "application/json",
+            r#"{"error":"invalid_request","error_description":"planted"}"#,
+        );
+        let Err(Error::Refused(Refused::Token { code, description })) = read_answer(&answer) else {
+            panic!()
+        };
         assert_eq!(code, "invalid_request");
         assert!(!description.unwrap().to_string().contains("planted"));
         let long = format!(r#"{{"request_uri":"{}","expires_in":1}}"#, "x".repeat(limits::URL + 1));

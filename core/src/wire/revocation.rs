@@ -92,7 +92,8 @@ mod tests {
     use crate::wire::testing::{Answer, url};
 
     fn read_answer(answer: &Answer) -> Result<(), Error> {
-        let (endpoint, client, token) = (url("https://as/revoke"), Client::public("id"), Secret::from("planted"));
+        let (endpoint, client, token) =
+            (url("https://as/revoke"), Client::public("id"), Secret::from("planted"));
         let request = RevocationRequest {
             endpoint: &endpoint,
             client: &client,
@@ -117,7 +118,9 @@ mod tests {
             "application/json",
             r#"{"error":"unsupported_token_type","error_description":"planted"}"#,
         );
-        let Err(Error::Refused(Refused::Token { code, description })) = read_answer(&answer) else { panic!() };
+        let Err(Error::Refused(Refused::Token { code, description })) = read_answer(&answer) else {
+            panic!()
+        };
         assert_eq!(code, "unsupported_token_type");
         assert!(!description.unwrap().to_string().contains("planted"));
         let unavailable = read_answer(&Answer::new(503, "text/html", ""));

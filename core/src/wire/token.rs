@@ -47,8 +47,8 @@ use crate::wire::form::Form;
 use crate::wire::http::HttpRequest;
 use crate::wire::pkce::Verifier;
 
-pub use self::answer::{read, read_exchange};
 pub(crate) use self::answer::refused;
+pub use self::answer::{read, read_exchange};
 
 /// What is exchanged for a token.
 #[derive(Clone, Copy, Debug)]
@@ -314,7 +314,9 @@ mod tests {
 
     fn body(grant: Grant<'_>, client: &Client, resource: Option<&str>) -> String {
         let endpoint = url("https://as/token?x=y");
-        let request = TokenRequest { endpoint: &endpoint, client, grant, resource, assertion: None, proof: None }.request(&Quirks::none());
+        let request =
+            TokenRequest { endpoint: &endpoint, client, grant, resource, assertion: None, proof: None }
+                .request(&Quirks::none());
         assert_eq!(request.url, endpoint);
         assert_eq!(request.headers["content-type"], "application/x-www-form-urlencoded");
         assert_eq!(request.headers["accept"], "application/json");
@@ -352,8 +354,15 @@ mod tests {
         let client = Client::confidential("id", Secret::from("s"), ClientAuthMethod::SecretBasic);
         let endpoint = url("https://as/token");
         let grant = Grant::RefreshToken { refresh_token: &Secret::from("r") };
-        let request = TokenRequest { endpoint: &endpoint, client: &client, grant, resource: None, assertion: None, proof: None }
-            .request(&Quirks::none());
+        let request = TokenRequest {
+            endpoint: &endpoint,
+            client: &client,
+            grant,
+            resource: None,
+            assertion: None,
+            proof: None,
+        }
+        .request(&Quirks::none());
         assert_eq!(request.headers["authorization"], "Basic aWQ6cw==");
         assert!(!request.body.expose().contains("client"));
         let shown = format!("{request:?}");

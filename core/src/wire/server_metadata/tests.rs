@@ -1,11 +1,17 @@
 use super::*;
+use crate::error::PeerIncompatible;
 use crate::wire::testing::{Answer, url};
 
 const ISSUER: &str = "https://as.example.com/tenant1";
 
 fn read_as(issuer: &str, json: &str, quirks: &Quirks) -> Result<Found<ServerMetadata>, Error> {
     let (resource, issuer) = (url("https://mcp.example.com/mcp"), Issuer::trusted(issuer));
-    let rules = Rules { urls: &UrlPolicy::default(), resource: &resource, quirks, grant: GrantType::AuthorizationCode };
+    let rules = Rules {
+        urls: &UrlPolicy::default(),
+        resource: &resource,
+        quirks,
+        grant: GrantType::AuthorizationCode,
+    };
     let asked = candidates(&issuer).unwrap().remove(0);
     read(&issuer, &asked, 0, &Answer::json(json).response(), rules)
 }
@@ -119,9 +125,7 @@ fn python_sdk_1919_quirk_issuer_trailing_slash() {
 #[test]
 fn rust_sdk_1047_quirk_issuer_absent() {
     let quirks = Quirks { issuer_absent: true, ..Quirks::none() };
-    let Ok(Found::Document(found)) = read_as(ISSUER, &with(r#"{"issuer":null}"#), &quirks) else {
-        panic!()
-    };
+    let Ok(Found::Document(found)) = read_as(ISSUER, &with(r#"{"issuer":null}"#), &quirks) else { panic!() };
     assert_eq!(found.issuer.as_str(), ISSUER);
     assert!(read_as(ISSUER, &with(r#"{"issuer":"https://evil"}"#), &quirks).is_err());
 }
@@ -142,7 +146,9 @@ fn mcp_authorization_code_protection_s256() {
 
 #[test]
 fn rfc8414_2_code_grant() {
-    let refused = Err(PeerIncompatible::NoGrant { issuer: PeerText::new(ISSUER), grant: GrantType::AuthorizationCode }.into());
+    let refused =
+        Err(PeerIncompatible::NoGrant { issuer: PeerText::new(ISSUER), grant: GrantType::AuthorizationCode }
+            .into());
     assert_eq!(read_document(&with(r#"{"response_types_supported":["token"]}"#)), refused);
     assert_eq!(read_document(&with(r#"{"grant_types_supported":["client_credentials"]}"#)), refused);
     assert!(read_document(&with(r#"{"response_types_supported":null}"#)).is_ok());
@@ -200,8 +206,7 @@ fn hostile_documents() {
         Err(Error::PeerMisbehaved(PeerMisbehaved::Json { exchange: EXCHANGE, line: 1, column }))
             if column < 1000
     ));
-    let skipped =
-        format!(r#"{{"x":{}1{},{}"#, "[".repeat(100_000), "]".repeat(100_000), &with("{}")[1..]);
+    let skipped = format!(r#"{{"x":{}1{},{}"#, "[".repeat(100_000), "]".repeat(100_000), &with("{}")[1..]);
     assert!(read_document(&skipped).is_ok(), "what is not read is skipped without recursion");
     assert!(matches!(
         read_document(&with("{}")[..40]),
