@@ -19,6 +19,7 @@ pub mod nonblocking;
 mod pump;
 mod setup;
 pub mod store;
+mod vouch;
 
 pub use crate::browser::{Answer, Browser, InteractionFailure, UserAgent, Wait};
 pub use crate::error::CallError;
@@ -28,4 +29,5 @@ pub use crate::setup::Setup;
 #[cfg(feature = "keyring")]
 pub use crate::store::KeyringStore;
 pub use crate::store::{FileStore, MemoryStore, Store};
+pub use crate::vouch::{Assertion, AssertionSource, Signer};
 pub use grantor;

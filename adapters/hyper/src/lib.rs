@@ -51,8 +51,8 @@ pub use crate::body::Body;
 pub use grantor_driver::grantor::client::Config;
 pub use grantor_driver::grantor::wire::client_metadata::ClientMetadata;
 pub use grantor_driver::{
-    Answer, Browser, CallError, Event, FileStore, InteractionFailure, MemoryStore, Observer, Setup, Store,
-    UserAgent, Wait, grantor,
+    Answer, Assertion, AssertionSource, Browser, CallError, Event, FileStore, InteractionFailure,
+    MemoryStore, Observer, Setup, Signer, Store, UserAgent, Wait, grantor,
 };
 
 /// Why a call has no response.
@@ -167,6 +167,41 @@ impl<C: Connect + Clone + Send + Sync + 'static> AuthorizedClient<C> {
     /// When the callback answers nothing, or the authorization failed.
     pub async fn callback(&self, url: &str) -> Result<(), CallError<std::convert::Infallible>> {
         self.session.callback(url).await
+    }
+
+    /// Gets a token if there is none, without a request to send.
+    ///
+    /// # Errors
+    /// When the authorization failed.
+    pub async fn log_in(&self) -> Result<(), CallError<std::convert::Infallible>> {
+        self.session.log_in().await
+    }
+
+    /// Gives the account's tokens back (RFC 7009) and forgets them.
+    ///
+    /// # Errors
+    /// When the authorization server could not be told, or the store failed; the tokens are not used any
+    /// more in any case.
+    pub async fn log_out(&self) -> Result<(), CallError<std::convert::Infallible>> {
+        self.session.log_out().await
+    }
+
+    /// Asks for what challenges demand that came by another way than a response's headers, such as in the
+    /// `_meta` of a tool's result. Returns when there is a token to try the request again with.
+    ///
+    /// # Errors
+    /// When the authorization failed.
+    pub async fn step_up(
+        &self,
+        request: RequestHead<'_>,
+        challenges: &grantor::wire::challenge::Challenges,
+    ) -> Result<(), CallError<std::convert::Infallible>> {
+        self.session.step_up(request, challenges).await
+    }
+
+    /// What to show for the account, when its token says who the user is.
+    pub fn account_label(&self) -> Option<String> {
+        self.session.account_label()
     }
 }
 

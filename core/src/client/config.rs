@@ -166,6 +166,9 @@ pub enum ConfigError {
     /// The URL of the Client ID Metadata Document cannot be a `client_id`.
     #[error("a client_id URL is https, with a path, without dot segments, fragment and user info")]
     ClientIdDocument,
+    /// Tokens are to be bound to a key, there is none, and none can be made without the feature `crypto`.
+    #[error("there is no key to bind tokens to")]
+    NoKey,
     /// The redirect URI is neither https, nor loopback, nor of an application's own scheme.
     #[error("not a redirect URI: it must be https, loopback http, or of the application's own scheme")]
     RedirectUri,
@@ -173,6 +176,9 @@ pub enum ConfigError {
     /// fragment (RFC 8707 2).
     #[error("the resource's URL is not acceptable: {0}")]
     Resource(UrlProblem),
+    /// A client secret for `client_secret_jwt` has fewer than 32 bytes (RFC 7518 3.2).
+    #[error("a client secret for client_secret_jwt has at least 32 bytes")]
+    ShortSecret,
 }
 
 impl Config {
@@ -426,6 +432,20 @@ impl Config {
         let account = &*self.account;
         if account.is_empty() || account.len() > 128 || account.chars().any(char::is_control) {
             return Err(ConfigError::Account);
+        }
+        let enterprise = match &self.flow {
+            Flow::Enterprise(enterprise) => Some(&enterprise.client),
+            _ => None,
+        };
+        let too_short = |own: &Preregistered| {
+            own.method == Some(ClientAuthMethod::SecretJwt)
+                && own.secret.as_ref().is_none_or(|secret| secret.expose().len() < 32)
+        };
+        if self.preregistered.iter().chain(enterprise).any(too_short) {
+            return Err(ConfigError::ShortSecret);
+        }
+        if cfg!(not(feature = "crypto")) && self.makes_keys() {
+            return Err(ConfigError::NoKey);
         }
         Ok(())
     }

@@ -454,9 +454,10 @@ impl Engine {
         acquisition: &mut Acquisition,
         response: &HttpResponse<'_>,
     ) -> Result<(), End> {
-        let (Some(server), Some(redirect_uri)) = (&acquisition.server, &acquisition.redirect_uri) else {
+        let Some(server) = &acquisition.server else {
             return Err(unexpected(Step::Registering.work()).into());
         };
+        let redirect_uri = acquisition.redirect_uri.as_deref().unwrap_or_default();
         let endpoint =
             server.registration_endpoint.as_ref().ok_or(PeerIncompatible::NoClientAuthentication)?;
         let method = registration::choose_method(&server.token_endpoint_auth_methods)?;
@@ -464,7 +465,7 @@ impl Engine {
         let registered = registration::read(&request, response, &self.config.quirks)?;
         let state = &mut acquisition.registration;
         let client_id = PeerText::new(&registered.client.id);
-        state.found = Some((registered.client, redirect_uri.clone()));
+        state.found = Some((registered.client, redirect_uri.into()));
         state.secret_expires_at = registered.secret_expires_at;
         state.unsaved = true;
         acquisition.registered = true;

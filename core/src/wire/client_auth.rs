@@ -125,6 +125,11 @@ impl Client {
         Some(header)
     }
 
+    /// Whether the client proves who it is.
+    pub fn is_confidential(&self) -> bool {
+        self.secret.is_some() || self.needs_assertion()
+    }
+
     /// Whether a signed assertion has to come with each request.
     pub fn needs_assertion(&self) -> bool {
         matches!(self.method, ClientAuthMethod::PrivateKeyJwt | ClientAuthMethod::SecretJwt)

@@ -148,6 +148,8 @@ pub enum TokenTypeUri {
     IdJag,
     /// An ID token of `OpenID` Connect.
     IdToken,
+    /// A JWT of another kind, such as a workload's.
+    Jwt,
     /// A refresh token of the server that is asked.
     RefreshToken,
     /// A SAML 2.0 assertion, base64url-encoded.
@@ -160,6 +162,7 @@ impl TokenTypeUri {
         match self {
             Self::IdJag => "urn:ietf:params:oauth:token-type:id-jag",
             Self::IdToken => "urn:ietf:params:oauth:token-type:id_token",
+            Self::Jwt => "urn:ietf:params:oauth:token-type:jwt",
             Self::RefreshToken => "urn:ietf:params:oauth:token-type:refresh_token",
             Self::Saml2 => "urn:ietf:params:oauth:token-type:saml2",
         }

@@ -82,7 +82,14 @@ fn exchange(c: &mut Criterion) {
     let quirks = Quirks::none();
     group.bench_function("grantor", |b| {
         b.iter(|| {
-            let request = TokenRequest { endpoint: &endpoint, client: &client, grant, resource: None };
+            let request = TokenRequest {
+                endpoint: &endpoint,
+                client: &client,
+                grant,
+                resource: None,
+                assertion: None,
+                proof: None,
+            };
             black_box(request.request(&quirks));
             let response = HttpResponse { status: 200, headers: &headers, body: ANSWER.as_bytes() };
             token::read(&request, &response, &quirks).expect("a token")
