@@ -166,11 +166,12 @@ impl Engine {
         let field = "authorization_endpoint";
         let missing = PeerMisbehaved::MissingField { exchange: Exchange::ServerMetadata, field };
         let challenge = Verifier::from_record(asked.verifier.clone()).challenge();
-        let mut extras = Extras::default();
-        extras.nonce = asked.nonce.as_deref();
-        extras.acr_values = asked.acr_values.as_deref();
-        extras.max_age_s = asked.max_age_s;
-        extras.authorization_details = self.config.authorization_details.as_deref();
+        let extras = Extras {
+            nonce: asked.nonce.as_deref(),
+            acr_values: asked.acr_values.as_deref(),
+            max_age_s: asked.max_age_s,
+            authorization_details: self.config.authorization_details.as_deref(),
+        };
         Ok(then(AuthorizationRequest {
             endpoint: server.authorization_endpoint.as_ref().ok_or(missing)?,
             client_id: &client.id,

@@ -444,10 +444,11 @@ impl Config {
         if self.preregistered.iter().chain(enterprise).any(too_short) {
             return Err(ConfigError::ShortSecret);
         }
-        if cfg!(not(feature = "crypto")) && self.makes_keys() {
-            return Err(ConfigError::NoKey);
-        }
-        Ok(())
+        self.check_keys(cfg!(feature = "crypto"))
+    }
+
+    fn check_keys(&self, can_make: bool) -> Result<(), ConfigError> {
+        if self.makes_keys() && !can_make { Err(ConfigError::NoKey) } else { Ok(()) }
     }
 
     /// The identifier that is sent when no metadata writes it: without the slash that a parser adds to
@@ -502,6 +503,14 @@ mod tests {
         assert_eq!(&*canonical("HTTPS://MCP.example.com:8443/"), "https://mcp.example.com:8443");
         assert_eq!(&*canonical("https://mcp.example.com/mcp/"), "https://mcp.example.com/mcp/");
         assert_eq!(&*canonical("https://mcp.example.com/?a"), "https://mcp.example.com/?a");
+    }
+
+    #[test]
+    fn without_crypto_a_key_has_to_be_configured() {
+        let bound = config("https://h").unwrap().dpop(DpopPolicy::Required);
+        assert_eq!(bound.check_keys(false), Err(ConfigError::NoKey));
+        assert_eq!(bound.check_keys(true), Ok(()));
+        assert_eq!(config("https://h").unwrap().check_keys(false), Ok(()));
     }
 
     #[test]

@@ -227,6 +227,11 @@ impl GrantRecord {
         }
     }
 
+    /// Whether its tokens are bound to a key.
+    pub(crate) fn is_bound(&self) -> bool {
+        self.dpop.is_some()
+    }
+
     fn access(&self) -> Result<Option<AccessToken>, RecordProblem> {
         let Some(token) = &self.access_token else { return Ok(None) };
         let token_type = if self.dpop.is_some() { TokenType::Dpop } else { TokenType::Bearer };

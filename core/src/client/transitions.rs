@@ -106,7 +106,11 @@ impl Engine {
             }
             (Startup::LoadingGrant, Completion::Loaded(stored)) => {
                 let record = read_record(stored);
+                let is_bound = record.as_ref().is_some_and(GrantRecord::is_bound);
                 let grant = record.map(|record: GrantRecord| record.into_grant(&self.config));
+                if is_bound && matches!(&grant, Some(Ok((grant, _))) if grant.dpop.is_none()) {
+                    self.notice(Notice::KeyLost);
+                }
                 match grant {
                     Some(Ok((grant, claimed_until))) => {
                         self.grant.replace(grant, stored.map(|stored| stored.revision));
