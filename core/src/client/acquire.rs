@@ -267,6 +267,7 @@ impl Engine {
             acquisition.resource = Some(known.resource.clone());
             acquisition.issuer = Some(grant.issuer.clone());
             acquisition.server = Some(Box::new(known.server.clone()));
+            acquisition.sign_on.provider = known.provider.clone();
         }
     }
 

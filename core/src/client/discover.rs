@@ -26,6 +26,8 @@ pub(super) struct Resource {
 pub(super) struct Known {
     pub(super) resource: Resource,
     pub(super) server: ServerMetadata,
+    /// The enterprise's identity provider.
+    pub(super) provider: Option<Box<ServerMetadata>>,
 }
 
 /// Candidates for a metadata document, tried in order.

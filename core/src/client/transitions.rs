@@ -510,7 +510,8 @@ impl Engine {
         self.abandon_ops(Owner::Refresh);
         self.grant.replace(*grant, Some(revision));
         if let (Some(resource), Some(server)) = (acquisition.resource.take(), acquisition.server.take()) {
-            self.known = Some(Box::new(Known { resource, server: *server }));
+            let provider = acquisition.sign_on.provider.take();
+            self.known = Some(Box::new(Known { resource, server: *server, provider }));
         }
         let asked = acquisition.asked.as_ref();
         asked.is_some_and(|asked| self.forget_pending(now, Owner::Acquisition, &asked.state))

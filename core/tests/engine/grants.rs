@@ -207,6 +207,7 @@ fn ext_enterprise_managed_authorization_without_the_user() {
     assert!(!opened_a_browser(&player));
     player.wait_s(3601);
     assert_eq!(player.call("read").delivered().status(), 200, "renewed without the user");
+    assert_eq!(player.count("GET https://idp.example.com"), 1, "the provider was discovered once");
     assert!(!player.said.iter().any(|said| said.contains("planted-id-token")));
 }
 

@@ -39,6 +39,8 @@ pub struct Offers {
     pub(crate) proofs_seen: BTreeSet<String>,
     pub(crate) pushed: BTreeMap<String, BTreeMap<String, String>>,
     devices: BTreeMap<String, DeviceCode>,
+    /// How many seconds apart polls have to be; 0 for what the specification has.
+    pub device_interval_s: u64,
     /// How often a device code was polled.
     pub polls: u64,
 }
@@ -194,11 +196,14 @@ impl AuthorizationServer {
         let (scope, resource) = (get("scope"), get("resource"));
         let entry = DeviceCode { client: client.into(), scope, resource, expires_at: unix_s + 600 };
         self.offers.devices.insert(code.clone(), entry);
-        let body = json!({
+        let mut body = json!({
             "device_code": code, "user_code": format!("WXYZ-{n:04}"), "verification_uri": page,
             "verification_uri_complete": format!("{page}?user_code=WXYZ-{n:04}"),
-            "expires_in": 600, "interval": 5,
+            "expires_in": 600,
         });
+        if self.offers.device_interval_s > 0 {
+            body["interval"] = json!(self.offers.device_interval_s);
+        }
         crate::json(StatusCode::OK, &body)
     }
 

@@ -28,6 +28,9 @@ pub struct Served {
     pub resource: String,
     /// The issuer.
     pub issuer: String,
+    /// What a second authorization server would be called, such as an enterprise's identity provider: its port
+    /// is open, and it is there once it is [added](World::add).
+    pub provider: String,
 }
 
 impl Served {
@@ -36,9 +39,10 @@ impl Served {
     /// # Panics
     /// When there are no ports.
     pub fn start(watch: Watch) -> Self {
-        let (mcp, authorization) = (listen(), listen());
+        let (mcp, authorization, provider) = (listen(), listen(), listen());
         let resource = format!("http://{}/mcp", mcp.1);
         let issuer = format!("http://{}", authorization.1);
+        let provider_issuer = format!("http://{}", provider.1);
         let mut world = World { mcp: McpServer::new(&resource), ..World::default() };
         world.add(AuthorizationServer::new(&issuer));
         world.mcp.authorization_servers = vec![issuer.clone()];
@@ -50,7 +54,7 @@ impl Served {
             let runtime =
                 tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(async move {
-                for (listener, address) in [mcp, authorization] {
+                for (listener, address) in [mcp, authorization, provider] {
                     let connected = Arc::clone(&connected);
                     tokio::spawn(accept(
                         listener,
@@ -63,13 +67,21 @@ impl Served {
                 let _ = stopped.await;
             });
         });
-        Self { world, connections, stop: Some(stop), thread: Some(thread), resource, issuer }
+        Self {
+            world,
+            connections,
+            stop: Some(stop),
+            thread: Some(thread),
+            resource,
+            issuer,
+            provider: provider_issuer,
+        }
     }
 
     /// How many connections are open.
     pub fn connections(&self) -> usize {
         // This one, the thread's and one for each listener.
-        Arc::strong_count(&self.connections).saturating_sub(4)
+        Arc::strong_count(&self.connections).saturating_sub(5)
     }
 
     /// The world, to look at or to change. Requests wait meanwhile.
