@@ -6,6 +6,7 @@
 use url::Url;
 
 use super::Engine;
+use super::browser::Asking;
 use super::calls::Stage;
 use super::device::Polling;
 use super::discover::{Probe, Resource, no_server_metadata};
@@ -371,9 +372,13 @@ impl Engine {
             return self.without_browser(now, acquisition, &resource, &server, scopes);
         }
         if acquisition.asked.is_none()
-            && let Some(step) = self.ask_user(now, acquisition, &resource, &server, scopes)?
+            && let Some(client) = acquisition.client.clone()
         {
-            return Ok(step);
+            let resource = self.resource_parameter(&resource);
+            let asking = Asking { client: &client, server: &server, resource, scopes, sign_on: false };
+            if let Some(step) = self.ask_user(now, acquisition, asking)? {
+                return Ok(step);
+            }
         }
         if acquisition.unpushed {
             return self.push(now, acquisition, &server);
@@ -400,7 +405,8 @@ impl Engine {
     }
 
     pub(super) fn check_somebody_waits(&self) -> Result<(), End> {
-        let waits = |stage: &Stage| matches!(stage, Stage::WaitingForAcquisition { .. });
+        let waits =
+            |stage: &Stage| matches!(stage, Stage::WaitingForAcquisition { .. } | Stage::WaitingForExchange);
         if self.calls.any(waits) { Ok(()) } else { Err(End::NobodyWaits) }
     }
 }

@@ -27,6 +27,16 @@ use crate::wire::pkce::{self, Verifier};
 use crate::wire::pushed::{self, PushedRequest};
 use crate::wire::server_metadata::{Issuer, ServerMetadata};
 
+/// What the user is to be asked.
+pub(super) struct Asking<'a> {
+    pub(super) client: &'a Client,
+    pub(super) server: &'a ServerMetadata,
+    pub(super) resource: Option<Box<str>>,
+    pub(super) scopes: ScopeSet,
+    /// Whether it is the enterprise's sign-on.
+    pub(super) sign_on: bool,
+}
+
 /// The pending authorizations as far as this engine knows them.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
@@ -56,7 +66,8 @@ impl Engine {
             self.looked_for_resumable = true;
             self.pending.drop_expired(now);
             let trusted = |pending: &&PendingAuthorization| {
-                self.binding.as_ref().is_some_and(|binding| binding.issuer == pending.issuer)
+                (pending.sign_on
+                    || self.binding.as_ref().is_some_and(|binding| binding.issuer == pending.issuer))
                     && pending.url().is_some()
                     && acquisition.challenged.scope.iter().all(|scope| pending.scopes.contains(scope))
                     && match &self.config.redirect {
@@ -105,13 +116,10 @@ impl Engine {
         &mut self,
         now: Now,
         acquisition: &mut Acquisition,
-        resource: &Resource,
-        server: &ServerMetadata,
-        scopes: ScopeSet,
+        asking: Asking<'_>,
     ) -> Result<Option<Step>, End> {
-        let (Some(client), Some(redirect_uri)) = (&acquisition.client, &acquisition.redirect_uri) else {
-            return Ok(Some(Step::Planning));
-        };
+        let Asking { client, server, resource, scopes, sign_on } = asking;
+        let Some(redirect_uri) = &acquisition.redirect_uri else { return Ok(Some(Step::Planning)) };
         self.check_somebody_waits()?;
         // State and verifier; a nonce; a key.
         let wants_id_token = scopes.contains("openid");
@@ -120,6 +128,7 @@ impl Engine {
             return Ok(Some(self.await_entropy(needed)));
         }
         let dpop = match self.choose_dpop(server) {
+            _ if sign_on => None,
             Ok(dpop) => dpop,
             Err(Some(error)) => return Err(error.into()),
             Err(None) => return Ok(Some(self.await_entropy(needed))),
@@ -137,13 +146,14 @@ impl Engine {
             nonce: for_nonce.map(|bytes| pkce::unguessable(&bytes).expose().into()),
             acr_values: acquisition.challenged.acr_values.clone(),
             max_age_s: acquisition.challenged.max_age_s,
+            sign_on,
             dpop: dpop.as_deref().map(|dpop| KeyRecord::of(&dpop.key, &self.config)),
             issuer: server.issuer.as_str().into(),
             iss_parameter_supported: server.iss_parameter_supported,
             redirect_uri: redirect_uri.clone(),
             token_endpoint: server.token_endpoint.clone(),
             client: ClientRecord::of(client, &self.config),
-            resource: self.resource_parameter(resource),
+            resource,
             scopes,
             expires_at: now.unix_s.saturating_add(self.config.interaction_ms / 1000),
         };
@@ -153,6 +163,12 @@ impl Engine {
         acquisition.unpushed = server.require_pushed_authorization_requests
             || self.config.pushed_requests && server.pushed_authorization_request_endpoint.is_some();
         Ok(None)
+    }
+
+    /// The client for whom an authorization was asked.
+    fn client_of(&self, asked: &PendingAuthorization) -> Result<Client, PeerIncompatible> {
+        let elsewhere = || PeerIncompatible::RegisteredElsewhere { issuer: PeerText::new(&asked.issuer) };
+        asked.client.clone().into_client(&self.config).ok_or_else(elsewhere)
     }
 
     /// The authorization request that was made.
@@ -170,7 +186,7 @@ impl Engine {
             nonce: asked.nonce.as_deref(),
             acr_values: asked.acr_values.as_deref(),
             max_age_s: asked.max_age_s,
-            authorization_details: self.config.authorization_details.as_deref(),
+            authorization_details: self.config.authorization_details.as_deref().filter(|_| !asked.sign_on),
         };
         Ok(then(AuthorizationRequest {
             endpoint: server.authorization_endpoint.as_ref().ok_or(missing)?,
@@ -200,9 +216,8 @@ impl Engine {
         acquisition: &mut Acquisition,
         server: &ServerMetadata,
     ) -> Result<Step, End> {
-        let (Some(asked), Some(client)) = (acquisition.asked.as_deref(), &acquisition.client) else {
-            return Ok(Step::Planning);
-        };
+        let Some(asked) = acquisition.asked.as_deref() else { return Ok(Step::Planning) };
+        let client = &self.client_of(asked)?;
         let field = "pushed_authorization_request_endpoint";
         let missing = PeerMisbehaved::MissingField { exchange: Exchange::ServerMetadata, field };
         let endpoint = server.pushed_authorization_request_endpoint.as_ref().ok_or(missing)?;
@@ -229,11 +244,12 @@ impl Engine {
         acquisition: &mut Acquisition,
         response: &HttpResponse<'_>,
     ) -> Result<(), End> {
-        let (Some(asked), Some(client), Some(server)) =
-            (acquisition.asked.as_deref_mut(), &acquisition.client, acquisition.server.as_deref())
-        else {
-            return Ok(());
+        let server = match acquisition.asked.as_deref() {
+            Some(asked) if asked.sign_on => acquisition.sign_on.provider.as_deref(),
+            _ => acquisition.server.as_deref(),
         };
+        let (Some(asked), Some(server)) = (acquisition.asked.as_deref_mut(), server) else { return Ok(()) };
+        let client = &self.client_of(asked)?;
         let Some(endpoint) = &server.pushed_authorization_request_endpoint else { return Ok(()) };
         let is_new_nonce = self.note_nonce(endpoint, response.headers);
         let read = self.with_authorization(asked, client, server, |authorization| {
@@ -411,14 +427,14 @@ impl Engine {
         code: &Secret,
     ) -> Result<Step, End> {
         let asked = acquisition.asked.as_deref().ok_or(PeerMisbehaved::CallbackIncomplete)?;
-        let client = asked.client.clone().into_client(&self.config);
-        let client =
-            client.ok_or(PeerIncompatible::RegisteredElsewhere { issuer: PeerText::new(&asked.issuer) })?;
+        let client = self.client_of(asked)?;
         let dpop = match &asked.dpop {
             Some(record) => Some(self.recorded_key(record).ok_or_else(|| signing_failed("the key is lost"))?),
             None => None,
         };
-        acquisition.client = Some(client.clone());
+        if !asked.sign_on {
+            acquisition.client = Some(client.clone());
+        }
         acquisition.exchange = Some(Box::new(TokenExchange {
             issuer: Issuer::trusted(&asked.issuer),
             token_endpoint: asked.token_endpoint.clone(),

@@ -466,6 +466,15 @@ impl Config {
         self.dpop != DpopPolicy::Off && self.dpop_key.is_none()
     }
 
+    /// The configured client with this id: of the authorization server, or of the identity provider.
+    pub(crate) fn own_client(&self, id: &str) -> Option<&Preregistered> {
+        let enterprise = match &self.flow {
+            Flow::Enterprise(enterprise) => Some(&enterprise.client),
+            _ => None,
+        };
+        self.preregistered.iter().chain(enterprise).find(|own| *own.id == *id)
+    }
+
     /// Whether anything may have to be signed.
     pub(crate) fn signs(&self) -> bool {
         let with_key =

@@ -146,6 +146,9 @@ impl Engine {
             Err(error) => return self.on_token_refused(now, acquisition, &exchange, error),
         };
         let user = self.identify(now, acquisition, &exchange, &issued)?;
+        if acquisition.asked.as_deref().is_some_and(|asked| asked.sign_on) {
+            return self.on_signed_on(now, acquisition, issued, user);
+        }
         self.take_token(now, acquisition, *exchange, issued, user)
     }
 
@@ -162,6 +165,7 @@ impl Engine {
             }
             (_, Error::Refused(Refused::Token { code, .. }))
                 if *code == "invalid_client"
+                    && !acquisition.asked.as_deref().is_some_and(|asked| asked.sign_on)
                     && !acquisition.registered_again
                     && self.is_registered_dynamically(acquisition) =>
             {
@@ -198,7 +202,8 @@ impl Engine {
             client: exchange.client,
             resource: exchange.resource,
             dpop: exchange.dpop.filter(|_| issued.token_type == TokenType::Dpop),
-            user,
+            user: user.or_else(|| acquisition.sign_on.user.take()),
+            subject: acquisition.sign_on.kept.take(),
             authorization_details: issued.authorization_details,
             granted: issued.scope,
             requested: exchange.scopes,

@@ -59,12 +59,21 @@ pub struct Enterprise {
     pub(crate) issuer: Issuer,
     pub(crate) token_endpoint: Option<Url>,
     pub(crate) client: Preregistered,
+    pub(crate) signs_on: bool,
 }
 
 impl Enterprise {
     /// The identity provider with this issuer identifier; its endpoints are discovered.
     pub fn new(issuer: &str, client: Preregistered) -> Self {
-        Self { issuer: Issuer::trusted(issuer), token_endpoint: None, client }
+        Self { issuer: Issuer::trusted(issuer), token_endpoint: None, client, signs_on: false }
+    }
+
+    /// Signs the user on with the provider in the browser (`OpenID` Connect), instead of asking the host for
+    /// an assertion. What the sign-on brings is kept with the tokens, so that they can be renewed without
+    /// the user for as long as the provider allows.
+    #[must_use]
+    pub fn sign_on(self) -> Self {
+        Self { signs_on: true, ..self }
     }
 
     /// Uses this token endpoint, for providers that publish no metadata.

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::client::identity::User;
 use crate::client::output::Credentials;
+use crate::client::record::Subject;
 use crate::client::seal::Dpop;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
@@ -31,6 +32,8 @@ pub(crate) struct Grant {
     /// The key that the tokens are bound to (RFC 9449).
     pub(crate) dpop: Option<Arc<Dpop>>,
     pub(crate) user: Option<Box<User>>,
+    /// What the enterprise's sign-on brought.
+    pub(crate) subject: Option<Subject>,
     /// What was granted of a rich authorization request (RFC 9396 7).
     pub(crate) authorization_details: Option<Box<str>>,
     /// The scopes that the server said it granted; `None` when it granted what was asked for.

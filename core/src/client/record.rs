@@ -27,7 +27,7 @@ use crate::secret::Secret;
 use crate::wire::authorization::AuthorizationUrl;
 use crate::wire::client_auth::{Client, ClientAuthMethod};
 use crate::wire::server_metadata::Issuer;
-use crate::wire::token::TokenType;
+use crate::wire::token::{TokenType, TokenTypeUri};
 
 const VERSION: u32 = 1;
 
@@ -144,7 +144,7 @@ pub(crate) struct ClientRecord {
 
 impl ClientRecord {
     pub(crate) fn of(client: &Client, config: &Config) -> Self {
-        let preregistered = config.preregistered.iter().any(|own| own.id == client.id);
+        let preregistered = config.own_client(&client.id).is_some();
         Self {
             id: client.id.clone(),
             secret: client.secret.clone().filter(|_| !preregistered),
@@ -160,7 +160,7 @@ impl ClientRecord {
     /// `None` for a pre-registered client that is not configured any more.
     pub(crate) fn into_client(self, config: &Config) -> Option<Client> {
         let secret = if self.preregistered {
-            let own = config.preregistered.iter().find(|own| own.id == self.id)?;
+            let own = config.own_client(&self.id)?;
             if self.method == ClientAuthMethod::PrivateKeyJwt && own.key.is_none() {
                 return None;
             }
@@ -200,6 +200,8 @@ pub(crate) struct GrantRecord {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     user: Option<Box<User>>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
+    subject: Option<Subject>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
     authorization_details: Option<Box<str>>,
     /// Until when one process may use the refresh token, in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -222,6 +224,7 @@ impl GrantRecord {
             revocation_endpoint: grant.revocation_endpoint.clone(),
             dpop: grant.dpop.as_deref().map(|dpop| KeyRecord::of(&dpop.key, config)),
             user: grant.user.clone(),
+            subject: grant.subject.clone(),
             authorization_details: grant.authorization_details.clone(),
             claimed_until,
         }
@@ -267,6 +270,7 @@ impl GrantRecord {
             tokens,
             dpop,
             user: self.user,
+            subject: self.subject,
             authorization_details: self.authorization_details,
             revocation_endpoint: self.revocation_endpoint,
             granted: self.granted,
@@ -303,6 +307,9 @@ pub(crate) struct PendingAuthorization {
     /// The key that the token is to be bound to.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) dpop: Option<KeyRecord>,
+    /// Whether it is the enterprise's sign-on.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub(crate) sign_on: bool,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) nonce: Option<Box<str>>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -318,6 +325,14 @@ impl PendingAuthorization {
     pub(crate) fn url(&self) -> Option<AuthorizationUrl> {
         AuthorizationUrl::read(self.url.expose())
     }
+}
+
+/// What the enterprise's sign-on brought, for tokens without the user.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Subject {
+    #[serde(with = "secret")]
+    pub(crate) token: Secret,
+    pub(crate) kind: TokenTypeUri,
 }
 
 /// A key that tokens are bound to: made for them and stored with them, or the configured one, which is not

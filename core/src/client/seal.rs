@@ -9,8 +9,6 @@ use sha2::{Digest as _, Sha256};
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::config::Preregistered;
-use super::flow::Flow;
 use super::nonces;
 use super::ops::Owner;
 use super::record::KeyRecord;
@@ -224,12 +222,7 @@ impl Engine {
 
     /// The key by which a configured client authenticates.
     fn key_of(&self, client: &Client) -> Option<&Key> {
-        let enterprise = match &self.config.flow {
-            Flow::Enterprise(enterprise) => Some(&enterprise.client),
-            _ => None,
-        };
-        let is_it = |own: &&Preregistered| own.id == client.id && own.key.is_some();
-        self.config.preregistered.iter().chain(enterprise).find(is_it)?.key.as_ref()
+        self.config.own_client(&client.id)?.key.as_ref()
     }
 
     /// Refuses a server that takes no assertions by this client's key.

@@ -1,14 +1,17 @@
 //! Grants without a browser: the client's own, and those by assertion.
 
-use super::acquire::{Acquisition, End, Step};
+use super::acquire::{Acquisition, Cause, End, Step};
+use super::browser::Asking;
 use super::discover::{Probe, Resource, no_server_metadata};
 use super::exchange::{Ask, TokenExchange};
 use super::flow::{Enterprise, Flow};
+use super::identity::User;
 use super::ops::Owner;
+use super::record::Subject;
 use super::seal::Seals;
 use super::{Engine, unexpected};
-use crate::effect::{AssertionKind, AssertionRequest, Effect};
-use crate::error::{PeerIncompatible, PeerMisbehaved};
+use crate::effect::{AssertionKind, AssertionRequest, Effect, RecordKind};
+use crate::error::{Error, Exchange, PeerIncompatible, PeerMisbehaved, Refused};
 use crate::jose::{Algorithm, IdJag, IdJagRules, Jws};
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
@@ -16,7 +19,7 @@ use crate::time::Now;
 use crate::wire::HttpResponse;
 use crate::wire::client_auth::ClientAuthMethod;
 use crate::wire::server_metadata::{self, Issuer, ServerMetadata};
-use crate::wire::token::{self, GrantType, TokenTypeUri};
+use crate::wire::token::{self, GrantType, Issued, TokenTypeUri};
 use crate::wire::well_known::Found;
 
 /// What an enterprise's sign-on brings together.
@@ -26,6 +29,14 @@ pub(super) struct SignOn {
     pub(super) provider: Option<Box<ServerMetadata>>,
     /// The user's assertion.
     pub(super) subject: Option<(Secret, TokenTypeUri)>,
+    /// Whether it was kept with tokens before; if the provider does not take it any more, the user is asked.
+    pub(super) was_kept: bool,
+    /// Whether that has happened.
+    pub(super) kept_is_stale: bool,
+    /// What is to be kept with the new tokens.
+    pub(super) kept: Option<Subject>,
+    /// Who signed on.
+    pub(super) user: Option<Box<User>>,
 }
 
 impl Engine {
@@ -142,6 +153,12 @@ impl Engine {
         {
             return Ok(Err(step));
         }
+        if acquisition.sign_on.subject.is_none()
+            && enterprise.signs_on
+            && let Some(step) = self.sign_on(now, acquisition, enterprise)?
+        {
+            return Ok(Err(step));
+        }
         let Some((token, kind)) = acquisition.sign_on.subject.clone() else {
             let (id, user) = (enterprise.client.id.clone(), AssertionKind::User);
             return Ok(Err(self.ask_for_assertion(now, user, &id, resource, scopes.clone())));
@@ -164,6 +181,75 @@ impl Engine {
             nonce_retried: false,
         }));
         self.request_token(now, acquisition).map(Err)
+    }
+
+    /// Signs the user on with the provider, unless what an earlier sign-on brought will do; the step that
+    /// leads there.
+    fn sign_on(
+        &mut self,
+        now: Now,
+        acquisition: &mut Acquisition,
+        enterprise: &Enterprise,
+    ) -> Result<Option<Step>, End> {
+        let kept = self.grant.grant.as_deref().and_then(|grant| grant.subject.clone());
+        if let Some(kept) = kept.filter(|_| !acquisition.sign_on.kept_is_stale) {
+            acquisition.sign_on.was_kept = true;
+            acquisition.sign_on.subject = Some((kept.token.clone(), kept.kind));
+            acquisition.sign_on.kept = Some(kept);
+            return Ok(None);
+        }
+        let Some(provider) = acquisition.sign_on.provider.clone() else {
+            return Err(no_server_metadata(&enterprise.issuer).into());
+        };
+        if acquisition.redirect_uri.is_none() {
+            return self.listen(now, acquisition, None).map(Some);
+        }
+        if acquisition.asked.is_none() {
+            let methods = &provider.token_endpoint_auth_methods;
+            let client = enterprise.client.client(methods).ok_or(PeerIncompatible::NoClientAuthentication)?;
+            let offline = if provider.offers_offline_access { " offline_access" } else { "" };
+            let scopes = ScopeSet::parse(&format!("openid{offline}")).unwrap_or_default();
+            let asking = Asking { client: &client, server: &provider, resource: None, scopes, sign_on: true };
+            if let Some(step) = self.ask_user(now, acquisition, asking)? {
+                return Ok(Some(step));
+            }
+        }
+        if acquisition.unpushed {
+            return self.push(now, acquisition, &provider).map(Some);
+        }
+        if !acquisition.asked_saved {
+            return Ok(Some(self.save_pending(now, acquisition)));
+        }
+        self.open_browser(now, acquisition).map(Some)
+    }
+
+    /// The provider has issued an ID token.
+    pub(super) fn on_signed_on(
+        &mut self,
+        now: Now,
+        acquisition: &mut Acquisition,
+        issued: Issued,
+        user: Option<Box<User>>,
+    ) -> Result<Step, End> {
+        let missing = PeerMisbehaved::MissingField { exchange: Exchange::CodeToken, field: "id_token" };
+        let id_token = issued.id_token.ok_or(missing)?;
+        let kept = match issued.refresh_token {
+            Some(token) => Subject { token, kind: TokenTypeUri::RefreshToken },
+            None => Subject { token: id_token.clone(), kind: TokenTypeUri::IdToken },
+        };
+        acquisition.sign_on.kept = Some(kept);
+        acquisition.sign_on.subject = Some((id_token, TokenTypeUri::IdToken));
+        acquisition.sign_on.user = user;
+        if let Some(asked) = acquisition.asked.take() {
+            self.forget_pending(now, Owner::Detached(RecordKind::Pending), &asked.state);
+        }
+        acquisition.asked_saved = false;
+        acquisition.resumed = false;
+        // A callback that came by itself has brought what the rest goes on with.
+        if acquisition.cause == Cause::Callback {
+            acquisition.cause = Cause::Unauthorized;
+        }
+        Ok(Step::Planning)
     }
 
     fn discover_provider(
@@ -214,14 +300,28 @@ impl Engine {
     ) -> Result<Step, End> {
         let quirks = &self.config.quirks;
         let requested = TokenTypeUri::IdJag;
-        let exchanged =
-            exchange.with(|request| token::read_exchange(request, requested, response, quirks))?;
+        let read = exchange.with(|request| token::read_exchange(request, requested, response, quirks));
+        let exchanged = match read {
+            Ok(exchanged) => exchanged,
+            Err(Error::Refused(Refused::Token { .. })) if acquisition.sign_on.was_kept => {
+                acquisition.sign_on.subject = None;
+                acquisition.sign_on.was_kept = false;
+                acquisition.sign_on.kept_is_stale = true;
+                return Ok(Step::Planning);
+            }
+            Err(error) => return Err(error.into()),
+        };
         let (Some(client), Ask::Subject { audience, .. }) = (&acquisition.client, &exchange.ask) else {
             return Err(unexpected(Step::Exchanging.work()).into());
         };
         let resource = exchange.resource.as_deref();
         let wanted = Wanted { issuer: &exchange.issuer, audience, client_id: &client.id, resource };
         wanted.check(&exchanged.token, now)?;
+        if let Some(token) = exchanged.refresh_token
+            && acquisition.sign_on.kept.is_some()
+        {
+            acquisition.sign_on.kept = Some(Subject { token, kind: TokenTypeUri::RefreshToken });
+        }
         acquisition.assertion = Some((exchanged.token, TokenTypeUri::IdJag));
         Ok(Step::Planning)
     }

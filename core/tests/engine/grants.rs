@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 
 use grantor::client::{Config, ConfigError, Engine, Enterprise, Flow, Notice, Preregistered};
-use grantor::error::{EffectError, FailureKind, PeerIncompatible, PeerMisbehaved, PeerText, Refused, Work};
+use grantor::error::{
+    EffectError, Exchange, FailureKind, PeerIncompatible, PeerMisbehaved, PeerText, Refused, Work,
+};
 use grantor::jose::{Algorithm, ClaimsError};
 use grantor::wire::challenge::Challenges;
 use grantor::wire::client_auth::ClientAuthMethod;
@@ -209,6 +211,76 @@ fn ext_enterprise_managed_authorization_without_the_user() {
     assert_eq!(player.call("read").delivered().status(), 200, "renewed without the user");
     assert_eq!(player.count("GET https://idp.example.com"), 1, "the provider was discovered once");
     assert!(!player.said.iter().any(|said| said.contains("planted-id-token")));
+}
+
+/// A player whose client signs the user on with the provider.
+fn with_sign_on() -> Player {
+    let flow = Enterprise::new(IDP, Preregistered::with(IDP, "at-idp")).sign_on();
+    let flow = Flow::Enterprise(Box::new(flow));
+    let mut player = Player::new(config().flow(flow).preregistered(Preregistered::with(AS, "at-as")));
+    player.world.server().clients.insert("at-as".into(), RegisteredClient::default());
+    player.world.server().offers.jag_client = "at-as".into();
+    let mut provider = AuthorizationServer::new(IDP);
+    let redirect_uris = vec![player.redirect_uri.clone()];
+    provider
+        .clients
+        .insert("at-idp".into(), RegisteredClient { redirect_uris, ..RegisteredClient::default() });
+    provider.offers.id_tokens = true;
+    provider.offers.jag_client = "at-as".into();
+    player.world.add(provider);
+    player
+}
+
+#[test]
+fn ext_enterprise_sign_on_with_the_provider_once() {
+    let mut player = with_sign_on();
+    assert_eq!(player.call("ping").delivered().status(), 200);
+    let Some(Interaction::Authorize(prompt)) = player.prompts.last() else { panic!() };
+    assert!(prompt.url.as_str().starts_with("https://idp.example.com/authorize?"));
+    assert!(!prompt.url.as_str().contains("resource="));
+    assert!(prompt.url.as_str().contains("scope=openid&nonce="), "{}", prompt.url.as_str());
+    assert_eq!(player.engine.account_label().unwrap().to_string(), "ada");
+    assert!(player.assertions_asked.is_empty());
+    for _ in 0..3 {
+        player.wait_s(3601);
+        assert_eq!(player.call("ping").delivered().status(), 200);
+        player.restart();
+    }
+    assert_eq!(player.count("/authorize"), 1, "what the sign-on brought is kept with the tokens");
+}
+
+#[test]
+fn ext_enterprise_a_sign_on_that_has_run_out() {
+    let mut player = with_sign_on();
+    player.call("ping").delivered();
+    player.world.authorization.get_mut(IDP).unwrap().revoke_all();
+    player.wait_s(3601);
+    assert_eq!(player.call("ping").delivered().status(), 200);
+    assert_eq!(player.count("/authorize"), 2, "the user signs on again");
+}
+
+#[test]
+fn ext_enterprise_a_restart_during_the_sign_on() {
+    let mut player = with_sign_on();
+    player.user = User::Leaves;
+    player.begin("ping");
+    player.run();
+    let (_, page) = player.open.remove(0);
+    let back = player.visit(&page).unwrap();
+    player.restart();
+    assert!(matches!(player.callback(&back), Outcome::Done));
+    assert_eq!(player.call("ping").delivered().status(), 200);
+    assert_eq!(player.count("/authorize"), 1);
+}
+
+#[test]
+fn openid_3_1_3_3_a_sign_on_without_an_id_token() {
+    let mut player = with_sign_on();
+    let provider = player.world.authorization.get_mut(IDP).unwrap();
+    provider.offers.id_tokens = false;
+    provider.offers.signed_on.insert("other".into());
+    let expected = PeerMisbehaved::MissingField { exchange: Exchange::CodeToken, field: "id_token" };
+    assert_eq!(player.call("ping").failed(), expected.into());
 }
 
 /// A provider that answers the exchange with an ID-JAG with these claims replaced.

@@ -370,6 +370,12 @@ impl AuthorizationServer {
         }
     }
 
+    pub(crate) fn holds_refresh_token(&self, token: &str, client: &str) -> bool {
+        self.refresh.get(token).is_some_and(|refresh| {
+            refresh.client == client && !refresh.used && !self.revoked.contains(&refresh.family)
+        })
+    }
+
     /// Takes a token back, and with a refresh token its whole family.
     pub(crate) fn revoke_token(&mut self, client: &str, token: &str) {
         if let Some(refresh) = self.refresh.get(token).filter(|refresh| refresh.client == client) {

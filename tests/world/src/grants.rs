@@ -135,7 +135,7 @@ impl AuthorizationServer {
         for (grant, offered) in [
             ("client_credentials", self.clients.values().any(|client| client.for_itself)),
             (JWT_BEARER, !self.offers.assertions.is_empty() || !self.offers.jag_client.is_empty()),
-            (TOKEN_EXCHANGE, !self.offers.signed_on.is_empty()),
+            (TOKEN_EXCHANGE, !self.offers.signed_on.is_empty() || self.offers.id_tokens),
         ] {
             if offered && let Some(grants) = document["grant_types_supported"].as_array_mut() {
                 grants.push(json!(grant));
@@ -241,7 +241,7 @@ impl AuthorizationServer {
                 self.issue_alone(unix_s, client, &scope, &resource, jkt)
             }
             TOKEN_EXCHANGE => {
-                if !self.offers.signed_on.contains(&get("subject_token")) {
+                if !self.is_signed_on(&get("subject_token"), client, unix_s) {
                     return refused("invalid_grant");
                 }
                 let n = self.next();
@@ -295,6 +295,22 @@ impl AuthorizationServer {
         let answer = self.issue(unix_s, client, scope, resource, family, jkt);
         self.refresh_tokens = refresh_tokens;
         answer
+    }
+
+    /// Whether a subject token stands for a user who is signed on with this client.
+    fn is_signed_on(&self, token: &str, client: &str, unix_s: u64) -> bool {
+        if self.offers.signed_on.contains(token) || self.holds_refresh_token(token, client) {
+            return true;
+        }
+        let key = signing_key().public().clone();
+        let Some(trusted) = Jws::parse(token).ok().and_then(|jws| jws.verify(&key, &[Algorithm::EdDsa]).ok())
+        else {
+            return false;
+        };
+        let claims: Value = serde_json::from_slice(trusted.payload()).unwrap_or_default();
+        claims["iss"] == self.issuer.as_str()
+            && claims["aud"] == client
+            && claims["exp"].as_u64().is_some_and(|exp| exp > unix_s)
     }
 
     fn is_good_jag(&self, assertion: &str, client: &str, unix_s: u64) -> bool {
