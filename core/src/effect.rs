@@ -312,6 +312,12 @@ pub struct StoreKey {
 }
 
 impl StoreKey {
+    /// The key of the list of accounts of a resource, by the URL with which it is configured
+    /// ([`Config::resource`](crate::client::Config::resource)); [`accounts`](crate::client::accounts) reads it.
+    pub fn accounts(resource: &str) -> Self {
+        Self::new(RecordKind::Accounts, resource, "", None)
+    }
+
     /// A key, such as the tests of a store need it. The engine makes its own.
     pub fn new(kind: RecordKind, resource: &str, account: &str, issuer: Option<&str>) -> Self {
         let issuer = issuer.map(Into::into);
@@ -328,6 +334,8 @@ impl StoreKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum RecordKind {
+    /// Which accounts there are.
+    Accounts,
     /// Which issuer is trusted for the resource, and for which scopes.
     Binding,
     /// Tokens.
@@ -342,6 +350,7 @@ impl RecordKind {
     /// Its name.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Accounts => "accounts",
             Self::Binding => "binding",
             Self::Grant => "grant",
             Self::Pending => "pending",

@@ -39,6 +39,8 @@ pub const CREDENTIAL: usize = 32 * 1024;
 pub const AUTHORIZATION_DETAILS: usize = 16 * 1024;
 /// A code that a user reads from one screen and types into another (RFC 8628).
 pub const USER_CODE: usize = 64;
+/// Accounts in the list of a resource.
+pub const ACCOUNTS: usize = 256;
 /// Origins whose `DPoP` nonces are remembered.
 pub const NONCES: usize = 8;
 /// Text of a peer that is quoted in errors and notices, in characters.

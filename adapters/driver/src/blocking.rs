@@ -7,7 +7,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use grantor::client::{CallId, ConfigError, Credentials, Engine, RequestHead, ResponseHead, Verdict};
+use grantor::client::{
+    Account, CallId, ConfigError, Credentials, Engine, RequestHead, ResponseHead, Verdict,
+};
 use grantor::wire::HttpRequest;
 use grantor::wire::challenge::Challenges;
 use grantor::{ApiMisuse, Now, OpId};
@@ -19,6 +21,7 @@ use crate::http::{HttpAnswer, HttpFailure};
 use crate::nonblocking::announce;
 use crate::pump::{Clock, Job, State, Task, Todo};
 use crate::setup::Setup;
+use crate::store::{StoreError, accounts};
 
 /// What a session needs of a blocking HTTP stack.
 pub trait Host: Send + Sync + 'static {
@@ -131,6 +134,15 @@ impl<H: Host> Session<H> {
         challenges: &Challenges,
     ) -> Result<(), CallError<Infallible>> {
         self.open(|state, now| Ok(state.engine.step_up(now, request, challenges)))?.done()
+    }
+
+    /// The accounts of this resource that are logged in and [listed](grantor::client::Config::listed).
+    ///
+    /// # Errors
+    /// When the store fails or holds what cannot be read.
+    pub fn accounts(&self) -> Result<Vec<Account>, StoreError> {
+        let setup = &self.shared.setup;
+        accounts(&*setup.store, setup.config.resource().as_str())
     }
 
     /// What to show for the account, when its token says who the user is

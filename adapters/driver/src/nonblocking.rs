@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use event_listener::Event as Signal;
 use futures_channel::oneshot;
 use futures_lite::future;
-use grantor::client::{CallId, ConfigError, Credentials, Engine, RequestHead, ResponseHead, Verdict};
+use grantor::client::{
+    Account, CallId, ConfigError, Credentials, Engine, RequestHead, ResponseHead, Verdict,
+};
 use grantor::wire::HttpRequest;
 use grantor::wire::challenge::Challenges;
 use grantor::{ApiMisuse, Interaction, Now, OpId};
@@ -20,6 +22,7 @@ use crate::event::Event;
 use crate::http::{HttpAnswer, HttpFailure};
 use crate::pump::{Clock, Job, State, Task, Todo};
 use crate::setup::Setup;
+use crate::store::{StoreError, accounts};
 
 /// What a session needs of an async runtime and its HTTP stack.
 pub trait Host: Send + Sync + 'static {
@@ -148,6 +151,18 @@ impl<H: Host> Session<H> {
         challenges: &Challenges,
     ) -> Result<(), CallError<Infallible>> {
         self.open(|state, now| Ok(state.engine.step_up(now, request, challenges)))?.done().await
+    }
+
+    /// The accounts of this resource that are logged in and [listed](grantor::client::Config::listed).
+    ///
+    /// # Errors
+    /// When the store fails or holds what cannot be read.
+    pub async fn accounts(&self) -> Result<Vec<Account>, StoreError> {
+        let store = Arc::clone(&self.shared.setup.store);
+        let resource = self.shared.setup.config.resource().to_string();
+        let host = &self.shared.host;
+        let listed = elsewhere(|work| host.unblock(work), move || accounts(&*store, &resource)).await;
+        listed.unwrap_or_else(|| Err(StoreError::new("the store panicked")))
     }
 
     /// What to show for the account, when its token says who the user is

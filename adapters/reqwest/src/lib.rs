@@ -170,6 +170,14 @@ impl AuthorizedClient {
         self.session.step_up(request, challenges).await
     }
 
+    /// The accounts of this resource that are logged in and [listed](Config::listed).
+    ///
+    /// # Errors
+    /// When the store fails or holds what cannot be read.
+    pub async fn accounts(&self) -> Result<Vec<grantor::client::Account>, grantor_driver::store::StoreError> {
+        self.session.accounts().await
+    }
+
     /// What to show for the account, when its token says who the user is.
     pub fn account_label(&self) -> Option<String> {
         self.session.account_label()

@@ -149,6 +149,14 @@ impl AuthorizedAgent {
         self.session.step_up(request, challenges)
     }
 
+    /// The accounts of this resource that are logged in and [listed](Config::listed).
+    ///
+    /// # Errors
+    /// When the store fails or holds what cannot be read.
+    pub fn accounts(&self) -> Result<Vec<grantor::client::Account>, grantor_driver::store::StoreError> {
+        self.session.accounts()
+    }
+
     /// What to show for the account, when its token says who the user is.
     pub fn account_label(&self) -> Option<String> {
         self.session.account_label()

@@ -45,6 +45,7 @@ pub struct Config {
     pub(crate) shared_store: bool,
     pub(crate) refresh_early_s: u32,
     pub(crate) interaction_ms: u64,
+    pub(crate) listed: bool,
     pub(crate) flow: Flow,
     pub(crate) step_up: StepUpPolicy,
     pub(crate) dpop: DpopPolicy,
@@ -208,6 +209,7 @@ impl Config {
             shared_store: true,
             refresh_early_s: 60,
             interaction_ms: 10 * 60 * 1000,
+            listed: false,
             flow: Flow::default(),
             step_up: StepUpPolicy::default(),
             dpop: DpopPolicy::default(),
@@ -365,6 +367,14 @@ impl Config {
     #[must_use]
     pub fn unreadable_records(mut self, policy: RecordPolicy) -> Self {
         self.unreadable_records = policy;
+        self
+    }
+
+    /// Whether this account is kept in the list of accounts of its resource while it is logged in
+    /// ([`accounts`](super::accounts)): one more record for each resource.
+    #[must_use]
+    pub fn listed(mut self, listed: bool) -> Self {
+        self.listed = listed;
         self
     }
 

@@ -96,6 +96,7 @@ impl Engine {
             }
             None => {
                 self.notice(Notice::Forgotten);
+                self.list_account(now);
                 for call in self.calls.at(|stage| matches!(stage, Stage::WaitingForLogOut)) {
                     match &log_out.failure {
                         Some(error) => self.fail_call(call, error.clone()),

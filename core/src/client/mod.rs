@@ -4,6 +4,7 @@
 //! says what each answer leads to, `acquire` what an authorization needs next, `refresh` how tokens are
 //! renewed when several processes hold them, `respond` what 401 and 403 mean.
 
+mod accounts;
 mod acquire;
 mod aside;
 mod browser;
@@ -48,6 +49,7 @@ use crate::wire::callback::Callback;
 use crate::wire::challenge::Challenges;
 use crate::wire::server_metadata::Issuer;
 
+use self::accounts::Listing;
 use self::acquire::Acquisition;
 use self::acquire::Cause;
 use self::browser::Pending;
@@ -65,6 +67,7 @@ use self::respond::Challenged;
 use self::seal::{Jtis, Made, Sealing};
 use self::step_up::StepUps;
 
+pub use self::accounts::{Account, accounts};
 pub use self::config::{Config, ConfigError, Preregistered, Redirect, Timeouts};
 pub use self::flow::{Enterprise, Flow};
 pub use self::output::{CallId, Credentials, Notice, Output, RequestHead, ResponseHead, Verdict};
@@ -107,6 +110,7 @@ pub struct Engine {
     nonces: Vec<Nonce>,
     sealing: Vec<Sealing>,
     log_out: Option<Box<LogOut>>,
+    listing: Option<Listing>,
     /// Whose tokens are being forgotten.
     forgotten_issuer: Option<Issuer>,
 }
@@ -205,6 +209,7 @@ impl Engine {
             nonces: Vec::new(),
             sealing: Vec::new(),
             log_out: None,
+            listing: None,
             forgotten_issuer: None,
         })
     }

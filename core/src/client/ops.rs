@@ -13,6 +13,7 @@ pub(super) enum Owner {
     Call(CallId),
     /// Nobody waits; the record's revision is taken note of.
     Detached(RecordKind),
+    Listing,
     LogOut,
     /// A device code that is shown while the acquisition polls.
     Prompt,

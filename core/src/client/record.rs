@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
+use crate::client::accounts::accounts;
 use crate::client::config::Config;
 use crate::client::grant::{AccessToken, Grant, Tokens};
 use crate::client::identity::User;
@@ -94,6 +95,7 @@ pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, RecordProblem
 /// Whether a record of this kind can be read.
 pub(crate) fn check(kind: RecordKind, bytes: &[u8]) -> Result<(), RecordProblem> {
     match kind {
+        RecordKind::Accounts => accounts(bytes).map(drop),
         RecordKind::Binding => read::<BindingRecord>(bytes).map(drop),
         RecordKind::Grant => read::<GrantRecord>(bytes)?.access().map(drop),
         RecordKind::Pending => read::<PendingRecord>(bytes).map(drop),

@@ -55,6 +55,7 @@ impl Engine {
             Owner::Acquisition => self.on_acquisition(now, completion),
             Owner::Call(call) => self.on_call_signed(now, call, completion),
             Owner::Detached(kind) => self.on_detached(kind, completion),
+            Owner::Listing => self.on_listing(now, completion),
             Owner::LogOut => self.on_log_out(now, completion),
             Owner::Prompt => self.on_prompt(now, completion),
             Owner::Refresh => self.on_refresh(now, completion),
@@ -513,6 +514,7 @@ impl Engine {
             let provider = acquisition.sign_on.provider.take();
             self.known = Some(Box::new(Known { resource, server: *server, provider }));
         }
+        self.list_account(now);
         let asked = acquisition.asked.as_ref();
         asked.is_some_and(|asked| self.forget_pending(now, Owner::Acquisition, &asked.state))
     }

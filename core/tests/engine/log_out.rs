@@ -1,7 +1,8 @@
 //! Logging out (RFC 7009).
 
+use grantor::client::accounts;
 use grantor::error::{Exchange, Refused};
-use grantor::{Effect, Error, RecordKind};
+use grantor::{Effect, Error, RecordKind, StoreKey};
 use grantor_world::player::config;
 use grantor_world::{Outcome, Player};
 
@@ -63,6 +64,29 @@ fn a_server_that_cannot_be_told_is_said_and_the_tokens_are_gone_all_the_same() {
     let Error::Refused(Refused::Unavailable { exchange, status: 503, .. }) = error else { panic!("{error}") };
     assert_eq!(exchange, Exchange::Revocation);
     assert!(!player.store.dump().contains("planted-access"));
+}
+
+#[test]
+fn accounts_are_listed_while_they_are_logged_in() {
+    let listed = |name: &str| config().account(name).listed(true);
+    let names = |player: &Player| {
+        let key = StoreKey::accounts("https://mcp.example.com/mcp");
+        let (record, _) = player.store.load(&key).expect("a list");
+        let accounts = accounts(&record).expect("a list that can be read");
+        accounts.iter().map(|account| account.name.to_string()).collect::<Vec<_>>()
+    };
+    let mut player = Player::new(listed("work"));
+    player.call("ping").delivered();
+    assert_eq!(names(&player), ["work"]);
+    player.restart_with(listed("home"));
+    player.call("ping").delivered();
+    assert_eq!(names(&player), ["home", "work"], "switching is another engine on the same store");
+    assert!(matches!(player.log_out(), Outcome::Done));
+    assert_eq!(names(&player), ["work"]);
+    player.restart_with(listed("work"));
+    assert_eq!(player.call("ping").delivered().status(), 200, "its tokens are its own");
+    assert_eq!(player.count("/authorize"), 2);
+    assert!(accounts(b"{").is_err());
 }
 
 #[test]
