@@ -43,11 +43,11 @@ fn check_document(document: &ServerMetadata, issuer: &Issuer, rules: Rules<'_>) 
         document.authorization_endpoint.as_ref(),
         Some(&document.token_endpoint),
         document.registration_endpoint.as_ref(),
-        document.pushed_authorization_request_endpoint.as_ref(),
-        document.device_authorization_endpoint.as_ref(),
-        document.revocation_endpoint.as_ref(),
-        document.introspection_endpoint.as_ref(),
-        document.jwks_uri.as_ref(),
+        document.pushed_authorization_request_endpoint.as_deref(),
+        document.device_authorization_endpoint.as_deref(),
+        document.revocation_endpoint.as_deref(),
+        document.introspection_endpoint.as_deref(),
+        document.jwks_uri.as_deref(),
     ];
     for url in endpoints.into_iter().flatten() {
         check_url(url, rules.resource);

@@ -101,7 +101,7 @@ impl Engine {
         };
         let scopes = self.choose_scopes(acquisition, &resource, server);
         let request = DeviceRequest {
-            endpoint: server.device_authorization_endpoint.as_ref().unwrap_or(&server.token_endpoint),
+            endpoint: server.device_authorization_endpoint.as_deref().unwrap_or(&server.token_endpoint),
             client,
             scope: &scopes,
             resource: None,

@@ -24,7 +24,7 @@ pub(crate) struct Grant {
     pub(crate) issuer: Issuer,
     pub(crate) token_endpoint: Url,
     /// Where the tokens are given back, if the server was known to have such a place.
-    pub(crate) revocation_endpoint: Option<Url>,
+    pub(crate) revocation_endpoint: Option<Box<Url>>,
     pub(crate) client: Client,
     /// The `resource` parameter that was sent.
     pub(crate) resource: Option<Box<str>>,

@@ -22,7 +22,7 @@ use crate::wire::well_known::Found;
 pub(super) struct LogOut {
     step: Step,
     probe: Option<Probe<Url>>,
-    endpoint: Option<Url>,
+    endpoint: Option<Box<Url>>,
     /// What is to be given back still, the refresh token first: the access tokens go with it.
     tokens: Vec<(Secret, TokenHint)>,
     /// What went wrong first. The tokens are forgotten all the same.

@@ -130,7 +130,11 @@ impl Ops {
 
     pub(super) fn settle(&mut self, id: OpId) -> Option<Op> {
         let index = self.open.iter().position(|op| op.id == id)?;
-        Some(self.open.remove(index))
+        let op = self.open.remove(index);
+        if self.open.is_empty() {
+            self.open = Vec::new(); // an idle engine keeps no room for effects
+        }
+        Some(op)
     }
 
     /// Forgets what `owner` waits for; its answer will be ignored. Returns what need not be performed any

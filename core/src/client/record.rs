@@ -180,7 +180,7 @@ pub(crate) struct GrantRecord {
     issuer: Box<str>,
     token_endpoint: Url,
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    revocation_endpoint: Option<Url>,
+    revocation_endpoint: Option<Box<Url>>,
     client: ClientRecord,
     #[serde(skip_serializing_if = "Option::is_none")]
     resource: Option<Box<str>>,

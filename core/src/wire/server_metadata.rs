@@ -107,18 +107,18 @@ pub struct ServerMetadata {
     pub token_endpoint: Url,
     /// Where clients register themselves (RFC 7591).
     pub registration_endpoint: Option<Url>,
-    /// Where authorization requests are pushed (RFC 9126).
-    pub pushed_authorization_request_endpoint: Option<Url>,
+    /// Where authorization requests are pushed (RFC 9126). Boxed, as what few servers have.
+    pub pushed_authorization_request_endpoint: Option<Box<Url>>,
     /// Whether they have to be.
     pub require_pushed_authorization_requests: bool,
     /// Where devices ask for codes (RFC 8628).
-    pub device_authorization_endpoint: Option<Url>,
+    pub device_authorization_endpoint: Option<Box<Url>>,
     /// Where tokens are given back (RFC 7009).
-    pub revocation_endpoint: Option<Url>,
+    pub revocation_endpoint: Option<Box<Url>>,
     /// Where tokens are looked up (RFC 7662).
-    pub introspection_endpoint: Option<Url>,
+    pub introspection_endpoint: Option<Box<Url>>,
     /// Where the server's public keys are (RFC 8414 2).
-    pub jwks_uri: Option<Url>,
+    pub jwks_uri: Option<Box<Url>>,
     /// Whether `offline_access` is among its `scopes_supported`.
     pub offers_offline_access: bool,
     /// The ways to authenticate at the token endpoint that Grantor knows, in the server's order;

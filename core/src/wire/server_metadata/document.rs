@@ -54,15 +54,18 @@ impl Document {
             pushed_authorization_request_endpoint: endpoint(
                 &self.pushed_authorization_request_endpoint,
                 "pushed_authorization_request_endpoint",
-            )?,
+            )?
+            .map(Box::new),
             require_pushed_authorization_requests: self.require_pushed_authorization_requests == Some(true),
             device_authorization_endpoint: endpoint(
                 &self.device_authorization_endpoint,
                 "device_authorization_endpoint",
-            )?,
-            revocation_endpoint: endpoint(&self.revocation_endpoint, "revocation_endpoint")?,
-            introspection_endpoint: endpoint(&self.introspection_endpoint, "introspection_endpoint")?,
-            jwks_uri: endpoint(&self.jwks_uri, "jwks_uri")?,
+            )?
+            .map(Box::new),
+            revocation_endpoint: endpoint(&self.revocation_endpoint, "revocation_endpoint")?.map(Box::new),
+            introspection_endpoint: endpoint(&self.introspection_endpoint, "introspection_endpoint")?
+                .map(Box::new),
+            jwks_uri: endpoint(&self.jwks_uri, "jwks_uri")?.map(Box::new),
             offers_offline_access: lists(self.scopes_supported.as_deref(), "offline_access"),
             token_endpoint_auth_methods: match self.token_endpoint_auth_methods_supported {
                 Some(names) => names.iter().filter_map(|name| ClientAuthMethod::from_name(name)).collect(),
