@@ -20,12 +20,12 @@ use serde_json::json;
 
 const AS: &str = "https://as.example.com";
 
-fn by_itself(client: Preregistered) -> Config {
+pub(crate) fn by_itself(client: Preregistered) -> Config {
     config().flow(Flow::ClientCredentials).preregistered(client)
 }
 
 /// A player whose client is registered for itself, with this secret or key.
-fn machine(config: Config, secret: Option<&str>, method: &str) -> Player {
+pub(crate) fn machine(config: Config, secret: Option<&str>, method: &str) -> Player {
     let mut player = Player::new(config);
     let server = player.world.server();
     server.auth_method = method.into();
@@ -43,7 +43,7 @@ fn opened_a_browser(player: &Player) -> bool {
     player.prompts.iter().any(|prompt| !matches!(prompt, Interaction::Approve(_)))
 }
 
-fn with_secret() -> Preregistered {
+pub(crate) fn with_secret() -> Preregistered {
     Preregistered::with(AS, "machine").secret(Secret::from("planted-secret"))
 }
 
@@ -140,7 +140,7 @@ fn a_server_without_the_grant() {
 
 // Workload identity.
 
-fn workload() -> Player {
+pub(crate) fn workload() -> Player {
     let mut player =
         Player::new(config().flow(Flow::Workload).preregistered(Preregistered::with(AS, "workload")));
     let server = player.world.server();
@@ -185,7 +185,7 @@ fn a_host_without_an_assertion() {
 
 const IDP: &str = "https://idp.example.com";
 
-fn enterprise() -> Player {
+pub(crate) fn enterprise() -> Player {
     let flow = Enterprise::new(IDP, Preregistered::with(IDP, "at-idp"));
     let flow = Flow::Enterprise(Box::new(flow));
     let mut player = Player::new(config().flow(flow).preregistered(Preregistered::with(AS, "at-as")));
@@ -214,7 +214,7 @@ fn ext_enterprise_managed_authorization_without_the_user() {
 }
 
 /// A player whose client signs the user on with the provider.
-fn with_sign_on() -> Player {
+pub(crate) fn with_sign_on() -> Player {
     let flow = Enterprise::new(IDP, Preregistered::with(IDP, "at-idp")).sign_on();
     let flow = Flow::Enterprise(Box::new(flow));
     let mut player = Player::new(config().flow(flow).preregistered(Preregistered::with(AS, "at-as")));
@@ -344,7 +344,7 @@ fn rfc8693_2_2_1_another_kind_of_token_or_no_jwt() {
 
 // Device authorization.
 
-fn device() -> Player {
+pub(crate) fn device() -> Player {
     let mut player = Player::new(config().flow(Flow::Device));
     player.world.server().devices = true;
     player

@@ -1,10 +1,12 @@
 //! Planted secrets appear nowhere but where they are meant to be.
 
-use grantor::Completion;
+use grantor::{Completion, DpopPolicy};
 use grantor_world::player::{Player, User, config};
 use grantor_world::{World, json as json_answer};
 use http::StatusCode;
 use serde_json::json;
+
+use crate::grants;
 
 /// Nothing that the engine has said, nor the engine itself, shows a secret: those of the world are all
 /// called `planted`, and `state` and verifier are made of known entropy.
@@ -43,6 +45,45 @@ fn a_whole_life() {
         player.call("ping").delivered();
         check(&player);
     }
+}
+
+#[test]
+fn every_grant() {
+    let by_itself = grants::by_itself(grants::with_secret());
+    for mut player in [
+        grants::machine(by_itself, Some("planted-secret"), "client_secret_basic"),
+        grants::workload(),
+        grants::enterprise(),
+        grants::with_sign_on(),
+    ] {
+        player.call("ping").delivered();
+        check(&player);
+        player.log_out();
+        check(&player);
+    }
+    let mut player = grants::device();
+    let call = player.begin("ping");
+    player.run();
+    check(&player);
+    player.wait_s(5);
+    player.outcome(call).unwrap().delivered();
+    check(&player);
+}
+
+#[test]
+fn keys_and_proofs() {
+    let mut player = Player::new(config().dpop(DpopPolicy::Required));
+    player.world.server().offers.dpop = true;
+    player.call("ping").delivered();
+    let stored = player.store.dump();
+    let (_, key) = stored.split_once(r#"\"d\":\""#).expect("the private key is stored with the tokens");
+    let (key, _) = key.split_once(r#"\""#).unwrap();
+    assert_eq!(key.len(), 43);
+    player.wait_s(3600);
+    player.call("ping").delivered();
+    check(&player);
+    assert!(!player.said.iter().any(|said| said.contains(key)));
+    assert!(!format!("{:?}", player.engine).contains(key));
 }
 
 #[test]
