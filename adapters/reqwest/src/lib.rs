@@ -131,56 +131,10 @@ impl AuthorizedClient {
         .await
     }
 
-    /// Takes in a callback that comes without its prompt: the redirect endpoint of a web application.
-    /// Returns when the token is stored.
-    ///
-    /// # Errors
-    /// When the callback answers nothing, or the authorization failed.
-    pub async fn callback(&self, url: &str) -> Result<(), CallError<std::convert::Infallible>> {
-        self.session.callback(url).await
-    }
-
-    /// Gets a token if there is none, without a request to send.
-    ///
-    /// # Errors
-    /// When the authorization failed.
-    pub async fn log_in(&self) -> Result<(), CallError<std::convert::Infallible>> {
-        self.session.log_in().await
-    }
-
-    /// Gives the account's tokens back (RFC 7009) and forgets them.
-    ///
-    /// # Errors
-    /// When the authorization server could not be told, or the store failed; the tokens are not used any
-    /// more in any case.
-    pub async fn log_out(&self) -> Result<(), CallError<std::convert::Infallible>> {
-        self.session.log_out().await
-    }
-
-    /// Asks for what challenges demand that came by another way than a response's headers, such as in the
-    /// `_meta` of a tool's result. Returns when there is a token to try the request again with.
-    ///
-    /// # Errors
-    /// When the authorization failed.
-    pub async fn step_up(
-        &self,
-        request: RequestHead<'_>,
-        challenges: &grantor::wire::challenge::Challenges,
-    ) -> Result<(), CallError<std::convert::Infallible>> {
-        self.session.step_up(request, challenges).await
-    }
-
-    /// The accounts of this resource that are logged in and [listed](Config::listed).
-    ///
-    /// # Errors
-    /// When the store fails or holds what cannot be read.
-    pub async fn accounts(&self) -> Result<Vec<grantor::client::Account>, grantor_driver::store::StoreError> {
-        self.session.accounts().await
-    }
-
-    /// What to show for the account, when its token says who the user is.
-    pub fn account_label(&self) -> Option<String> {
-        self.session.account_label()
+    /// The session behind this client: logging in ahead of time and out, callbacks that come by another way,
+    /// step-ups for challenges in a tool's result, the accounts and their labels.
+    pub fn session(&self) -> &Session<impl Host + use<>> {
+        &self.session
     }
 }
 

@@ -192,8 +192,8 @@ async fn a_web_application() {
     let browser = Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let response = browser.get(&url).send().await.unwrap();
     let back = response.headers()["location"].to_str().unwrap();
-    client.callback("/callback?code=x&state=forged").await.unwrap_err();
-    client.callback(back).await.unwrap();
+    client.session().callback("/callback?code=x&state=forged").await.unwrap_err();
+    client.session().callback(back).await.unwrap();
     assert_eq!(call.await.unwrap().unwrap().status(), 200);
 }
 

@@ -188,7 +188,7 @@ impl Client for grantor_hyper::AuthorizedClient<Https> {
     }
 
     fn callback(&self, url: &str) -> impl Future<Output = Result<(), CallError<Infallible>>> + Send {
-        self.callback(url)
+        self.session().callback(url)
     }
 
     fn account(&self, name: &str) -> Result<Self, ConfigError> {
@@ -205,7 +205,7 @@ impl Client for grantor_reqwest::AuthorizedClient {
     }
 
     fn callback(&self, url: &str) -> impl Future<Output = Result<(), CallError<Infallible>>> + Send {
-        self.callback(url)
+        self.session().callback(url)
     }
 
     fn account(&self, name: &str) -> Result<Self, ConfigError> {
@@ -222,7 +222,7 @@ impl Client for grantor_smol::AuthorizedClient {
     }
 
     fn callback(&self, url: &str) -> impl Future<Output = Result<(), CallError<Infallible>>> + Send {
-        self.callback(url)
+        self.session().callback(url)
     }
 
     fn account(&self, name: &str) -> Result<Self, ConfigError> {

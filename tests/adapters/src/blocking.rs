@@ -26,7 +26,7 @@ impl Adapter for Ureq {
     }
 
     fn callback(&self, url: &str) -> Result<(), Failed> {
-        Ok(self.0.callback(url)?)
+        Ok(self.0.session().callback(url)?)
     }
 
     fn account(&self, name: &str) -> Result<Box<dyn Adapter>, ConfigError> {
