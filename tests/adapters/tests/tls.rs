@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::thread;
 
+use grantor::Error;
 use grantor::client::Config;
 use grantor::error::{EffectError, Exchange, FailureKind, Work};
 use grantor::wire::client_metadata::ClientMetadata;
-use grantor::Error;
 use grantor_adapters::{ADAPTERS, Adapter, Failed, open, open_trusting, trusting_agent};
 use grantor_driver::{Browser, Setup};
 use grantor_world::mcp_server::tool_call;
