@@ -151,6 +151,23 @@ def promises():
         raise Failed("\n".join(wrong))
 
 
+def adapters_compared():
+    """The README's table of the adapters tells how large each is: lines of code, and crates with it on Linux."""
+    wrong = []
+    text = (ROOT / "README.md").read_text()
+    for adapter in ("reqwest", "hyper", "smol", "ureq"):
+        lines = 0
+        for path in sources(f"adapters/{adapter}/src"):
+            code = (line.strip() for line in without_tests(path.read_text()).splitlines())
+            lines += sum(1 for line in code if line and not line.startswith("//"))
+        crates = len(dependencies(f"grantor-{adapter}", "--target", "x86_64-unknown-linux-gnu"))
+        found = re.search(rf"^\| `grantor-{adapter}` \| (\d+) \| (\d+) \|", text, re.MULTILINE)
+        if not found or (int(found[1]), int(found[2])) != (lines, crates):
+            wrong.append(f"| `grantor-{adapter}` | {lines} | {crates} |")
+    if wrong:
+        raise Failed("the rows in README.md should begin:\n" + "\n".join(wrong))
+
+
 def may_grow():
     """Public enums, and structs with public fields, are non_exhaustive."""
     item = re.compile(r"((?:^#\[[^\n]*\n)*)^pub (enum|struct) (\w+)([^\n]*)", re.MULTILINE)
@@ -238,6 +255,7 @@ GATES = [
     small_core,
     runtimes_apart,
     promises,
+    adapters_compared,
     may_grow,
     every_error_tested,
     short_files,

@@ -155,13 +155,12 @@ impl<H: Host> Session<H> {
         &self,
         open: impl FnOnce(&mut State, Now) -> Result<CallId, ApiMisuse>,
     ) -> Result<Call<H>, ApiMisuse> {
-        let shared = Arc::clone(&self.shared);
-        let id = shared.with(|state, now| {
-            let id = open(state, now)?;
-            state.verdicts.insert(id, None);
-            Ok(id)
-        })?;
-        Ok(Call { shared, id })
+        let (opened, next) = self.shared.with(|state, now| {
+            let opened = open(state, now);
+            let call = opened.as_ref().ok().copied();
+            (opened, call)
+        });
+        Ok(Call { shared: Arc::clone(&self.shared), id: opened?, next, over: false })
     }
 }
 
@@ -189,6 +188,10 @@ impl<H: Host> Drop for Handle<H> {
 pub struct Call<H: Host> {
     shared: Arc<Shared<H>>,
     id: CallId,
+    /// The next verdict, if it came at once.
+    next: Option<Verdict>,
+    /// Whether the engine has ended it.
+    over: bool,
 }
 
 impl<H: Host> Call<H> {
@@ -199,7 +202,7 @@ impl<H: Host> Call<H> {
     /// # Errors
     /// [`CallError`].
     pub fn run<R, E>(
-        self,
+        mut self,
         mut send: impl FnMut(Credentials) -> Option<Result<R, E>>,
         view: fn(&R) -> ResponseHead<'_>,
     ) -> Result<R, CallError<E>> {
@@ -210,7 +213,11 @@ impl<H: Host> Call<H> {
                     let sent = send(credentials).ok_or(CallError::NotReplayable)?;
                     let response = sent.map_err(CallError::Http)?;
                     let head = view(&response);
-                    self.shared.with(|state, now| state.engine.report(now, self.id, head))?;
+                    let id = self.id;
+                    let (reported, next) =
+                        self.shared.with(|state, now| (state.engine.report(now, id, head), Some(id)));
+                    reported?;
+                    self.next = next;
                     last = Some(response);
                 }
                 Verdict::Fail(error) => return Err(error.into()),
@@ -220,19 +227,26 @@ impl<H: Host> Call<H> {
     }
 
     /// The end of a call that sends nothing.
-    fn done(&self) -> Result<(), CallError<Infallible>> {
+    fn done(mut self) -> Result<(), CallError<Infallible>> {
         match self.verdict() {
             Verdict::Fail(error) => Err(error.into()),
             _ => Ok(()),
         }
     }
 
-    /// The next verdict. The thread that waits also minds the engine's timeouts.
-    fn verdict(&self) -> Verdict {
+    /// The next verdict.
+    fn verdict(&mut self) -> Verdict {
+        let verdict = self.next.take().unwrap_or_else(|| self.wait());
+        self.over = !matches!(verdict, Verdict::Send(_));
+        verdict
+    }
+
+    /// Waits for a verdict. The thread that waits also minds the engine's timeouts.
+    fn wait(&self) -> Verdict {
         let shared = &self.shared;
         let mut state = shared.lock();
         loop {
-            if let Some(verdict) = state.verdicts.get_mut(&self.id).and_then(Option::take) {
+            if let Some(verdict) = state.take(self.id, None) {
                 return verdict;
             }
             let Some(due_ms) = state.engine.poll_timeout() else {
@@ -242,7 +256,7 @@ impl<H: Host> Call<H> {
             let left = shared.clock.instant(due_ms).saturating_duration_since(Instant::now());
             if left.is_zero() {
                 drop(state);
-                shared.with(|state, now| state.engine.handle_timeout(now));
+                shared.with(|state, now| (state.engine.handle_timeout(now), None));
                 state = shared.lock();
             } else {
                 let woken = shared.changed.wait_timeout(state, left);
@@ -260,10 +274,9 @@ impl<H: Host> fmt::Debug for Call<H> {
 
 impl<H: Host> Drop for Call<H> {
     fn drop(&mut self) {
-        self.shared.with(|state, _| {
-            state.verdicts.remove(&self.id);
-            state.engine.cancel(self.id);
-        });
+        if !self.over {
+            self.shared.with(|state, _| (state.cancel(self.id), None));
+        }
     }
 }
 
@@ -274,21 +287,27 @@ impl<H: Host> Shared<H> {
     }
 
     /// Gives the engine an input and sees to what it leads to. The lock is held for the input alone.
-    fn with<T>(self: &Arc<Self>, input: impl FnOnce(&mut State, Now) -> T) -> T {
-        let (result, todo) = {
+    /// Returns what the input does, and the verdict of the call that it says it is about if that came at
+    /// once; otherwise that call waits from now on.
+    fn with<T>(
+        self: &Arc<Self>,
+        input: impl FnOnce(&mut State, Now) -> (T, Option<CallId>),
+    ) -> (T, Option<Verdict>) {
+        let (result, mut todo) = {
             let mut state = self.lock();
-            let result = input(&mut state, self.clock.now());
-            (result, state.drain(self.clock))
+            let (result, about) = input(&mut state, self.clock.now());
+            (result, state.drain(self.clock, about))
         };
+        let verdict = todo.verdict.take();
         self.see_to(todo);
-        result
+        (result, verdict)
     }
 
     fn see_to(self: &Arc<Self>, todo: Todo) {
         for notice in &todo.notices {
             self.setup.observer.event(Event::Notice(notice));
         }
-        if todo.verdicts || !todo.jobs.is_empty() {
+        if todo.verdicts || todo.timeout_changed {
             self.changed.notify_all();
         }
         for job in todo.jobs {
@@ -297,7 +316,7 @@ impl<H: Host> Shared<H> {
     }
 
     fn complete(self: &Arc<Self>, op: OpId, performed: &Performed) {
-        self.with(|state, now| state.complete(now, op, performed));
+        self.with(|state, now| (state.complete(now, op, performed), None));
     }
 
     /// Performs an effect: what takes long on a thread of its own, so that no caller is held up by what

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
 use event_listener::Event as Signal;
@@ -60,8 +61,6 @@ struct Shared<H: Host> {
     setup: Setup,
     clock: Clock,
     state: Mutex<State>,
-    /// Verdicts have come.
-    arrived: Signal,
     timer: Mutex<Timer>,
 }
 
@@ -85,7 +84,6 @@ impl<H: Host> Session<H> {
             setup,
             clock: Clock::start(),
             state: Mutex::new(State::new(engine)),
-            arrived: Signal::new(),
             timer: Mutex::default(),
         });
         let handle = Arc::new(Handle(Arc::downgrade(&shared)));
@@ -175,13 +173,12 @@ impl<H: Host> Session<H> {
         &self,
         open: impl FnOnce(&mut State, Now) -> Result<CallId, ApiMisuse>,
     ) -> Result<Call<H>, ApiMisuse> {
-        let shared = Arc::clone(&self.shared);
-        let id = shared.with(|state, now| {
-            let id = open(state, now)?;
-            state.verdicts.insert(id, None);
-            Ok(id)
-        })?;
-        Ok(Call { shared, id })
+        let (opened, next) = self.shared.with(|state, now| {
+            let opened = open(state, now);
+            let call = opened.as_ref().ok().copied();
+            (opened, call)
+        });
+        Ok(Call { shared: Arc::clone(&self.shared), id: opened?, next, over: false })
     }
 }
 
@@ -209,6 +206,10 @@ impl<H: Host> Drop for Handle<H> {
 pub struct Call<H: Host> {
     shared: Arc<Shared<H>>,
     id: CallId,
+    /// The next verdict, if it came at once.
+    next: Option<Verdict>,
+    /// Whether the engine has ended it.
+    over: bool,
 }
 
 impl<H: Host> Call<H> {
@@ -219,7 +220,7 @@ impl<H: Host> Call<H> {
     /// # Errors
     /// [`CallError`].
     pub async fn run<R, E, F>(
-        self,
+        mut self,
         mut send: impl FnMut(Credentials) -> Option<F>,
         view: fn(&R) -> ResponseHead<'_>,
     ) -> Result<R, CallError<E>>
@@ -233,7 +234,11 @@ impl<H: Host> Call<H> {
                     let sent = send(credentials).ok_or(CallError::NotReplayable)?;
                     let response = sent.await.map_err(CallError::Http)?;
                     let head = view(&response);
-                    self.shared.with(|state, now| state.engine.report(now, self.id, head))?;
+                    let id = self.id;
+                    let (reported, next) =
+                        self.shared.with(|state, now| (state.engine.report(now, id, head), Some(id)));
+                    reported?;
+                    self.next = next;
                     last = Some(response);
                 }
                 Verdict::Fail(error) => return Err(error.into()),
@@ -243,7 +248,7 @@ impl<H: Host> Call<H> {
     }
 
     /// The end of a call that sends nothing.
-    async fn done(self) -> Result<(), CallError<Infallible>> {
+    async fn done(mut self) -> Result<(), CallError<Infallible>> {
         match self.verdict().await {
             Verdict::Fail(error) => Err(error.into()),
             _ => Ok(()),
@@ -251,17 +256,19 @@ impl<H: Host> Call<H> {
     }
 
     /// The next verdict.
-    async fn verdict(&self) -> Verdict {
-        loop {
-            let arrived = {
-                let mut state = self.shared.lock();
-                if let Some(verdict) = state.verdicts.get_mut(&self.id).and_then(Option::take) {
-                    return verdict;
-                }
-                self.shared.arrived.listen()
-            };
-            arrived.await;
-        }
+    async fn verdict(&mut self) -> Verdict {
+        let verdict = match self.next.take() {
+            Some(verdict) => verdict,
+            None => {
+                future::poll_fn(|cx| match self.shared.lock().take(self.id, Some(cx.waker())) {
+                    Some(verdict) => Poll::Ready(verdict),
+                    None => Poll::Pending,
+                })
+                .await
+            }
+        };
+        self.over = !matches!(verdict, Verdict::Send(_));
+        verdict
     }
 }
 
@@ -273,10 +280,9 @@ impl<H: Host> fmt::Debug for Call<H> {
 
 impl<H: Host> Drop for Call<H> {
     fn drop(&mut self) {
-        self.shared.with(|state, _| {
-            state.verdicts.remove(&self.id);
-            state.engine.cancel(self.id);
-        });
+        if !self.over {
+            self.shared.with(|state, _| (state.cancel(self.id), None));
+        }
     }
 }
 
@@ -287,32 +293,37 @@ impl<H: Host> Shared<H> {
     }
 
     /// Gives the engine an input and sees to what it leads to. The lock is held for the input alone.
-    fn with<T>(self: &Arc<Self>, input: impl FnOnce(&mut State, Now) -> T) -> T {
-        let (result, todo, timeout_ms) = {
+    /// Returns what the input does, and the verdict of the call that it says it is about if that came at
+    /// once; otherwise that call waits from now on.
+    fn with<T>(
+        self: &Arc<Self>,
+        input: impl FnOnce(&mut State, Now) -> (T, Option<CallId>),
+    ) -> (T, Option<Verdict>) {
+        let (result, mut todo) = {
             let mut state = self.lock();
-            let result = input(&mut state, self.clock.now());
-            let todo = state.drain(self.clock);
-            (result, todo, state.engine.poll_timeout())
+            let (result, about) = input(&mut state, self.clock.now());
+            (result, state.drain(self.clock, about))
         };
+        let verdict = todo.verdict.take();
         self.see_to(todo);
-        self.set_timer(timeout_ms);
-        result
+        (result, verdict)
     }
 
     fn see_to(self: &Arc<Self>, todo: Todo) {
         for notice in &todo.notices {
             self.setup.observer.event(Event::Notice(notice));
         }
-        if todo.verdicts {
-            self.arrived.notify(usize::MAX);
-        }
+        todo.wake.into_iter().for_each(Waker::wake);
         for job in todo.jobs {
             self.begin(job);
+        }
+        if todo.timeout_changed {
+            self.set_timer();
         }
     }
 
     fn complete(self: &Arc<Self>, op: OpId, performed: &Performed) {
-        self.with(|state, now| state.complete(now, op, performed));
+        self.with(|state, now| (state.complete(now, op, performed), None));
     }
 
     /// Begins to perform an effect; nobody's call holds it.
@@ -366,8 +377,10 @@ impl<H: Host> Shared<H> {
     }
 
     /// Sets the timer, or unsets it.
-    fn set_timer(self: &Arc<Self>, due_ms: Option<u64>) {
+    fn set_timer(self: &Arc<Self>) {
         let mut timer = self.timer.lock().unwrap_or_else(PoisonError::into_inner);
+        // Of several inputs at once, the last one to come here sets what holds by then.
+        let due_ms = self.lock().engine.poll_timeout();
         if timer.due_ms == due_ms {
             return;
         }
@@ -392,7 +405,8 @@ impl<H: Host> Shared<H> {
                 && let Some(shared) = shared.upgrade()
             {
                 shared.timer.lock().unwrap_or_else(PoisonError::into_inner).due_ms = None;
-                shared.with(|state, now| state.engine.handle_timeout(now));
+                shared.with(|state, now| (state.engine.handle_timeout(now), None));
+                shared.set_timer(); // also when the next timeout is the same once more
             }
         });
     }

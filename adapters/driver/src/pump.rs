@@ -1,6 +1,8 @@
 //! The engine behind a lock: inputs go in, outputs are sorted into what to do outside of the lock.
 
 use std::collections::HashMap;
+use std::mem;
+use std::task::Waker;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use grantor::client::{CallId, Engine, Notice, Output, Verdict};
@@ -36,10 +38,20 @@ impl Clock {
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) engine: Engine,
-    /// Verdicts that were not picked up yet, by call; `None` while none has come.
-    pub(crate) verdicts: HashMap<CallId, Option<Verdict>>,
+    /// Calls that wait, or whose verdict was not picked up yet.
+    waiting: HashMap<CallId, Slot>,
+    /// The engine's next timeout when it was last looked at.
+    timeout_ms: Option<u64>,
     /// Waits for the user, by effect.
     waits: HashMap<OpId, Wait>,
+}
+
+/// A call's place for its next verdict.
+#[derive(Debug)]
+enum Slot {
+    Came(Verdict),
+    /// Who is to be woken, if it said so.
+    Waits(Option<Waker>),
 }
 
 /// What an input leads to, to be done without the lock.
@@ -47,8 +59,14 @@ pub(crate) struct State {
 pub(crate) struct Todo {
     pub(crate) notices: Vec<Notice>,
     pub(crate) jobs: Vec<Job>,
-    /// Whether verdicts have come.
+    /// The verdict of the call that the input was about, if it came at once.
+    pub(crate) verdict: Option<Verdict>,
+    /// Whether verdicts have come for calls that wait.
     pub(crate) verdicts: bool,
+    /// Whom to wake for that.
+    pub(crate) wake: Vec<Waker>,
+    /// Whether the engine's next timeout is another one.
+    pub(crate) timeout_changed: bool,
 }
 
 /// An effect to perform.
@@ -83,7 +101,33 @@ impl State {
     }
 
     pub(crate) fn new(engine: Engine) -> Self {
-        Self { engine, verdicts: HashMap::new(), waits: HashMap::new() }
+        Self { engine, waiting: HashMap::new(), timeout_ms: None, waits: HashMap::new() }
+    }
+
+    /// Takes the verdict of a call that waits. If none has come, whoever this is will be woken.
+    pub(crate) fn take(&mut self, call: CallId, waker: Option<&Waker>) -> Option<Verdict> {
+        if let Some(Slot::Waits(waits)) = self.waiting.get_mut(&call) {
+            *waits = waker.cloned();
+            return None;
+        }
+        match self.stop_waiting(call) {
+            Some(Slot::Came(verdict)) => Some(verdict),
+            _ => None,
+        }
+    }
+
+    fn stop_waiting(&mut self, call: CallId) -> Option<Slot> {
+        let slot = self.waiting.remove(&call);
+        if slot.is_some() && self.waiting.is_empty() {
+            self.waiting.shrink_to_fit(); // an idle client keeps no room
+        }
+        slot
+    }
+
+    /// Gives up a call.
+    pub(crate) fn cancel(&mut self, call: CallId) {
+        self.stop_waiting(call);
+        self.engine.cancel(call);
     }
 
     /// Answers an effect. A kind of answer that does not fit is a bug of this driver; it must not stop
@@ -96,8 +140,8 @@ impl State {
         }
     }
 
-    /// Sorts the outputs.
-    pub(crate) fn drain(&mut self, clock: Clock) -> Todo {
+    /// Sorts the outputs. The call that the input was about waits from now on if no verdict has come.
+    pub(crate) fn drain(&mut self, clock: Clock, about: Option<CallId>) -> Todo {
         let mut todo = Todo::default();
         while let Some(output) = self.engine.poll_output() {
             match output {
@@ -106,9 +150,12 @@ impl State {
                         wait.abandon();
                     }
                 }
+                Output::Call { call, verdict } if about == Some(call) => todo.verdict = Some(verdict),
                 Output::Call { call, verdict } => {
-                    if let Some(slot) = self.verdicts.get_mut(&call) {
-                        *slot = Some(verdict);
+                    if let Some(slot) = self.waiting.get_mut(&call) {
+                        if let Slot::Waits(Some(waker)) = mem::replace(slot, Slot::Came(verdict)) {
+                            todo.wake.push(waker);
+                        }
                         todo.verdicts = true;
                     }
                 }
@@ -121,6 +168,13 @@ impl State {
                 _ => {}
             }
         }
+        if let Some(call) = about
+            && todo.verdict.is_none()
+        {
+            self.waiting.insert(call, Slot::Waits(None));
+        }
+        let timeout_ms = self.engine.poll_timeout();
+        todo.timeout_changed = mem::replace(&mut self.timeout_ms, timeout_ms) != timeout_ms;
         todo
     }
 

@@ -156,7 +156,14 @@ impl Host for Ureq {
             }
             _ => self.0.run(plain(&self.0, sent, Some(timeout))),
         };
-        let (head, body) = response.map_err(|error| failure(&error))?.into_parts();
+        let response = response.map_err(|error| match &error {
+            // What rustls says of a certificate, and of a peer that does not speak TLS.
+            ureq::Error::Io(cause) if cause.kind() == std::io::ErrorKind::InvalidData => {
+                HttpFailure::new(FailureKind::Unreachable, error.to_string())
+            }
+            _ => failure(&error),
+        })?;
+        let (head, body) = response.into_parts();
         let mut answer = HttpAnswer::arriving(head.status.as_u16(), head.headers, max_body)?;
         let mut reader = body.into_with_config().limit(u64::MAX).reader();
         let mut part = Zeroizing::new([0; 8 * 1024]);

@@ -2,6 +2,7 @@
 
 mod asynchronous;
 mod blocking;
+mod trusting;
 
 use std::error::Error;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use http::HeaderMap;
 
 use crate::asynchronous::{Async, Smol, Tokio};
 use crate::blocking::Ureq;
+pub use crate::trusting::{open_trusting, trusting_agent};
 
 /// The adapters' names.
 pub const ADAPTERS: [&str; 4] = ["reqwest", "hyper", "smol", "ureq"];

@@ -2,6 +2,8 @@
 
 mod flow;
 mod headers;
+mod stacks;
 
 pub use self::flow::Flow;
 pub use self::headers::{SHAPES, typical};
+pub use self::stacks::{Authorized, Server, Stack, stacks};

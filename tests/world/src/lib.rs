@@ -14,6 +14,8 @@ pub mod raw;
 pub mod recording;
 pub mod sim;
 pub mod store;
+#[cfg(feature = "tls")]
+pub mod tls;
 
 pub use authorization_server::{AuthorizationServer, Consent};
 pub use mcp_server::McpServer;

@@ -11,8 +11,14 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use socket2::{Domain, Socket, Type};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio::sync::oneshot;
+#[cfg(feature = "tls")]
+use tokio_rustls::TlsAcceptor;
 
+#[cfg(feature = "tls")]
+use crate::tls::Authority;
 use crate::{Answered, Asked, AuthorizationServer, McpServer, World};
 
 /// Is told of every request and its answer.
@@ -39,10 +45,23 @@ impl Served {
     /// # Panics
     /// When there are no ports.
     pub fn start(watch: Watch) -> Self {
+        Self::run(watch, [Wire::default(), Wire::default(), Wire::default()])
+    }
+
+    /// The same over TLS: the MCP server, the authorization server, or both.
+    ///
+    /// # Panics
+    /// When there are no ports.
+    #[cfg(feature = "tls")]
+    pub fn secured(watch: Watch, mcp: Option<&Authority>, authorization: Option<&Authority>) -> Self {
+        Self::run(watch, [mcp, authorization, None].map(|by| Wire { tls: by.map(Authority::acceptor) }))
+    }
+
+    fn run(watch: Watch, wires: [Wire; 3]) -> Self {
         let (mcp, authorization, provider) = (listen(), listen(), listen());
-        let resource = format!("http://{}/mcp", mcp.1);
-        let issuer = format!("http://{}", authorization.1);
-        let provider_issuer = format!("http://{}", provider.1);
+        let resource = format!("{}://{}/mcp", wires[0].scheme(), mcp.1);
+        let issuer = format!("{}://{}", wires[1].scheme(), authorization.1);
+        let provider_issuer = format!("{}://{}", wires[2].scheme(), provider.1);
         let mut world = World { mcp: McpServer::new(&resource), ..World::default() };
         world.add(AuthorizationServer::new(&issuer));
         world.mcp.authorization_servers = vec![issuer.clone()];
@@ -54,15 +73,10 @@ impl Served {
             let runtime =
                 tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(async move {
-                for (listener, address) in [mcp, authorization, provider] {
-                    let connected = Arc::clone(&connected);
-                    tokio::spawn(accept(
-                        listener,
-                        address,
-                        Arc::clone(&serving),
-                        Arc::clone(&watch),
-                        connected,
-                    ));
+                for ((listener, address), wire) in [mcp, authorization, provider].into_iter().zip(wires) {
+                    let (world, watch) = (Arc::clone(&serving), Arc::clone(&watch));
+                    let here = Here { origin: format!("{}://{address}", wire.scheme()), world, watch };
+                    tokio::spawn(accept(listener, wire, here, Arc::clone(&connected)));
                 }
                 let _ = stopped.await;
             });
@@ -116,39 +130,74 @@ fn listen() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
-async fn accept(
-    listener: TcpListener,
-    address: SocketAddr,
-    world: Arc<Mutex<World>>,
-    watch: Watch,
-    connections: Arc<()>,
-) {
+/// What is between a server and its clients beside TCP.
+#[derive(Clone, Default)]
+struct Wire {
+    #[cfg(feature = "tls")]
+    tls: Option<TlsAcceptor>,
+}
+
+impl Wire {
+    #[cfg(feature = "tls")]
+    fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+
+    #[cfg(not(feature = "tls"))]
+    fn scheme(&self) -> &'static str {
+        "http"
+    }
+
+    /// Serves a connection to its end.
+    async fn serve(self, stream: TcpStream, here: Here) {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = self.tls {
+            if let Ok(stream) = tls.accept(stream).await {
+                here.serve(stream).await;
+            }
+            return;
+        }
+        here.serve(stream).await;
+    }
+}
+
+async fn accept(listener: TcpListener, wire: Wire, here: Here, connections: Arc<()>) {
     let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
     while let Ok((stream, _)) = listener.accept().await {
-        let (world, watch) = (Arc::clone(&world), Arc::clone(&watch));
-        let service =
-            service_fn(move |request| answer(request, address, Arc::clone(&world), Arc::clone(&watch)));
-        let connected = Arc::clone(&connections);
+        let (wire, here, connected) = (wire.clone(), here.clone(), Arc::clone(&connections));
         tokio::spawn(async move {
-            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            wire.serve(stream, here).await;
             drop(connected);
         });
     }
 }
 
-async fn answer(
-    request: hyper::Request<Incoming>,
-    address: SocketAddr,
+/// One of the servers.
+#[derive(Clone)]
+struct Here {
+    origin: String,
     world: Arc<Mutex<World>>,
     watch: Watch,
-) -> Result<hyper::Response<Full<Bytes>>, Box<dyn std::error::Error + Send + Sync>> {
-    let (mut head, body) = request.into_parts();
-    let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
-    head.uri = format!("http://{address}{target}").parse()?;
-    let body = Limited::new(body, 1 << 20).collect().await?.to_bytes();
-    let asked = Asked::from_parts(head, body.to_vec());
-    let unix_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let answered = world.lock().unwrap_or_else(PoisonError::into_inner).answer(unix_s, &asked);
-    watch(&asked, &answered);
-    Ok(answered.map(|body| Full::new(Bytes::from(body))))
+}
+
+impl Here {
+    async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin) {
+        let service = service_fn(|request| self.answer(request));
+        let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    }
+
+    async fn answer(
+        &self,
+        request: hyper::Request<Incoming>,
+    ) -> Result<hyper::Response<Full<Bytes>>, Box<dyn std::error::Error + Send + Sync>> {
+        let (mut head, body) = request.into_parts();
+        let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
+        head.uri = format!("{}{target}", self.origin).parse()?;
+        let body = Limited::new(body, 1 << 20).collect().await?.to_bytes();
+        let asked = Asked::from_parts(head, body.to_vec());
+        let unix_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let answered = self.world.lock().unwrap_or_else(PoisonError::into_inner).answer(unix_s, &asked);
+        (self.watch)(&asked, &answered);
+        Ok(answered.map(|body| Full::new(Bytes::from(body))))
+    }
 }
