@@ -4,12 +4,14 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use grantor::client::{Output, RequestHead, ResponseHead, Verdict};
+use grantor::jose::{Algorithm, SigningKey};
 use grantor::wire::HttpResponse;
 use grantor::wire::challenge::Challenges;
 use grantor::wire::client_auth::Client;
 use grantor::wire::pkce::Verifier;
 use grantor::wire::token::{self, Grant, TokenRequest};
-use grantor::{Quirks, Secret};
+use grantor::{DpopPolicy, Quirks, Secret};
 use grantor_bench::{Flow, SHAPES, typical};
 use grantor_world::player::{Player, config};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -28,6 +30,33 @@ fn authorize(c: &mut Criterion) {
     group.bench_function("insert", |b| {
         b.iter(|| black_box(&mut request).insert(AUTHORIZATION, value.clone()));
     });
+    group.finish();
+}
+
+/// A call with a token that is bound to a key, and the signature that it cannot do without.
+fn bound(c: &mut Criterion) {
+    let mut group = c.benchmark_group("bound");
+    let mut player = Player::new(config().dpop(DpopPolicy::Required));
+    player.world.server().offers.dpop = true;
+    player.call("ping").delivered();
+    let (mut engine, now, url) = (player.engine, player.now, player.world.mcp.resource);
+    let (mut request, response) = (HeaderMap::with_capacity(8), HeaderMap::new());
+    group.bench_function("grantor", |b| {
+        b.iter(|| {
+            let call = engine.authorize(now, RequestHead::new("POST", &url)).expect("a call");
+            while let Some(output) = engine.poll_output() {
+                if let Output::Call { verdict: Verdict::Send(credentials), .. } = output {
+                    credentials.apply(black_box(&mut request));
+                    let head = ResponseHead { status: 200, headers: &response };
+                    engine.report(now, call, head).expect("it was sent");
+                }
+            }
+        });
+    });
+    assert!(request.contains_key("dpop"));
+    let key = SigningKey::generate(Algorithm::Es256, &[7; 32]).expect("a key");
+    let input = request["dpop"].as_bytes().to_vec();
+    group.bench_function("signature", |b| b.iter(|| key.sign(black_box(&input)).expect("a signature")));
     group.finish();
 }
 
@@ -121,6 +150,6 @@ criterion_group! {
         .sample_size(50)
         .warm_up_time(Duration::from_millis(200))
         .measurement_time(Duration::from_millis(800));
-    targets = authorize, flow, exchange, challenge
+    targets = authorize, bound, flow, exchange, challenge
 }
 criterion_main!(benches);
