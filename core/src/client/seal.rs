@@ -297,6 +297,7 @@ impl Engine {
 
 /// A signature that is there, or that the host was asked for.
 pub(super) enum Made {
+    #[cfg_attr(not(feature = "crypto"), expect(dead_code, reason = "nothing is signed here"))]
     Here(Secret),
     Elsewhere(Unsigned),
 }
