@@ -61,6 +61,8 @@ pub(super) struct Acquisition {
     pub(super) resumed: bool,
     /// The parameters of its request still have to be pushed (RFC 9126).
     pub(super) unpushed: bool,
+    /// Whether they were pushed again with another nonce.
+    pub(super) push_retried: bool,
     /// The token request that is under way, or to be sent.
     pub(super) exchange: Option<Box<TokenExchange>>,
     /// The assertion for it.
@@ -196,6 +198,7 @@ impl Acquisition {
             asked_saved: false,
             resumed: false,
             unpushed: false,
+            push_retried: false,
             exchange: None,
             assertion: None,
             sign_on: SignOn::default(),

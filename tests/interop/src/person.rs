@@ -95,6 +95,10 @@ impl Person {
                 vec![("xsrf", field("xsrf")?), ("user_code", field("user_code")?), text(decision, "yes")];
             return Some((action()?, Some(fields)));
         }
+        // A link with the code in it leads to a page that sends itself on.
+        if page.contains("name=\"user_code\" value=\"") {
+            return Some((action()?, Some(vec![("xsrf", field("xsrf")?), ("user_code", field("user_code")?)])));
+        }
         // An answer to a code leads to the same page when it says what was wrong with it.
         if page.contains("Enter the code displayed on your device") {
             return Some((action()?, Some(vec![("xsrf", field("xsrf")?), text("user_code", code)])));

@@ -11,7 +11,7 @@ use grantor_interop::{Exchanged, Person, Server};
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::{Kms, Records, call, config, error, for_each_adapter, local_key, open_for, setup};
+use crate::{Kms, call, config, error, for_each_adapter, local_key, open_for, setup};
 
 fn bound(server: &Server) -> Config {
     config(server).dpop(DpopPolicy::Required)
