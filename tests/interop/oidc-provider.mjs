@@ -138,7 +138,7 @@ provider.use(async (ctx, next) => {
   // Patience is not oidc-provider's business; here it is: the first poll is told to slow down.
   if (params?.device_code && ctx.body?.error === 'authorization_pending') {
     const [last, apart] = polls.get(params.device_code) ?? [Date.now(), Infinity];
-    const early = Date.now() - last < apart;
+    const early = Date.now() - last < apart - 50; // two clocks
     const slower = apart === Infinity ? 1000 + 5000 : apart + 5000;
     polls.set(params.device_code, [Date.now(), early ? slower : apart]);
     if (early) ctx.body.error = 'slow_down';

@@ -10,7 +10,7 @@ use super::browser::Asking;
 use super::calls::Stage;
 use super::device::Polling;
 use super::discover::{Probe, Resource, no_server_metadata};
-use super::exchange::TokenExchange;
+use super::exchange::{Ask, TokenExchange};
 use super::flow::Flow;
 use super::grant::Grant;
 use super::ops::Owner;
@@ -219,6 +219,11 @@ impl Acquisition {
     /// Whether more scopes can be asked for still.
     pub(super) fn is_before_the_browser(&self) -> bool {
         self.asked.is_none() && self.exchange.is_none() && self.polling.is_none()
+    }
+
+    /// Whether the token request that is under way polls for a device code.
+    pub(super) fn polls(&self) -> bool {
+        self.exchange.as_ref().is_some_and(|exchange| matches!(exchange.ask, Ask::DeviceCode(_)))
     }
 
     fn is_overdue(&self, now: Now) -> bool {

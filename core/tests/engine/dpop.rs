@@ -147,7 +147,8 @@ fn rfc9449_8_nonces_of_pushed_requests_are_bounded() {
         n += 1;
         let body = serde_json::json!({ "error": "use_dpop_nonce" });
         let answer = grantor_world::json(http::StatusCode::BAD_REQUEST, &body);
-        (asked.uri().path() == "/par").then(|| grantor_world::with(answer, "dpop-nonce", &format!("nonce-{n}")))
+        (asked.uri().path() == "/par")
+            .then(|| grantor_world::with(answer, "dpop-nonce", &format!("nonce-{n}")))
     }));
     assert_eq!(player.call("ping").failed(), PeerMisbehaved::DpopNonce.into());
     assert_eq!(player.count("/par"), 2);

@@ -97,7 +97,10 @@ impl Person {
         }
         // A link with the code in it leads to a page that sends itself on.
         if page.contains("name=\"user_code\" value=\"") {
-            return Some((action()?, Some(vec![("xsrf", field("xsrf")?), ("user_code", field("user_code")?)])));
+            return Some((
+                action()?,
+                Some(vec![("xsrf", field("xsrf")?), ("user_code", field("user_code")?)]),
+            ));
         }
         // An answer to a code leads to the same page when it says what was wrong with it.
         if page.contains("Enter the code displayed on your device") {

@@ -11,7 +11,9 @@ use grantor_interop::jose::Counterpart;
 use grantor_interop::{Person, Server};
 use serde_json::{Value, json};
 
-use crate::{Kms, REDIRECT_URI, Records, call, config, error, for_each_adapter, local_key, open_for, refused, setup};
+use crate::{
+    Kms, REDIRECT_URI, Records, call, config, error, for_each_adapter, local_key, open_for, refused, setup,
+};
 
 const ID: &str = "robot";
 const SECRET: &str = "at-least-32-bytes-for-HMAC-SHA-256";

@@ -198,7 +198,8 @@ fn a_token_is_worthless_with_another_key() {
         let client = open_for(adapter, bound(server), records, &Person::who(true));
         call(&*client, server, "read").unwrap();
         let token = records.value("access_token").unwrap();
-        let own = SigningKey::from_jwk(&records.value("jwk").unwrap(), grantor::jose::Algorithm::Es256).unwrap();
+        let own =
+            SigningKey::from_jwk(&records.value("jwk").unwrap(), grantor::jose::Algorithm::Es256).unwrap();
         let proof = |key: &SigningKey, jti: u8| {
             let url = Url::parse(&server.resource).unwrap();
             let mut request = ProofRequest::new(&http::Method::POST, &url);

@@ -82,17 +82,21 @@ fn after_a_restart_and_for_one_account_of_two() {
 
 #[test]
 fn of_bound_tokens() {
-    for_each_adapter(&json!({ "nonces": true, "resourceDpop": true }), "log-out-bound", |adapter, server, records| {
-        let person = Person::who(true);
-        let client = open_for(adapter, config(server).dpop(DpopPolicy::Required), records, &person);
-        call(&*client, server, "read").unwrap();
-        server.exchanges();
-        client.log_out().unwrap();
-        assert_eq!(revocations(&server.exchanges()), ["", ""]);
-        assert!(!records.hold("\"jwk\""), "the key goes with its tokens");
-        call(&*client, server, "read").unwrap();
-        assert_eq!(person.asked(), 2);
-    });
+    for_each_adapter(
+        &json!({ "nonces": true, "resourceDpop": true }),
+        "log-out-bound",
+        |adapter, server, records| {
+            let person = Person::who(true);
+            let client = open_for(adapter, config(server).dpop(DpopPolicy::Required), records, &person);
+            call(&*client, server, "read").unwrap();
+            server.exchanges();
+            client.log_out().unwrap();
+            assert_eq!(revocations(&server.exchanges()), ["", ""]);
+            assert!(!records.hold("\"jwk\""), "the key goes with its tokens");
+            call(&*client, server, "read").unwrap();
+            assert_eq!(person.asked(), 2);
+        },
+    );
 }
 
 #[test]

@@ -41,7 +41,8 @@ fn by_policy_and_not_by_itself() {
 fn denied_by_the_user() {
     for_each_adapter(&json!({ "pushed": true }), "pushed-denied", |adapter, server, records| {
         let client = open_for(adapter, config(server), records, &Person::who(false));
-        let Error::Refused(Refused::Authorization { code, .. }) = error(call(&*client, server, "read")) else {
+        let Error::Refused(Refused::Authorization { code, .. }) = error(call(&*client, server, "read"))
+        else {
             panic!()
         };
         assert_eq!(code, "access_denied");
@@ -74,7 +75,8 @@ fn by_a_client_with_a_key_and_a_bound_token() {
         "dpop_bound_access_tokens": true,
         "jwks": { "keys": [public] },
     });
-    let options = json!({ "clients": [client], "pushed": true, "nonces": true, "assertionAudience": "issuer" });
+    let options =
+        json!({ "clients": [client], "pushed": true, "nonces": true, "assertionAudience": "issuer" });
     for_each_adapter(&options, "pushed-key", |adapter, server, records| {
         let own = Preregistered::with(&server.issuer, "app").key(Key::local(local_key(1)));
         let config = config(server).preregistered(own).dpop(DpopPolicy::Required);

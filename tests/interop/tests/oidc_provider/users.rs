@@ -26,6 +26,7 @@ fn the_account_has_a_label() {
         assert_eq!(client.account_label(), None);
         client.log_in().unwrap();
         assert_eq!(client.account_label().unwrap(), "alice@example.com");
+        call(&*client, server, "read").unwrap();
         server.control(&json!({ "destroyAccessToken": true }));
         call(&*client, server, "read").unwrap();
         assert_eq!(client.account_label().unwrap(), "alice@example.com", "a refresh changes nothing");
@@ -102,13 +103,14 @@ fn rfc9470_5_a_server_without_a_second_factor() {
             panic!()
         };
         assert_eq!(problem, ClaimsError::Acr);
-        // Without an ID token nothing can be checked; the resource decides, and the user is asked but once.
+        // Without openid this server does not take the demand at all.
         let blind = open_for(adapter, config(server).account("blind"), records, &person);
         call(&*blind, server, "read").unwrap();
-        let asked = person.asked();
-        let insufficient = Error::Refused(Refused::InsufficientAuthentication);
-        assert_eq!(error(call(&*blind, server, "strong")), insufficient);
-        assert_eq!(person.asked(), asked + 1);
+        let Error::Refused(Refused::Authorization { code, .. }) = error(call(&*blind, server, "strong"))
+        else {
+            panic!()
+        };
+        assert_eq!(code, "invalid_request");
     });
 }
 
@@ -126,8 +128,9 @@ fn rfc9470_where_the_policy_is_not_to_ask() {
 
 /// Steps up for a challenge that came in a tool's result.
 fn step_up(client: &dyn Adapter, server: &Server, challenge: &str) {
-    let result = json!({ "_meta": { "mcp/www_authenticate": [challenge] } });
-    let challenges = Challenges::of_result(result.to_string().as_bytes()).unwrap();
+    let result = json!({ "isError": true, "_meta": { "mcp/www_authenticate": [challenge] } });
+    let answer = json!({ "jsonrpc": "2.0", "id": 1, "result": result });
+    let challenges = Challenges::of_result(answer.to_string().as_bytes()).unwrap();
     let headers = HeaderMap::new();
     client.step_up(RequestHead::new("POST", &server.resource).headers(&headers), &challenges).unwrap();
 }
@@ -171,9 +174,10 @@ fn rfc9396_5_a_type_that_the_server_does_not_know() {
     for_each_adapter(&json!({}), "no-details", |adapter, server, records| {
         let config = config(server).authorization_details(r#"[{"type":"payment"}]"#).unwrap();
         let client = open_for(adapter, config, records, &Person::who(true));
-        let Error::Refused(Refused::Authorization { code, .. }) = error(call(&*client, server, "read")) else {
+        // The client says at its registration already what it is going to ask for.
+        let Error::Refused(Refused::Registration { code, .. }) = error(call(&*client, server, "read")) else {
             panic!()
         };
-        assert_eq!(code, "invalid_authorization_details");
+        assert_eq!(code, "invalid_client_metadata");
     });
 }
