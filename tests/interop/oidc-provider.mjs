@@ -35,7 +35,9 @@ const options = {
 
 const mcp = http.createServer();
 await new Promise((done) => mcp.listen(0, '127.0.0.1', done));
-const as = http.createServer();
+// Connections outlive the pauses between polls: by itself Node ends them after six seconds, which is the
+// interval after `slow_down`.
+const as = http.createServer({ keepAliveTimeout: 60_000 });
 await new Promise((done) => as.listen(0, '127.0.0.1', done));
 
 const resource = `http://127.0.0.1:${mcp.address().port}/mcp`;

@@ -90,20 +90,21 @@ fn rfc8628_3_5_pending_and_slow_down() {
             codes.send((complete.as_str().to_owned(), prompt.user_code.to_string())).unwrap();
         });
         let mut exchanges = Vec::new();
-        thread::scope(|scope| {
-            let waits = scope.spawn(|| call(&*client, server, "read").unwrap());
+        let outcome = thread::scope(|scope| {
+            let waits = scope.spawn(|| call(&*client, server, "read"));
             let (uri, code) = shown.recv().unwrap();
             // The user takes their time: a poll too early, and one after that.
-            while !polls(&exchanges).contains(&"authorization_pending") {
+            while !polls(&exchanges).contains(&"authorization_pending") && !waits.is_finished() {
                 thread::sleep(std::time::Duration::from_millis(50));
                 exchanges.extend(server.exchanges());
             }
             // This time by a link that has the code in it.
             let page = Person::who(true).enter_code(&uri, &code).unwrap();
             assert!(page.contains("was successful"), "{page}");
-            waits.join().unwrap();
+            waits.join().unwrap()
         });
         exchanges.extend(server.exchanges());
+        assert!(outcome.is_ok(), "{adapter}: {outcome:?} after {:?}", polls(&exchanges));
         assert_eq!(polls(&exchanges), ["slow_down", "authorization_pending", ""]);
     });
 }
