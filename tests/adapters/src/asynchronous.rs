@@ -221,11 +221,11 @@ impl Client for grantor_hyper::AuthorizedClient<Https> {
     }
 
     fn log_in(&self) -> impl Future<Output = Result<(), CallError<Infallible>>> + Send {
-        self.log_in()
+        self.session().log_in()
     }
 
     fn log_out(&self) -> impl Future<Output = Result<(), CallError<Infallible>>> + Send {
-        self.log_out()
+        self.session().log_out()
     }
 
     fn step_up(
@@ -233,11 +233,11 @@ impl Client for grantor_hyper::AuthorizedClient<Https> {
         request: RequestHead<'_>,
         challenges: &Challenges,
     ) -> impl Future<Output = Result<(), CallError<Infallible>>> + Send {
-        self.step_up(request, challenges)
+        self.session().step_up(request, challenges)
     }
 
     fn account_label(&self) -> Option<String> {
-        self.account_label()
+        self.session().account_label()
     }
 
     fn account(&self, name: &str) -> Result<Self, ConfigError> {
@@ -258,11 +258,11 @@ impl Client for grantor_reqwest::AuthorizedClient {
     }
 
     fn log_in(&self) -> impl Future<Output = Result<(), CallError<Infallible>>> + Send {
-        self.log_in()
+        self.session().log_in()
     }
 
     fn log_out(&self) -> impl Future<Output = Result<(), CallError<Infallible>>> + Send {
-        self.log_out()
+        self.session().log_out()
     }
 
     fn step_up(
@@ -270,11 +270,11 @@ impl Client for grantor_reqwest::AuthorizedClient {
         request: RequestHead<'_>,
         challenges: &Challenges,
     ) -> impl Future<Output = Result<(), CallError<Infallible>>> + Send {
-        self.step_up(request, challenges)
+        self.session().step_up(request, challenges)
     }
 
     fn account_label(&self) -> Option<String> {
-        self.account_label()
+        self.session().account_label()
     }
 
     fn account(&self, name: &str) -> Result<Self, ConfigError> {
@@ -295,11 +295,11 @@ impl Client for grantor_smol::AuthorizedClient {
     }
 
     fn log_in(&self) -> impl Future<Output = Result<(), CallError<Infallible>>> + Send {
-        self.log_in()
+        self.session().log_in()
     }
 
     fn log_out(&self) -> impl Future<Output = Result<(), CallError<Infallible>>> + Send {
-        self.log_out()
+        self.session().log_out()
     }
 
     fn step_up(
@@ -307,11 +307,11 @@ impl Client for grantor_smol::AuthorizedClient {
         request: RequestHead<'_>,
         challenges: &Challenges,
     ) -> impl Future<Output = Result<(), CallError<Infallible>>> + Send {
-        self.step_up(request, challenges)
+        self.session().step_up(request, challenges)
     }
 
     fn account_label(&self) -> Option<String> {
-        self.account_label()
+        self.session().account_label()
     }
 
     fn account(&self, name: &str) -> Result<Self, ConfigError> {

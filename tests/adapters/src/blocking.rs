@@ -31,19 +31,19 @@ impl Adapter for Ureq {
     }
 
     fn log_in(&self) -> Result<(), Failed> {
-        Ok(self.0.log_in()?)
+        Ok(self.0.session().log_in()?)
     }
 
     fn log_out(&self) -> Result<(), Failed> {
-        Ok(self.0.log_out()?)
+        Ok(self.0.session().log_out()?)
     }
 
     fn step_up(&self, request: RequestHead<'_>, challenges: &Challenges) -> Result<(), Failed> {
-        Ok(self.0.step_up(request, challenges)?)
+        Ok(self.0.session().step_up(request, challenges)?)
     }
 
     fn account_label(&self) -> Option<String> {
-        self.0.account_label()
+        self.0.session().account_label()
     }
 
     fn account(&self, name: &str) -> Result<Box<dyn Adapter>, ConfigError> {
