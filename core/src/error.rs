@@ -366,6 +366,11 @@ impl<'a> Failure<'a> {
     pub const fn new(kind: FailureKind, detail: &'a str) -> Self {
         Self { kind, detail }
     }
+
+    /// Whether the other side was not reached, or its answer was lost.
+    pub(crate) fn is_of_network(&self) -> bool {
+        matches!(self.kind, FailureKind::Broken | FailureKind::TimedOut | FailureKind::Unreachable)
+    }
 }
 
 /// The ways in which an effect fails.

@@ -10,7 +10,7 @@ use super::browser::Asking;
 use super::calls::Stage;
 use super::device::Polling;
 use super::discover::{Probe, Resource, no_server_metadata};
-use super::exchange::TokenExchange;
+use super::exchange::{Ask, TokenExchange};
 use super::flow::Flow;
 use super::grant::Grant;
 use super::ops::Owner;
@@ -61,6 +61,8 @@ pub(super) struct Acquisition {
     pub(super) resumed: bool,
     /// The parameters of its request still have to be pushed (RFC 9126).
     pub(super) unpushed: bool,
+    /// Whether they were pushed again with another nonce.
+    pub(super) push_retried: bool,
     /// The token request that is under way, or to be sent.
     pub(super) exchange: Option<Box<TokenExchange>>,
     /// The assertion for it.
@@ -196,6 +198,7 @@ impl Acquisition {
             asked_saved: false,
             resumed: false,
             unpushed: false,
+            push_retried: false,
             exchange: None,
             assertion: None,
             sign_on: SignOn::default(),
@@ -216,6 +219,11 @@ impl Acquisition {
     /// Whether more scopes can be asked for still.
     pub(super) fn is_before_the_browser(&self) -> bool {
         self.asked.is_none() && self.exchange.is_none() && self.polling.is_none()
+    }
+
+    /// Whether the token request that is under way polls for a device code.
+    pub(super) fn polls(&self) -> bool {
+        self.exchange.as_ref().is_some_and(|exchange| matches!(exchange.ask, Ask::DeviceCode(_)))
     }
 
     fn is_overdue(&self, now: Now) -> bool {

@@ -264,7 +264,13 @@ impl Engine {
                 Ok(())
             }
             // It is pushed again, with the nonce.
-            Err(error) if asked.dpop.is_some() && is_new_nonce && nonces::is_wanted(&error) => Ok(()),
+            Err(error) if asked.dpop.is_some() && nonces::is_wanted(&error) => {
+                if acquisition.push_retried || !is_new_nonce {
+                    return Err(PeerMisbehaved::DpopNonce.into());
+                }
+                acquisition.push_retried = true;
+                Ok(())
+            }
             Err(error) => Err(error.into()),
         }
     }

@@ -1,5 +1,7 @@
 //! How an engine is set up.
 
+use std::collections::BTreeSet;
+
 use url::Url;
 
 use crate::address::{self, UrlPolicy, UrlProblem};
@@ -428,10 +430,13 @@ impl Config {
     /// [`ConfigError::AuthorizationDetails`].
     pub fn authorization_details(mut self, json: &str) -> Result<Self, ConfigError> {
         let read: Result<Vec<serde_json::Map<String, serde_json::Value>>, _> = serde_json::from_str(json);
-        let typed =
-            read.is_ok_and(|all| all.iter().all(|one| one.get("type").is_some_and(|t| t.is_string())));
-        if !typed || json.len() > limits::AUTHORIZATION_DETAILS {
+        let type_of = |one: &serde_json::Map<_, serde_json::Value>| one.get("type")?.as_str().map(Box::from);
+        let types = read.ok().and_then(|all| all.iter().map(type_of).collect::<Option<BTreeSet<Box<str>>>>());
+        let Some(types) = types.filter(|_| json.len() <= limits::AUTHORIZATION_DETAILS) else {
             return Err(ConfigError::AuthorizationDetails);
+        };
+        if self.metadata.authorization_details_types.is_empty() {
+            self.metadata.authorization_details_types = types.into_iter().collect();
         }
         self.authorization_details = Some(json.into());
         Ok(self)

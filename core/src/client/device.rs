@@ -135,4 +135,14 @@ impl Engine {
         }
         Step::Polling
     }
+
+    /// RFC 8628 3.5: a poll that got no answer halves the frequency of those to come.
+    pub(super) fn poll_more_slowly(&self, now: Now, acquisition: &mut Acquisition) -> Step {
+        acquisition.exchange = None;
+        acquisition.overdue_ms = None;
+        if let Some(polling) = &mut acquisition.polling {
+            polling.interval_ms = polling.interval_ms.saturating_mul(2);
+        }
+        self.poll_later(now, acquisition, Poll::Pending)
+    }
 }

@@ -245,15 +245,16 @@ impl GrantRecord {
 
     /// The grant, and until when a process claims its refresh token.
     ///
-    /// Tokens that are bound to a key are worthless without it, or when no proofs are to be made: what they
-    /// were asked for stays.
+    /// Tokens that are bound to a key are worthless without it, or when no proofs are to be made; tokens that
+    /// are not are of no use where the policy demands it. What they were asked for stays.
     pub(crate) fn into_grant(self, config: &Config) -> Result<(Grant, Option<u64>), RecordProblem> {
         let usable = |record: &KeyRecord| {
             let wanted = config.dpop != DpopPolicy::Off;
             record.key(config.dpop_key.as_ref()).filter(|_| wanted).and_then(Dpop::new).map(Arc::new)
         };
         let dpop = self.dpop.as_ref().and_then(usable);
-        let tokens = if self.dpop.is_some() && dpop.is_none() {
+        let must_be_bound = self.dpop.is_some() || config.dpop == DpopPolicy::Required;
+        let tokens = if must_be_bound && dpop.is_none() {
             Tokens::default()
         } else {
             Tokens {

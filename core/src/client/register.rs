@@ -12,6 +12,7 @@ use super::record::{self, ClientRecord};
 use crate::effect::{Effect, RecordKind, RecordRevision};
 use crate::error::PeerIncompatible;
 use crate::limits;
+use crate::scope::ScopeSet;
 use crate::time::Now;
 use crate::wire::client_auth::{Client, ClientAuthMethod};
 use crate::wire::registration::{self, RegistrationRequest};
@@ -133,7 +134,9 @@ impl Engine {
             grant: self.config.flow.grant_type(),
             redirect_uri: Some(redirect_uri).filter(|uri| !uri.is_empty()),
             method,
-            scope: &self.config.scopes,
+            // What is registered is all that may ever be asked for (RFC 7591 2), and what the resource will
+            // demand is not known yet: the server's default.
+            scope: const { &ScopeSet::new() },
             initial_access_token: self.config.initial_access_token.as_ref(),
         }
     }

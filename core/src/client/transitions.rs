@@ -357,6 +357,11 @@ impl Engine {
             (Step::Exchanging, Completion::Http(response)) => {
                 return self.on_token_answer(now, acquisition, &response);
             }
+            (Step::Exchanging, Completion::Failed(failure))
+                if acquisition.polls() && failure.is_of_network() =>
+            {
+                return Ok(self.poll_more_slowly(now, acquisition));
+            }
             (Step::SavingGrant, Completion::Saved(revision)) => {
                 return if self.install(now, acquisition, revision) {
                     Ok(Step::ForgettingPending)

@@ -135,18 +135,27 @@ impl Client {
         matches!(self.method, ClientAuthMethod::PrivateKeyJwt | ClientAuthMethod::SecretJwt)
     }
 
+    /// Whether `client_id` is a member of the body.
+    pub(crate) fn has_id_in_body(&self) -> bool {
+        match self.method {
+            ClientAuthMethod::PrivateKeyJwt | ClientAuthMethod::SecretJwt => false,
+            ClientAuthMethod::SecretBasic => self.secret.is_none(),
+            ClientAuthMethod::None | ClientAuthMethod::SecretPost => true,
+        }
+    }
+
     /// The members of the form body: `client_id` unless header or assertion say it, `client_secret` for
     /// `client_secret_post`, the assertion (RFC 7523 2.2).
     fn add_to<'a>(&'a self, form: form::Form<'a>, assertion: Option<&'a Secret>) -> form::Form<'a> {
+        let form = form.add_some("client_id", Some(&*self.id).filter(|_| self.has_id_in_body()));
         match self.method {
             ClientAuthMethod::PrivateKeyJwt | ClientAuthMethod::SecretJwt => form
                 .add("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
                 .add_some("client_assertion", assertion.map(Secret::expose)),
-            ClientAuthMethod::SecretBasic if self.secret.is_some() => form,
-            ClientAuthMethod::SecretPost => form
-                .add("client_id", &*self.id)
-                .add_some("client_secret", self.secret.as_ref().map(Secret::expose)),
-            ClientAuthMethod::None | ClientAuthMethod::SecretBasic => form.add("client_id", &*self.id),
+            ClientAuthMethod::SecretPost => {
+                form.add_some("client_secret", self.secret.as_ref().map(Secret::expose))
+            }
+            ClientAuthMethod::None | ClientAuthMethod::SecretBasic => form,
         }
     }
 }

@@ -42,6 +42,10 @@ pub struct ClientMetadata {
     /// The kind of application; by itself what the redirect URI suggests.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub application_type: Option<ApplicationType>,
+    /// The types of rich authorization requests that the client makes (RFC 9396 10); by itself those of
+    /// [`Config::authorization_details`](crate::client::Config::authorization_details).
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub authorization_details_types: Vec<Box<str>>,
 }
 
 /// The kind of application (`OpenID` Connect Dynamic Client Registration 2). Servers hold redirect URIs

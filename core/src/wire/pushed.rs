@@ -84,9 +84,10 @@ impl PushedRequest<'_> {
     /// Builds the request.
     pub fn request(&self, quirks: &Quirks) -> HttpRequest {
         let mut form = Form::new();
+        // `client_id` is among them however the client authenticates; it must be there once.
+        let once = self.client.has_id_in_body();
         for (name, value) in self.authorization.parameters() {
-            // A client that authenticates says who it is by that; the others by this parameter, once.
-            if name != "client_id" {
+            if name != "client_id" || !once {
                 form = form.add(name, value);
             }
         }
@@ -183,11 +184,24 @@ mod tests {
         assert_eq!(request.headers["authorization"], "Basic aWQ6cw==");
         assert_eq!(
             request.body.expose(),
-            "response_type=code&redirect_uri=http%3A%2F%2F127.0.0.1%3A1%2Fcallback&state=s&code_challenge=c\
+            "response_type=code&client_id=id&redirect_uri=http%3A%2F%2F127.0.0.1%3A1%2Fcallback&state=s&code_challenge=c\
              &code_challenge_method=S256&scope=a+b&resource=https%3A%2F%2Fmcp.example.com"
         );
-        let public = with_request(&Client::public("id"), |request| request.request(&Quirks::none()));
-        assert_eq!(public.body.expose().matches("client_id=id").count(), 1);
+    }
+
+    #[test]
+    fn rfc9126_2_1_client_id_is_there_once_however_the_client_authenticates() {
+        let with_secret = |method| Client::confidential("id", Secret::from("s"), method);
+        for client in [
+            Client::public("id"),
+            Client::with_key("id"),
+            with_secret(ClientAuthMethod::SecretBasic),
+            with_secret(ClientAuthMethod::SecretJwt),
+            with_secret(ClientAuthMethod::SecretPost),
+        ] {
+            let request = with_request(&client, |request| request.request(&Quirks::none()));
+            assert_eq!(request.body.expose().matches("client_id=id").count(), 1, "{}", client.method);
+        }
     }
 
     #[test]

@@ -139,6 +139,34 @@ fn rfc9449_8_nonces_that_change_every_time_are_bounded() {
 }
 
 #[test]
+fn rfc9449_8_nonces_of_pushed_requests_are_bounded() {
+    let mut player = bound(DpopPolicy::Required);
+    player.world.server().offers.pushed_only = true;
+    let mut n = 0;
+    player.world.intercept = Some(Box::new(move |asked| {
+        n += 1;
+        let body = serde_json::json!({ "error": "use_dpop_nonce" });
+        let answer = grantor_world::json(http::StatusCode::BAD_REQUEST, &body);
+        (asked.uri().path() == "/par")
+            .then(|| grantor_world::with(answer, "dpop-nonce", &format!("nonce-{n}")))
+    }));
+    assert_eq!(player.call("ping").failed(), PeerMisbehaved::DpopNonce.into());
+    assert_eq!(player.count("/par"), 2);
+}
+
+#[test]
+fn a_stored_bearer_token_is_not_used_where_the_policy_demands_bound_ones() {
+    let mut player = Player::new(config());
+    player.world.server().offers.dpop = true;
+    player.call("ping").delivered();
+    assert!(!player.store.dump().contains("\"dpop\""));
+    player.restart_with(config().dpop(DpopPolicy::Required));
+    assert_eq!(player.call("ping").delivered().status(), 200);
+    assert!(player.store.dump().contains("\"dpop\""));
+    assert_eq!(player.count("/authorize"), 2);
+}
+
+#[test]
 fn rfc9449_7_1_a_bearer_token_is_never_taken_for_a_bound_one() {
     let mut player = Player::new(config());
     player.world.intercept = Some(Box::new(|asked| {

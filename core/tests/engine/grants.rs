@@ -5,13 +5,16 @@ use std::collections::BTreeSet;
 
 use grantor::client::{Config, ConfigError, Engine, Enterprise, Flow, Notice, Preregistered};
 use grantor::error::{
-    EffectError, Exchange, FailureKind, PeerIncompatible, PeerMisbehaved, PeerText, Refused, Work,
+    EffectError, Exchange, Failure, FailureKind, PeerIncompatible, PeerMisbehaved, PeerText, Refused, Work,
 };
 use grantor::jose::{Algorithm, ClaimsError};
 use grantor::wire::challenge::Challenges;
 use grantor::wire::client_auth::ClientAuthMethod;
 use grantor::wire::token::{GrantType, TokenTypeUri};
-use grantor::{AssertionAudience, AssertionKind, Error, Interaction, Key, ScopeSet, Secret, StepUpPolicy};
+use grantor::{
+    AssertionAudience, AssertionKind, Completion, Effect, Error, Interaction, Key, ScopeSet, Secret,
+    StepUpPolicy,
+};
 use grantor_world::authorization_server::RegisteredClient;
 use grantor_world::grants::{Device, jwt, signing_key};
 use grantor_world::player::{User, config};
@@ -410,6 +413,36 @@ fn rfc8628_3_5_denied_and_codes_that_never_complete() {
 }
 
 #[test]
+fn rfc8628_3_5_polls_without_an_answer_are_tried_again_more_slowly() {
+    let mut player = device();
+    let call = waiting(&mut player);
+    let is_poll =
+        |effect: &Effect| matches!(effect, Effect::Http { request, .. } if request.url.path() == "/token");
+    for (kind, wait_s) in
+        [(FailureKind::Broken, 5), (FailureKind::Unreachable, 10), (FailureKind::TimedOut, 20)]
+    {
+        player.holding = Some(is_poll);
+        player.wait_s(wait_s - 1);
+        assert!(player.held.is_empty(), "{kind:?}");
+        player.wait_s(1);
+        let (op, _) = player.held.pop().unwrap();
+        player.complete(op, Completion::Failed(Failure::new(kind, "")));
+    }
+    player.holding = None;
+    player.wait_s(40);
+    assert_eq!(player.outcome(call).unwrap().delivered().status(), 200);
+    // What is no matter of the network does not get better.
+    let mut player = device();
+    let call = waiting(&mut player);
+    player.holding = Some(is_poll);
+    player.wait_s(5);
+    let (op, _) = player.held.pop().unwrap();
+    player.complete(op, Completion::Failed(Failure::new(FailureKind::Other, "")));
+    player.run();
+    assert!(matches!(player.outcome(call).unwrap().failed(), Error::Effect(_)));
+}
+
+#[test]
 fn rfc8628_a_server_without_devices() {
     let mut player = Player::new(config().flow(Flow::Device));
     let expected = PeerIncompatible::NoGrant { issuer: PeerText::new(AS), grant: GrantType::DeviceCode };
@@ -624,12 +657,12 @@ fn mcp_challenges_in_the_meta_of_a_result() {
 fn a_signer_that_fails() {
     let key = Key::elsewhere("kms/1", Algorithm::EdDsa, signing_key().public().clone());
     let mut player = machine(by_itself(Preregistered::with(AS, "machine").key(key)), None, "private_key_jwt");
-    player.holding = Some(|effect| matches!(effect, grantor::Effect::Sign { .. }));
+    player.holding = Some(|effect| matches!(effect, Effect::Sign { .. }));
     let call = player.begin("ping");
     player.run();
     let (op, _) = player.held.remove(0);
-    let failure = grantor::error::Failure::new(FailureKind::Other, "the HSM is locked");
-    player.engine.complete(player.now, op, grantor::Completion::Failed(failure)).unwrap();
+    let failure = Failure::new(FailureKind::Other, "the HSM is locked");
+    player.engine.complete(player.now, op, Completion::Failed(failure)).unwrap();
     player.run();
     let Error::Effect(EffectError { what, .. }) = player.outcome(call).unwrap().failed() else { panic!() };
     assert_eq!(what, Work::Signing);
@@ -641,11 +674,11 @@ fn a_signer_that_fails() {
 fn a_signature_of_the_wrong_size() {
     let key = Key::elsewhere("kms/1", Algorithm::EdDsa, signing_key().public().clone());
     let mut player = machine(by_itself(Preregistered::with(AS, "machine").key(key)), None, "private_key_jwt");
-    player.holding = Some(|effect| matches!(effect, grantor::Effect::Sign { .. }));
+    player.holding = Some(|effect| matches!(effect, Effect::Sign { .. }));
     let call = player.begin("ping");
     player.run();
     let (op, _) = player.held.remove(0);
-    player.engine.complete(player.now, op, grantor::Completion::Signed { signature: b"short" }).unwrap();
+    player.engine.complete(player.now, op, Completion::Signed { signature: b"short" }).unwrap();
     player.run();
     let Error::Effect(EffectError { what, .. }) = player.outcome(call).unwrap().failed() else { panic!() };
     assert_eq!(what, Work::Signing);

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use futures_lite::{AsyncReadExt as _, future};
 use grantor_driver::CallError;
-use grantor_driver::grantor::client::ConfigError;
+use grantor_driver::grantor::client::{ConfigError, RequestHead};
+use grantor_driver::grantor::wire::challenge::Challenges;
 use grantor_hyper::Https;
 use http::{HeaderMap, Request};
 use http_body_util::BodyExt as _;
@@ -29,6 +30,18 @@ pub(crate) trait Client: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Answered, Failed>> + Send;
 
     fn callback(&self, url: &str) -> impl Future<Output = Result<(), CallError<Infallible>>> + Send;
+
+    fn log_in(&self) -> impl Future<Output = Result<(), CallError<Infallible>>> + Send;
+
+    fn log_out(&self) -> impl Future<Output = Result<(), CallError<Infallible>>> + Send;
+
+    fn step_up(
+        &self,
+        request: RequestHead<'_>,
+        challenges: &Challenges,
+    ) -> impl Future<Output = Result<(), CallError<Infallible>>> + Send;
+
+    fn account_label(&self) -> Option<String>;
 
     fn account(&self, name: &str) -> Result<Self, ConfigError>;
 }
@@ -53,6 +66,22 @@ impl<C: Client, R: Runtime> Adapter for Async<C, R> {
 
     fn callback(&self, url: &str) -> Result<(), Failed> {
         Ok(self.1.block_on(self.0.callback(url))?)
+    }
+
+    fn log_in(&self) -> Result<(), Failed> {
+        Ok(self.1.block_on(self.0.log_in())?)
+    }
+
+    fn log_out(&self) -> Result<(), Failed> {
+        Ok(self.1.block_on(self.0.log_out())?)
+    }
+
+    fn step_up(&self, request: RequestHead<'_>, challenges: &Challenges) -> Result<(), Failed> {
+        Ok(self.1.block_on(self.0.step_up(request, challenges))?)
+    }
+
+    fn account_label(&self) -> Option<String> {
+        self.0.account_label()
     }
 
     fn account(&self, name: &str) -> Result<Box<dyn Adapter>, ConfigError> {
@@ -191,6 +220,26 @@ impl Client for grantor_hyper::AuthorizedClient<Https> {
         self.session().callback(url)
     }
 
+    fn log_in(&self) -> impl Future<Output = Result<(), CallError<Infallible>>> + Send {
+        self.session().log_in()
+    }
+
+    fn log_out(&self) -> impl Future<Output = Result<(), CallError<Infallible>>> + Send {
+        self.session().log_out()
+    }
+
+    fn step_up(
+        &self,
+        request: RequestHead<'_>,
+        challenges: &Challenges,
+    ) -> impl Future<Output = Result<(), CallError<Infallible>>> + Send {
+        self.session().step_up(request, challenges)
+    }
+
+    fn account_label(&self) -> Option<String> {
+        self.session().account_label()
+    }
+
     fn account(&self, name: &str) -> Result<Self, ConfigError> {
         self.account(name)
     }
@@ -208,6 +257,26 @@ impl Client for grantor_reqwest::AuthorizedClient {
         self.session().callback(url)
     }
 
+    fn log_in(&self) -> impl Future<Output = Result<(), CallError<Infallible>>> + Send {
+        self.session().log_in()
+    }
+
+    fn log_out(&self) -> impl Future<Output = Result<(), CallError<Infallible>>> + Send {
+        self.session().log_out()
+    }
+
+    fn step_up(
+        &self,
+        request: RequestHead<'_>,
+        challenges: &Challenges,
+    ) -> impl Future<Output = Result<(), CallError<Infallible>>> + Send {
+        self.session().step_up(request, challenges)
+    }
+
+    fn account_label(&self) -> Option<String> {
+        self.session().account_label()
+    }
+
     fn account(&self, name: &str) -> Result<Self, ConfigError> {
         self.account(name)
     }
@@ -223,6 +292,26 @@ impl Client for grantor_smol::AuthorizedClient {
 
     fn callback(&self, url: &str) -> impl Future<Output = Result<(), CallError<Infallible>>> + Send {
         self.session().callback(url)
+    }
+
+    fn log_in(&self) -> impl Future<Output = Result<(), CallError<Infallible>>> + Send {
+        self.session().log_in()
+    }
+
+    fn log_out(&self) -> impl Future<Output = Result<(), CallError<Infallible>>> + Send {
+        self.session().log_out()
+    }
+
+    fn step_up(
+        &self,
+        request: RequestHead<'_>,
+        challenges: &Challenges,
+    ) -> impl Future<Output = Result<(), CallError<Infallible>>> + Send {
+        self.session().step_up(request, challenges)
+    }
+
+    fn account_label(&self) -> Option<String> {
+        self.session().account_label()
     }
 
     fn account(&self, name: &str) -> Result<Self, ConfigError> {

@@ -4,7 +4,8 @@ use std::sync::Mutex;
 use std::thread;
 
 use grantor_driver::CallError;
-use grantor_driver::grantor::client::ConfigError;
+use grantor_driver::grantor::client::{ConfigError, RequestHead};
+use grantor_driver::grantor::wire::challenge::Challenges;
 use grantor_ureq::AuthorizedAgent;
 use http::{HeaderMap, Request};
 
@@ -27,6 +28,22 @@ impl Adapter for Ureq {
 
     fn callback(&self, url: &str) -> Result<(), Failed> {
         Ok(self.0.session().callback(url)?)
+    }
+
+    fn log_in(&self) -> Result<(), Failed> {
+        Ok(self.0.session().log_in()?)
+    }
+
+    fn log_out(&self) -> Result<(), Failed> {
+        Ok(self.0.session().log_out()?)
+    }
+
+    fn step_up(&self, request: RequestHead<'_>, challenges: &Challenges) -> Result<(), Failed> {
+        Ok(self.0.session().step_up(request, challenges)?)
+    }
+
+    fn account_label(&self) -> Option<String> {
+        self.0.session().account_label()
     }
 
     fn account(&self, name: &str) -> Result<Box<dyn Adapter>, ConfigError> {

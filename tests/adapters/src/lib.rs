@@ -8,7 +8,8 @@ use std::error::Error;
 use std::time::Duration;
 
 use grantor_driver::grantor;
-use grantor_driver::grantor::client::ConfigError;
+use grantor_driver::grantor::client::{ConfigError, RequestHead};
+use grantor_driver::grantor::wire::challenge::Challenges;
 use grantor_driver::{CallError, Setup};
 use http::HeaderMap;
 
@@ -72,6 +73,27 @@ pub trait Adapter: Send + Sync {
     /// # Errors
     /// [`Failed`].
     fn callback(&self, url: &str) -> Result<(), Failed>;
+
+    /// Gets a token if there is none.
+    ///
+    /// # Errors
+    /// [`Failed`].
+    fn log_in(&self) -> Result<(), Failed>;
+
+    /// Gives the tokens back and forgets them.
+    ///
+    /// # Errors
+    /// [`Failed`].
+    fn log_out(&self) -> Result<(), Failed>;
+
+    /// Goes after what challenges demand that came by another way than a response's headers.
+    ///
+    /// # Errors
+    /// [`Failed`].
+    fn step_up(&self, request: RequestHead<'_>, challenges: &Challenges) -> Result<(), Failed>;
+
+    /// What to show for the account.
+    fn account_label(&self) -> Option<String>;
 
     /// The same client for another account.
     ///

@@ -1,54 +1,22 @@
-//! All adapters against npm `oidc-provider`: registration, resource indicators, `iss`, rotation, its
-//! login and consent pages.
+//! The code grant of a public client that registers itself: registration, resource indicators, `iss`,
+//! rotation, the login and consent pages.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use grantor::client::Config;
 use grantor::error::Refused;
-use grantor::wire::client_metadata::ClientMetadata;
 use grantor::{AuthorizationPrompt, Error, Summary};
-use grantor_adapters::{ADAPTERS, Adapter, Failed, open};
-use grantor_driver::{Answer, Browser, FileStore, InteractionFailure, Setup, UserAgent, Wait};
+use grantor_adapters::{Adapter, Failed, open};
+use grantor_driver::{Answer, Browser, InteractionFailure, Setup, UserAgent, Wait};
 use grantor_interop::{Person, Server};
 use http::HeaderMap;
-use serde_json::{Value, json};
+use serde_json::json;
 use url::Url;
 
-/// A server and a directory for records, for each adapter in turn.
-fn for_each_adapter(name: &str, test: impl Fn(&'static str, &Server, &Records)) {
-    for adapter in ADAPTERS {
-        let records = Records::new(&format!("{name}-{adapter}"));
-        test(adapter, &Server::start(), &records);
-    }
-}
+use crate::{REDIRECT_URI, Records, call, config, for_each_adapter, open_for};
 
-/// A directory that goes away.
-struct Records(PathBuf);
-
-impl Records {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("grantor-interop-{name}-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&path);
-        Self(path)
-    }
-
-    fn store(&self) -> FileStore {
-        FileStore::new(&self.0).unwrap()
-    }
-
-    /// The files with their contents.
-    fn copy(&self) -> Vec<(PathBuf, Vec<u8>)> {
-        let files = std::fs::read_dir(&self.0).unwrap().map(|entry| entry.unwrap().path());
-        files.map(|path| (path.clone(), std::fs::read(path).unwrap())).collect()
-    }
-}
-
-impl Drop for Records {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
+fn client(adapter: &str, server: &Server, records: &Records, person: &Person) -> Box<dyn Adapter> {
+    open_for(adapter, config(server), records, person)
 }
 
 /// The real browser agent with its loopback receiver; the person drives the pages and follows the
@@ -67,46 +35,9 @@ fn browser(person: &Person) -> Browser {
     })
 }
 
-fn config(server: &Server) -> Config {
-    Config::new(&server.resource, ClientMetadata::named("Grantor interop")).unwrap()
-}
-
-fn client(adapter: &str, server: &Server, records: &Records, person: &Person) -> Box<dyn Adapter> {
-    let setup = Setup::new(config(server)).store(records.store()).user_agent(OnCallback(person.clone()));
-    open(adapter, setup).unwrap()
-}
-
-/// Brings the callback itself, without a receiver.
-struct OnCallback(Person);
-
-const REDIRECT_URI: &str = "http://127.0.0.1:49999/callback";
-
-impl UserAgent for OnCallback {
-    fn listen(&self, _: Option<&str>) -> Result<String, InteractionFailure> {
-        Ok(REDIRECT_URI.into())
-    }
-
-    fn approve(&self, _: &Summary) -> bool {
-        true
-    }
-
-    fn authorize(&self, prompt: &AuthorizationPrompt, _: &Wait) -> Result<Answer, InteractionFailure> {
-        let back = self.0.visit(prompt.url.as_str(), REDIRECT_URI);
-        back.map(Answer::Callback).map_err(InteractionFailure::impossible)
-    }
-}
-
-/// Calls a tool; its result.
-fn call(client: &dyn Adapter, server: &Server, tool: &str) -> Result<Value, Failed> {
-    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": tool } });
-    let answer = client.post(&server.resource, &HeaderMap::new(), &body.to_string())?;
-    assert_eq!(answer.status, 200, "{}", answer.body);
-    Ok(serde_json::from_str::<Value>(&answer.body).unwrap()["result"].clone())
-}
-
 #[test]
 fn happy_path_with_step_up() {
-    for_each_adapter("happy", |adapter, server, records| {
+    for_each_adapter(&json!({}), "happy", |adapter, server, records| {
         let person = Person::who(true);
         let client = client(adapter, server, records, &person);
         assert_eq!(call(&*client, server, "read").unwrap()["scope"], "mcp:use");
@@ -119,7 +50,7 @@ fn happy_path_with_step_up() {
 
 #[test]
 fn through_the_loopback_receiver() {
-    for_each_adapter("receiver", |adapter, server, records| {
+    for_each_adapter(&json!({}), "receiver", |adapter, server, records| {
         let person = Person::who(true);
         let setup = Setup::new(config(server)).store(records.store()).user_agent(browser(&person));
         let client = open(adapter, setup).unwrap();
@@ -129,7 +60,7 @@ fn through_the_loopback_receiver() {
 
 #[test]
 fn denial() {
-    for_each_adapter("denial", |adapter, server, records| {
+    for_each_adapter(&json!({}), "denial", |adapter, server, records| {
         let client = client(adapter, server, records, &Person::who(false));
         let Err(Failed::Authorization(error)) = call(&*client, server, "read") else { panic!() };
         let Error::Refused(Refused::Authorization { code, .. }) = &error else { panic!("{error}") };
@@ -139,7 +70,7 @@ fn denial() {
 
 #[test]
 fn expiry_and_refresh() {
-    for_each_adapter("expiry", |adapter, server, records| {
+    for_each_adapter(&json!({}), "expiry", |adapter, server, records| {
         server.control(&json!({ "accessTokenTTL": 2 }));
         let person = Person::who(true);
         let client = client(adapter, server, records, &person);
@@ -154,7 +85,7 @@ fn expiry_and_refresh() {
 
 #[test]
 fn a_token_that_the_server_has_destroyed_is_renewed() {
-    for_each_adapter("destroyed", |adapter, server, records| {
+    for_each_adapter(&json!({}), "destroyed", |adapter, server, records| {
         let person = Person::who(true);
         let client = client(adapter, server, records, &person);
         call(&*client, server, "read").unwrap();
@@ -166,7 +97,7 @@ fn a_token_that_the_server_has_destroyed_is_renewed() {
 
 #[test]
 fn reuse_of_a_rotated_refresh_token() {
-    for_each_adapter("reuse", |adapter, server, records| {
+    for_each_adapter(&json!({}), "reuse", |adapter, server, records| {
         let person = Person::who(true);
         let first = client(adapter, server, records, &person);
         call(&*first, server, "read").unwrap();
@@ -188,7 +119,7 @@ fn reuse_of_a_rotated_refresh_token() {
 
 #[test]
 fn revocation_by_the_server() {
-    for_each_adapter("revocation", |adapter, server, records| {
+    for_each_adapter(&json!({}), "revocation", |adapter, server, records| {
         let person = Person::who(true);
         let client = client(adapter, server, records, &person);
         call(&*client, server, "read").unwrap();
@@ -200,7 +131,7 @@ fn revocation_by_the_server() {
 
 #[test]
 fn restart_between_redirect_and_callback() {
-    for_each_adapter("restart", |adapter, server, records| {
+    for_each_adapter(&json!({}), "restart", |adapter, server, records| {
         // The first process opens the page and dies.
         let (page, pages) = std::sync::mpsc::channel();
         let gone = Gone(Arc::new(std::sync::Mutex::new(page)));
@@ -244,7 +175,7 @@ impl UserAgent for Gone {
 
 #[test]
 fn restart_with_tokens() {
-    for_each_adapter("tokens", |adapter, server, records| {
+    for_each_adapter(&json!({}), "tokens", |adapter, server, records| {
         let person = Person::who(true);
         call(&*client(adapter, server, records, &person), server, "write").unwrap();
         let asked = person.asked();
