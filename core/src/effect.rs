@@ -33,6 +33,12 @@ impl OpId {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Effect {
+    /// Find out what an access token is, in a way of the host's own. Answer:
+    /// [`Completion::TokenChecked`].
+    CheckToken {
+        /// The token as a client sent it; not a JWT of a known issuer, whatever else it is.
+        token: Secret,
+    },
     /// Delete a record if it is still of this revision. Answer: [`Completion::Deleted`], also when there
     /// is no such record, or [`Completion::Conflict`].
     Delete {
@@ -174,6 +180,10 @@ pub enum Completion<'a> {
     Loaded(Option<Stored<'a>>),
     /// The record is durable, and of this revision now.
     Saved(RecordRevision),
+    /// What a token is: an object in JSON with the members of an introspection answer (RFC 7662 2.2), such
+    /// as `{"sub": "alice", "scope": "files:read", "aud": "https://mcp.example.com/mcp"}`; or that it is
+    /// not valid.
+    TokenChecked(Option<&'a str>),
 }
 
 impl fmt::Debug for Completion<'_> {
@@ -190,6 +200,7 @@ impl fmt::Debug for Completion<'_> {
             Self::Listening { redirect_uri } => f.debug_tuple("Listening").field(redirect_uri).finish(),
             Self::Loaded(stored) => f.debug_tuple("Loaded").field(&stored.map(|s| s.revision)).finish(),
             Self::Saved(revision) => f.debug_tuple("Saved").field(revision).finish(),
+            Self::TokenChecked(_) => f.write_str("TokenChecked(…)"),
         }
     }
 }

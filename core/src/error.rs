@@ -409,6 +409,10 @@ pub enum Exchange {
     Challenge,
     /// A token request with an authorization code.
     CodeToken,
+    /// Asking what a token is.
+    Introspection,
+    /// The keys of an issuer.
+    KeySet,
     /// A token request with a refresh token.
     RefreshToken,
     /// Dynamic client registration.
@@ -425,6 +429,8 @@ impl fmt::Display for Exchange {
             Self::Authorization => "authorization",
             Self::Challenge => "challenge",
             Self::CodeToken => "token request (authorization code)",
+            Self::Introspection => "token introspection",
+            Self::KeySet => "key set",
             Self::RefreshToken => "token request (refresh)",
             Self::Registration => "client registration",
             Self::ResourceMetadata => "protected resource metadata",

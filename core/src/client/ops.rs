@@ -19,6 +19,7 @@ pub(super) enum Owner {
 enum Kind {
     Approve,
     Authorize,
+    CheckToken,
     Delete,
     Http,
     Listen,
@@ -29,6 +30,7 @@ enum Kind {
 impl Kind {
     fn of(effect: &Effect) -> Self {
         match effect {
+            Effect::CheckToken { .. } => Self::CheckToken,
             Effect::Delete { .. } => Self::Delete,
             Effect::Http { .. } => Self::Http,
             Effect::Interact(Interaction::Approve(_)) => Self::Approve,
@@ -45,6 +47,7 @@ impl Kind {
             (_, Completion::Failed(_))
                 | (Self::Approve, Completion::Approved | Completion::Declined)
                 | (Self::Authorize, Completion::Callback { .. } | Completion::Declined)
+                | (Self::CheckToken, Completion::TokenChecked(_))
                 | (Self::Delete, Completion::Deleted | Completion::Conflict)
                 | (Self::Http, Completion::Http(_))
                 | (Self::Listen, Completion::Listening { .. } | Completion::Declined)

@@ -9,6 +9,7 @@ pub mod client_auth;
 pub mod client_metadata;
 pub(crate) mod form;
 pub mod http;
+pub mod introspection;
 pub(crate) mod json;
 pub mod pkce;
 pub mod registration;

@@ -1,0 +1,120 @@
+//! The head of a request, and the token in it.
+
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, Method, Uri};
+
+use super::refusal::Refusal;
+
+/// The head of a request to the protected server.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct RequestHead<'a> {
+    /// Its method.
+    pub method: &'a Method,
+    /// Its target; only path and query count.
+    pub target: &'a Uri,
+    /// All header lines.
+    pub headers: &'a HeaderMap,
+}
+
+impl<'a> RequestHead<'a> {
+    /// A head.
+    pub const fn new(method: &'a Method, target: &'a Uri, headers: &'a HeaderMap) -> Self {
+        Self { method, target, headers }
+    }
+}
+
+/// How a token was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scheme {
+    Bearer,
+    Dpop,
+}
+
+/// A token as it was sent.
+#[derive(Clone, Copy)]
+pub(super) struct Presented<'a> {
+    pub(super) scheme: Scheme,
+    pub(super) token: &'a str,
+}
+
+/// The token of a request, from the one place where it may be (OAuth 2.1 5.1.1). A form in the body is
+/// not looked at.
+pub(super) fn token<'a>(request: &RequestHead<'a>) -> Result<Option<Presented<'a>>, Refusal> {
+    if request.target.query().is_some_and(has_token) {
+        return Err(Refusal::TokenInQuery);
+    }
+    let mut all = request.headers.get_all(AUTHORIZATION).iter();
+    let Some(value) = all.next() else { return Ok(None) };
+    if all.next().is_some() {
+        return Err(Refusal::MalformedAuthorization);
+    }
+    let text = value.to_str().map_err(|_| Refusal::MalformedAuthorization)?.trim_matches([' ', '\t']);
+    let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
+    let scheme = if scheme.eq_ignore_ascii_case("Bearer") {
+        Scheme::Bearer
+    } else if scheme.eq_ignore_ascii_case("DPoP") {
+        Scheme::Dpop
+    } else {
+        return Ok(None); // other credentials, which say nothing here
+    };
+    let token = token.trim_start_matches(' ');
+    let body = token.trim_end_matches('=');
+    let well_formed = !body.is_empty()
+        && body.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte));
+    if well_formed { Ok(Some(Presented { scheme, token })) } else { Err(Refusal::MalformedAuthorization) }
+}
+
+fn has_token(query: &str) -> bool {
+    query.split('&').any(|pair| {
+        let name = pair.split('=').next().unwrap_or_default();
+        percent_encoding::percent_decode_str(name).eq(b"access_token".iter().copied())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    fn read(uri: &str, values: &[&str]) -> Result<Option<(Scheme, String)>, Refusal> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(AUTHORIZATION, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        }
+        let uri = uri.parse().unwrap();
+        let found = token(&RequestHead::new(&Method::POST, &uri, &headers))?;
+        Ok(found.map(|found| (found.scheme, found.token.to_owned())))
+    }
+
+    #[test]
+    fn rfc6750_2_1_authorization_header() {
+        let bearer = |token: &str| Ok(Some((Scheme::Bearer, token.to_owned())));
+        assert_eq!(read("/mcp", &["Bearer a.b-c_d~e+f/g=="]), bearer("a.b-c_d~e+f/g=="));
+        assert_eq!(read("/mcp", &["bEARER   x"]), bearer("x"));
+        assert_eq!(read("/mcp", &["DPoP x"]), Ok(Some((Scheme::Dpop, "x".into()))));
+        assert_eq!(read("/mcp", &[]), Ok(None));
+        assert_eq!(read("/mcp", &["Basic YTpi"]), Ok(None));
+        assert_eq!(read("/mcp", &["Bearerx y"]), Ok(None));
+    }
+
+    #[test]
+    fn rfc6750_3_1_malformed_requests() {
+        let refused = Err(Refusal::MalformedAuthorization);
+        for value in
+            ["Bearer", "Bearer ", "Bearer a b", "Bearer a,b", "Bearer =", "Bearer a=b", "Bearer \u{e9}"]
+        {
+            assert_eq!(read("/mcp", &[value]), refused, "{value:?}");
+        }
+        assert_eq!(read("/mcp", &["Bearer a", "Bearer a"]), refused);
+        assert_eq!(read("/mcp", &["Basic a", "Bearer a"]), refused);
+    }
+
+    #[test]
+    fn oauth21_5_1_never_in_the_query() {
+        for uri in ["/mcp?access_token=x", "/mcp?a=b&access%5Ftoken=x", "/mcp?access_token"] {
+            assert_eq!(read(uri, &["Bearer a"]), Err(Refusal::TokenInQuery), "{uri}");
+        }
+        assert!(read("/mcp?xaccess_token=x&access_token2=y", &["Bearer a"]).is_ok());
+    }
+}
