@@ -203,10 +203,6 @@ impl Table {
     /// The URI as other readers may see it, when that is another (`file:///a/../b` for `file:///b`).
     pub(in crate::resource) fn other_reading(operation: &Operation<'_>) -> Option<Operation<'static>> {
         let Operation::Resource(uri) = operation else { return None };
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_~:/".contains(&byte);
-        if uri.bytes().all(plain) {
-            return None; // nothing in it can be read in two ways
-        }
         let once = percent_encoding::percent_decode_str(uri).decode_utf8_lossy().replace('\\', "/");
         let other = Url::parse(&once).map_or(once, String::from);
         let other = percent_encoding::percent_decode_str(&other).decode_utf8_lossy().into_owned();

@@ -91,7 +91,8 @@ fn mcp_scope_challenge_all_scopes_in_one() {
     let demands = ["read_file", "write", "read_secret"].map(|name| table.demand_of(&tool(name)));
     let needed = |held: &str| table.needed(&table.worth(&set(held)), demands).to_string();
     assert_eq!(needed(""), "mcp:use files:read secrets files:write");
-    assert_eq!(needed("admin"), "mcp:use files:read secrets admin");
+    assert_eq!(needed("admin"), "mcp:use files:read secrets files:write");
+    assert_eq!(needed("files:write secrets"), "mcp:use files:read secrets files:write");
 }
 
 #[test]
