@@ -1,0 +1,128 @@
+//! The service around the protected one.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use grantor_driver::grantor::resource::{Answer, Decision, Grant, RequestHead};
+use grantor_driver::guarding::Guarded;
+use grantor_driver::nonblocking::Host;
+use http::header::{CONNECTION, HeaderValue};
+use http::{Request, Response, StatusCode};
+use http_body::Body;
+use tower_service::Service;
+
+use crate::body::{self, GuardBody, Unread};
+
+/// A service behind a Guard.
+pub struct GuardService<S, H: Host> {
+    inner: S,
+    guarded: Guarded<H>,
+}
+
+impl<S, H: Host> GuardService<S, H> {
+    pub(crate) fn new(inner: S, guarded: Guarded<H>) -> Self {
+        Self { inner, guarded }
+    }
+}
+
+impl<S: Clone, H: Host> Clone for GuardService<S, H> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), guarded: self.guarded.clone() }
+    }
+}
+
+impl<S, H: Host> fmt::Debug for GuardService<S, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GuardService").field("guarded", &self.guarded).finish_non_exhaustive()
+    }
+}
+
+impl<S, H, B, R> Service<Request<B>> for GuardService<S, H>
+where
+    S: Service<Request<GuardBody<B>>, Response = Response<R>> + Clone + Send + 'static,
+    S::Future: Send,
+    H: Host,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Send,
+    R: Body<Data = Bytes> + Send + 'static,
+{
+    type Response = Response<GuardBody<R>>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        // The one that is ready is used, and its clone takes its place.
+        let clone = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, clone);
+        let guarded = self.guarded.clone();
+        Box::pin(async move {
+            let (mut parts, body) = request.into_parts();
+            let admitted = admit(&guarded, &parts, body).await;
+            let (grant, body) = match admitted {
+                Ok(admitted) => admitted,
+                Err(response) => return Ok(response.map(GuardBody::read)),
+            };
+            let head = RequestHead::new(&parts.method, &parts.uri, &parts.headers);
+            let more = guarded.with(|guard| guard.answer_headers(&head));
+            if let Some(grant) = grant {
+                parts.extensions.insert(grant);
+            }
+            let mut response = inner.call(Request::from_parts(parts, body)).await?.map(GuardBody::stream);
+            response.headers_mut().extend(more);
+            Ok(response)
+        })
+    }
+}
+
+type Admitted<B> = (Option<Arc<Grant>>, GuardBody<B>);
+
+/// Asks the Guard; the request's body to go on with, or the answer.
+async fn admit<H: Host, B: Body<Data = Bytes>>(
+    guarded: &Guarded<H>,
+    parts: &http::request::Parts,
+    body: B,
+) -> Result<Admitted<B>, Response<Bytes>> {
+    let head = RequestHead::new(&parts.method, &parts.uri, &parts.headers);
+    let max = match guarded.check(head, None).await {
+        Decision::Allow(grant) => return Ok((grant, GuardBody::stream(body))),
+        Decision::Answer(answer) => return Err(response(*answer)),
+        Decision::NeedBody { max } => max,
+        _ => return Err(response(guarded.with(|guard| guard.unavailable(&head)))),
+    };
+    let bytes = match body::read(body, max).await {
+        Ok(bytes) => bytes,
+        Err(Unread::TooLarge) => {
+            let mut refused = response(guarded.with(|guard| guard.too_large(&head)));
+            // What is left of the body is not read.
+            if parts.version < http::Version::HTTP_2 {
+                refused.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            return Err(refused);
+        }
+        Err(Unread::Broken(_)) => {
+            let mut broken = Response::new(Bytes::new());
+            *broken.status_mut() = StatusCode::BAD_REQUEST;
+            return Err(broken);
+        }
+    };
+    match guarded.check(head, Some(&bytes)).await {
+        Decision::Allow(grant) => Ok((grant, GuardBody::read(bytes))),
+        Decision::Answer(answer) => Err(response(*answer)),
+        _ => Err(response(guarded.with(|guard| guard.unavailable(&head)))),
+    }
+}
+
+fn response(answer: Answer) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(answer.body));
+    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *response.headers_mut() = answer.headers;
+    response
+}
