@@ -1,5 +1,8 @@
 // A real authorization server (npm oidc-provider) and an MCP endpoint that accepts its tokens.
 //
+// With GRANTOR_RESOURCE it is the authorization server of that resource, which lives elsewhere: its tokens are in
+// the format GRANTOR_FORMAT, `jwt` or `opaque`, and `mcp` may introspect them.
+//
 // Prints one line of JSON with the URLs once it listens, and ends when its standard input does.
 
 import http from 'node:http';
@@ -11,15 +14,23 @@ await new Promise((done) => mcp.listen(0, '127.0.0.1', done));
 const as = http.createServer();
 await new Promise((done) => as.listen(0, '127.0.0.1', done));
 
-const resource = `http://127.0.0.1:${mcp.address().port}/mcp`;
+const resource = process.env.GRANTOR_RESOURCE ?? `http://127.0.0.1:${mcp.address().port}/mcp`;
 const metadataUrl = `http://127.0.0.1:${mcp.address().port}/.well-known/oauth-protected-resource/mcp`;
 const issuer = `http://127.0.0.1:${as.address().port}`;
-const scopes = ['mcp:use', 'files:write'];
+const scopes = process.env.GRANTOR_SCOPES?.split(' ') ?? ['mcp:use', 'files:write'];
+const accessTokenFormat = process.env.GRANTOR_FORMAT ?? 'opaque';
+const control = `http://127.0.0.1:${mcp.address().port}/control`;
 let accessTokenTTL = 3600;
 
 const provider = new Provider(issuer, {
   cookies: { keys: ['test'] },
+  clients: [{
+    client_id: 'mcp', client_secret: 'a secret for introspection', redirect_uris: [], response_types: [], grant_types: [],
+  }],
+  // Clients register with the scopes of their first challenge; that must not bind them for good.
+  extraClientMetadata: { properties: ['any_scope'], validator: (_, __, ___, metadata) => { delete metadata.scope; } },
   features: {
+    dPoP: { enabled: true },
     registration: { enabled: true },
     introspection: { enabled: true },
     revocation: { enabled: true },
@@ -27,7 +38,7 @@ const provider = new Provider(issuer, {
       enabled: true,
       getResourceServerInfo: (_, indicator) => {
         if (indicator !== resource) throw new Error('unknown resource');
-        return { scope: scopes.join(' '), audience: resource, accessTokenTTL, accessTokenFormat: 'opaque' };
+        return { scope: scopes.join(' '), audience: resource, accessTokenTTL, accessTokenFormat };
       },
       useGrantedResource: () => true,
     },
@@ -86,5 +97,5 @@ mcp.on('request', (request, response) => {
   serve(request, response).catch((error) => response.writeHead(500).end(String(error.stack)));
 });
 
-console.log(JSON.stringify({ resource, issuer, control: resource.replace(/mcp$/, 'control') }));
+console.log(JSON.stringify({ resource, issuer, control }));
 process.stdin.on('end', () => process.exit()).resume();

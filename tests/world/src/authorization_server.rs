@@ -187,15 +187,18 @@ impl AuthorizationServer {
     }
 
     fn keys(&self) -> Value {
-        let jwk =
-            |key: &SigningKey| -> Value { serde_json::from_str(&key.public().to_jwk()).unwrap_or_default() };
+        let jwk = |key: &SigningKey| {
+            let mut jwk: Value = serde_json::from_str(&key.public().to_jwk()).unwrap_or_default();
+            jwk["kid"] = json!(key.public().kid());
+            jwk
+        };
         json!({ "keys": self.signs.iter().map(jwk).collect::<Vec<_>>() })
     }
 
     /// An access token: opaque, or a JWT when there is a key.
     fn access_token(&self, unix_s: u64, client: &str, scope: &str, resource: &str, n: u64) -> String {
         let Some(key) = &self.signs else { return self.name("planted-access", n) };
-        let header = json!({ "alg": key.algorithm().name(), "typ": "at+jwt" });
+        let header = json!({ "alg": key.algorithm().name(), "typ": "at+jwt", "kid": key.public().kid() });
         let claims = json!({
             "iss": self.issuer, "aud": resource, "sub": "planted-user", "client_id": client, "scope": scope,
             "jti": n.to_string(), "iat": unix_s, "exp": unix_s + self.lifetime_s,
