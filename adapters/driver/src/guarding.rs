@@ -11,7 +11,7 @@ use futures_channel::oneshot;
 use futures_lite::future;
 use grantor::error::{Failure, FailureKind};
 use grantor::resource::{
-    CheckId, Decision, Guard, GuardConfig, GuardConfigError, Notice, Output, RequestHead,
+    CheckId, Cors, Decision, Guard, GuardConfig, GuardConfigError, Notice, Output, RequestHead,
 };
 use grantor::{Completion, Effect, Now, OpId, Secret};
 
@@ -33,6 +33,7 @@ pub struct Guarded<H: Host>(Arc<Shared<H>>);
 struct Shared<H: Host> {
     host: H,
     clock: Clock,
+    cors: bool,
     state: Mutex<State>,
     verifier: Option<Verifier>,
     log: Option<Log>,
@@ -88,10 +89,12 @@ impl<H: Host> Setup<H> {
     /// # Errors
     /// When the configuration cannot work.
     pub fn build(self) -> Result<Guarded<H>, GuardConfigError> {
+        let cors = self.config.cors != Cors::Off;
         let state = State { guard: Guard::new(self.config)?, waiting: HashMap::new() };
         Ok(Guarded(Arc::new(Shared {
             host: self.host,
             clock: Clock::start(),
+            cors,
             state: Mutex::new(state),
             verifier: self.verifier,
             log: self.log,
@@ -130,6 +133,24 @@ impl<H: Host> Guarded<H> {
             }
         }
         Decision::Answer(Box::new(self.0.lock().guard.unavailable(&request)))
+    }
+
+    /// The same without waiting: `None` when something has to be fetched first. That is under way then, and
+    /// [`check`](Self::check) waits for it.
+    pub fn check_now(&self, request: &RequestHead<'_>) -> Option<Decision> {
+        let (decision, todo) = {
+            let mut state = self.0.lock();
+            let decision = state.guard.check(self.0.clock.now(), request, None);
+            (decision, state.drain(self.0.clock))
+        };
+        self.0.see_to(todo);
+        (!matches!(decision, Decision::Wait(_))).then_some(decision)
+    }
+
+    /// Whether pages of other origins may read answers, so that
+    /// [`answer_headers`](Guard::answer_headers) are to be added to them.
+    pub fn has_cors(&self) -> bool {
+        self.0.cors
     }
 
     /// Looks at the Guard.

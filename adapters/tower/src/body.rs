@@ -5,23 +5,35 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
 
-/// The body of a request that passed, or of an answer.
-#[derive(Debug)]
-pub enum GuardBody<B> {
-    /// It was read, or made here.
-    Read(Option<Bytes>),
-    /// It is passed on as it comes.
-    Stream(Pin<Box<B>>),
+pin_project! {
+    /// The body of a request that passed, or of an answer.
+    #[derive(Debug)]
+    pub struct GuardBody<B> {
+        #[pin]
+        content: Content<B>,
+    }
+}
+
+pin_project! {
+    #[project = ContentProjection]
+    #[derive(Debug)]
+    enum Content<B> {
+        // It was read, or made here.
+        Read { bytes: Option<Bytes> },
+        // It is passed on as it comes.
+        Stream { #[pin] body: B },
+    }
 }
 
 impl<B> GuardBody<B> {
     pub(crate) fn stream(body: B) -> Self {
-        Self::Stream(Box::pin(body))
+        Self { content: Content::Stream { body } }
     }
 
     pub(crate) fn read(bytes: Bytes) -> Self {
-        Self::Read((!bytes.is_empty()).then_some(bytes))
+        Self { content: Content::Read { bytes: (!bytes.is_empty()).then_some(bytes) } }
     }
 }
 
@@ -33,23 +45,27 @@ impl<B: Body<Data = Bytes>> Body for GuardBody<B> {
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        match self.get_mut() {
-            Self::Read(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Stream(body) => body.as_mut().poll_frame(context),
+        match self.project().content.project() {
+            ContentProjection::Read { bytes } => {
+                Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes))))
+            }
+            ContentProjection::Stream { body } => body.poll_frame(context),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Read(bytes) => bytes.is_none(),
-            Self::Stream(body) => body.is_end_stream(),
+        match &self.content {
+            Content::Read { bytes } => bytes.is_none(),
+            Content::Stream { body } => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Read(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
-            Self::Stream(body) => body.size_hint(),
+        match &self.content {
+            Content::Read { bytes } => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+            }
+            Content::Stream { body } => body.size_hint(),
         }
     }
 }

@@ -30,6 +30,7 @@
 #![deny(missing_docs)]
 
 mod body;
+mod future;
 mod service;
 
 use std::fmt;
@@ -39,6 +40,7 @@ use grantor_driver::nonblocking::Host;
 use tower_layer::Layer;
 
 pub use body::GuardBody;
+pub use future::GuardFuture;
 pub use grantor_driver::{grantor, guarding, nonblocking};
 #[cfg(feature = "reqwest")]
 pub use grantor_reqwest::Reqwest;

@@ -1,8 +1,6 @@
 //! The service around the protected one.
 
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -11,11 +9,12 @@ use grantor_driver::grantor::resource::{Answer, Decision, Grant, RequestHead};
 use grantor_driver::guarding::Guarded;
 use grantor_driver::nonblocking::Host;
 use http::header::{CONNECTION, HeaderValue};
-use http::{Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Body;
 use tower_service::Service;
 
 use crate::body::{self, GuardBody, Unread};
+use crate::future::GuardFuture;
 
 /// A service behind a Guard.
 pub struct GuardService<S, H: Host> {
@@ -52,33 +51,52 @@ where
 {
     type Response = Response<GuardBody<R>>;
     type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
+    type Future = GuardFuture<S::Future, R, S::Error>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let head = RequestHead::new(request.method(), request.uri(), request.headers());
+        // Most requests are decided at once.
+        match self.guarded.check_now(&head) {
+            Some(Decision::Allow(grant)) => {
+                let more = self.more_headers(&head);
+                if let Some(grant) = grant {
+                    request.extensions_mut().insert(grant);
+                }
+                return GuardFuture::passed(self.inner.call(request.map(GuardBody::stream)), more);
+            }
+            Some(Decision::Answer(answer)) => return GuardFuture::answered(response(*answer)),
+            _ => {}
+        }
         // The one that is ready is used, and its clone takes its place.
         let clone = self.inner.clone();
-        let mut inner = std::mem::replace(&mut self.inner, clone);
-        let guarded = self.guarded.clone();
-        Box::pin(async move {
+        let mut service =
+            Self { inner: std::mem::replace(&mut self.inner, clone), guarded: self.guarded.clone() };
+        GuardFuture::slow(Box::pin(async move {
             let (mut parts, body) = request.into_parts();
-            let admitted = admit(&guarded, &parts, body).await;
-            let (grant, body) = match admitted {
+            let (grant, body) = match admit(&service.guarded, &parts, body).await {
                 Ok(admitted) => admitted,
                 Err(response) => return Ok(response.map(GuardBody::read)),
             };
-            let head = RequestHead::new(&parts.method, &parts.uri, &parts.headers);
-            let more = guarded.with(|guard| guard.answer_headers(&head));
+            let more = service.more_headers(&RequestHead::new(&parts.method, &parts.uri, &parts.headers));
             if let Some(grant) = grant {
                 parts.extensions.insert(grant);
             }
-            let mut response = inner.call(Request::from_parts(parts, body)).await?.map(GuardBody::stream);
-            response.headers_mut().extend(more);
+            let mut response =
+                service.inner.call(Request::from_parts(parts, body)).await?.map(GuardBody::stream);
+            response.headers_mut().extend(more.into_iter().flatten());
             Ok(response)
-        })
+        }))
+    }
+}
+
+impl<S, H: Host> GuardService<S, H> {
+    /// What lets pages of other origins read the server's own answer.
+    fn more_headers(&self, head: &RequestHead<'_>) -> Option<HeaderMap> {
+        self.guarded.has_cors().then(|| self.guarded.with(|guard| guard.answer_headers(head)))
     }
 }
 

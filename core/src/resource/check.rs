@@ -1,13 +1,13 @@
 //! One request, from its head to the decision.
 
-use http::Method;
+use http::{HeaderName, Method};
 
 use super::answer::Details;
 use super::config::ChallengeScopes;
 use super::grant::Grant;
 use super::guard::Guard;
 use super::message::{self, Message};
-use super::operation::{self, METHOD_HEADER, NAME_HEADER, Operation};
+use super::operation::{self, METHOD_HEADER, NAME_HEADER, Operation, VERSION_HEADER};
 use super::output::{Answer, Decision};
 use super::policy::{Arguments, Bits, Demand, Need, Table};
 use super::refusal::Refusal;
@@ -45,6 +45,9 @@ impl Guard {
                 let scheme = Some(presented.scheme);
                 let details = Details { scheme, ..self.details_of_head(request) };
                 return self.refuse(request, Refusal::Token(problem), details);
+            }
+            Checked::Malformed => {
+                return self.refuse(request, Refusal::MalformedAuthorization, Details::default());
             }
             Checked::Wait(check) => return Decision::Wait(check),
             Checked::Unavailable { retry_after_s } => {
@@ -100,16 +103,14 @@ impl Guard {
         grant: &Grant,
     ) -> Result<(), Decision> {
         let scheme = Some(presented.scheme);
-        if body.is_none()
-            && let Ok(Some(operation)) = Operation::of_headers(request.headers)
-            && *request.method == Method::POST
-        {
-            // What the headers name is not allowed: no body can change that.
-            let operations = Operations::Headers(operation);
-            self.check_scopes(request, &operations, presented, grant)?;
-        }
         let operations = match self.operations(request, body) {
-            Ok(Operations::NeedBody) => return Err(Decision::NeedBody { max: self.options.max_body }),
+            Ok(Operations::NeedBody) => {
+                if let Ok(Some(operation)) = Operation::of_headers(request.headers) {
+                    // What the headers name is not allowed: no body can change that.
+                    self.check_scopes(request, &Operations::Headers(operation), presented, grant)?;
+                }
+                return Err(Decision::NeedBody { max: self.options.max_body });
+            }
             Ok(operations) => operations,
             Err(refusal) => return Err(self.refuse(request, refusal, Details::default())),
         };
@@ -252,18 +253,18 @@ impl Guard {
 
 /// Whether the revision is one whose servers compare headers and body (MCP "Server Validation").
 fn validates_headers(request: &RequestHead<'_>) -> bool {
-    let version = operation::single(request.headers, "mcp-protocol-version").ok().flatten();
+    let version = operation::single(request.headers, &VERSION_HEADER).ok().flatten();
     version.is_some_and(|version| version >= Revision::V2026_07_28.name() && version.len() == 10)
 }
 
 /// MCP "Server Validation": headers that are there say what the body says. A batch has none.
 fn agree(request: &RequestHead<'_>, messages: &[Message<'_>]) -> bool {
-    let has = |name: &str| request.headers.contains_key(name);
-    if !has(METHOD_HEADER) {
-        return !(has(NAME_HEADER) && validates_headers(request));
+    let has = |name: &HeaderName| request.headers.contains_key(name);
+    if !has(&METHOD_HEADER) {
+        return !(has(&NAME_HEADER) && validates_headers(request));
     }
     let [message] = messages else { return false };
-    if operation::single(request.headers, METHOD_HEADER) != Ok(Some(&*message.method)) {
+    if operation::single(request.headers, &METHOD_HEADER) != Ok(Some(&*message.method)) {
         return false;
     }
     match &message.operation {
@@ -272,7 +273,7 @@ fn agree(request: &RequestHead<'_>, messages: &[Message<'_>]) -> bool {
             Ok(Some(named)) => named == *own,
             // Subscribing has no name header; the others must have one.
             _ => {
-                !has(NAME_HEADER)
+                !has(&NAME_HEADER)
                     && (matches!(&*message.method, "resources/subscribe" | "resources/unsubscribe")
                         || !validates_headers(request))
             }

@@ -5,14 +5,16 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::limits;
 
 /// The header that names the JSON-RPC method (MCP 2026-07-28 "Standard Request Headers").
-pub(super) const METHOD_HEADER: &str = "mcp-method";
+pub(super) static METHOD_HEADER: HeaderName = HeaderName::from_static("mcp-method");
 /// The header that names the tool, prompt or resource.
-pub(super) const NAME_HEADER: &str = "mcp-name";
+pub(super) static NAME_HEADER: HeaderName = HeaderName::from_static("mcp-name");
+/// The header that names the revision.
+pub(super) static VERSION_HEADER: HeaderName = HeaderName::from_static("mcp-protocol-version");
 
 /// One operation of an MCP server.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,11 +61,11 @@ impl<'a> Operation<'a> {
 
     /// The operation that the headers name; `None` when they do not say enough.
     pub(super) fn of_headers(headers: &'a HeaderMap) -> Result<Option<Self>, BadHeader> {
-        let Some(method) = single(headers, METHOD_HEADER)? else { return Ok(None) };
+        let Some(method) = single(headers, &METHOD_HEADER)? else { return Ok(None) };
         if method.is_empty() || !method.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(BadHeader);
         }
-        let subject = single(headers, NAME_HEADER)?.map(decode).transpose()?;
+        let subject = single(headers, &NAME_HEADER)?.map(decode).transpose()?;
         Ok(Self::new(Cow::Borrowed(method), subject))
     }
 
@@ -99,7 +101,7 @@ impl fmt::Display for Operation<'_> {
 }
 
 /// The value of a header that may be there once.
-pub(super) fn single<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, BadHeader> {
+pub(super) fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, BadHeader> {
     let mut all = headers.get_all(name).iter();
     let Some(value) = all.next() else { return Ok(None) };
     if all.next().is_some() {
@@ -128,9 +130,9 @@ mod tests {
 
     fn read(method: &str, name: Option<&str>) -> Result<Option<Operation<'static>>, BadHeader> {
         let mut headers = HeaderMap::new();
-        headers.insert(METHOD_HEADER, HeaderValue::from_bytes(method.as_bytes()).unwrap());
+        headers.insert(&METHOD_HEADER, HeaderValue::from_bytes(method.as_bytes()).unwrap());
         if let Some(name) = name {
-            headers.insert(NAME_HEADER, HeaderValue::from_bytes(name.as_bytes()).unwrap());
+            headers.insert(&NAME_HEADER, HeaderValue::from_bytes(name.as_bytes()).unwrap());
         }
         Operation::of_headers(&headers).map(|operation| operation.map(Operation::into_owned))
     }
@@ -180,8 +182,8 @@ mod tests {
         assert_eq!(read("", None), Err(BadHeader));
         assert_eq!(read("tools/call", Some(&"x".repeat(limits::OPERATION_NAME + 1))), Err(BadHeader));
         let mut headers = HeaderMap::new();
-        headers.append(METHOD_HEADER, HeaderValue::from_static("tools/list"));
-        headers.append(METHOD_HEADER, HeaderValue::from_static("tools/call"));
+        headers.append(&METHOD_HEADER, HeaderValue::from_static("tools/list"));
+        headers.append(&METHOD_HEADER, HeaderValue::from_static("tools/call"));
         assert_eq!(Operation::of_headers(&headers), Err(BadHeader));
     }
 }

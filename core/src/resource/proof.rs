@@ -31,6 +31,7 @@ impl Guard {
             (Confirmation::None, Scheme::Bearer) => return Ok(()),
             (Confirmation::Jkt(jkt), Scheme::Dpop) => jkt,
         };
+        let token = presented.text().map_err(|refusal| (refusal, None))?;
         let nonces = self.nonces(now);
         let current = nonces.as_ref().map(|[current, _]| current.clone());
         let wrong = |error| (Refusal::Proof(error), current.clone());
@@ -43,7 +44,7 @@ impl Guard {
         let algorithms = if algorithms.is_empty() { &Algorithm::ALL[..] } else { algorithms };
         let rules = ProofRules {
             algorithms,
-            access_token: Some(presented.token),
+            access_token: Some(token),
             jkt: Some(jkt),
             nonces: &accepted,
             leeway_s: self.options.leeway_s,

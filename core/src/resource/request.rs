@@ -35,7 +35,20 @@ pub(super) enum Scheme {
 #[derive(Clone, Copy)]
 pub(super) struct Presented<'a> {
     pub(super) scheme: Scheme,
-    pub(super) token: &'a str,
+    /// As it stands in the header; [`text`](Self::text) checks it.
+    pub(super) token: &'a [u8],
+}
+
+impl<'a> Presented<'a> {
+    /// The token as text, if it is made of the characters of one (RFC 6750 2.1). One that was seen before
+    /// need not be looked at again.
+    pub(super) fn text(&self) -> Result<&'a str, Refusal> {
+        let text = std::str::from_utf8(self.token).map_err(|_| Refusal::MalformedAuthorization)?;
+        let body = text.trim_end_matches('=');
+        let well_formed = !body.is_empty()
+            && body.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte));
+        if well_formed { Ok(text) } else { Err(Refusal::MalformedAuthorization) }
+    }
 }
 
 /// The token of a request, from the one place where it may be (OAuth 2.1 5.1.1). A form in the body is
@@ -49,20 +62,17 @@ pub(super) fn token<'a>(request: &RequestHead<'a>) -> Result<Option<Presented<'a
     if all.next().is_some() {
         return Err(Refusal::MalformedAuthorization);
     }
-    let text = value.to_str().map_err(|_| Refusal::MalformedAuthorization)?.trim_matches([' ', '\t']);
-    let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
-    let scheme = if scheme.eq_ignore_ascii_case("Bearer") {
+    let text = value.as_bytes().trim_ascii();
+    let at = text.iter().position(|byte| *byte == b' ').unwrap_or(text.len());
+    let (scheme, token) = text.split_at_checked(at).unwrap_or((text, &[]));
+    let scheme = if scheme.eq_ignore_ascii_case(b"Bearer") {
         Scheme::Bearer
-    } else if scheme.eq_ignore_ascii_case("DPoP") {
+    } else if scheme.eq_ignore_ascii_case(b"DPoP") {
         Scheme::Dpop
     } else {
         return Ok(None); // other credentials, which say nothing here
     };
-    let token = token.trim_start_matches(' ');
-    let body = token.trim_end_matches('=');
-    let well_formed = !body.is_empty()
-        && body.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte));
-    if well_formed { Ok(Some(Presented { scheme, token })) } else { Err(Refusal::MalformedAuthorization) }
+    Ok(Some(Presented { scheme, token: token.trim_ascii_start() }))
 }
 
 fn has_token(query: &str) -> bool {
@@ -84,7 +94,7 @@ mod tests {
         }
         let uri = uri.parse().unwrap();
         let found = token(&RequestHead::new(&Method::POST, &uri, &headers))?;
-        Ok(found.map(|found| (found.scheme, found.token.to_owned())))
+        found.map(|found| Ok((found.scheme, found.text()?.to_owned()))).transpose()
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::time::Now;
 pub(super) enum Checked {
     Valid(Arc<Grant>),
     Invalid(TokenProblem),
+    Malformed,
     Wait(CheckId),
     Unavailable { retry_after_s: u32 },
 }
@@ -30,11 +31,7 @@ impl From<Result<Arc<Grant>, TokenProblem>> for Checked {
 
 impl Guard {
     pub(super) fn check_token(&mut self, now: Now, presented: Presented<'_>) -> Checked {
-        let token = presented.token;
-        if token.len() > limits::CREDENTIAL {
-            return Checked::Invalid(TokenProblem::TooLarge);
-        }
-        if let Some(outcome) = self.tokens.find(now.mono_ms, token) {
+        if let Some(outcome) = self.tokens.find(now.mono_ms, presented.token) {
             let expired = |grant: &Arc<Grant>| {
                 grant.expires_at_s.is_some_and(|at| at.saturating_add(self.options.leeway_s) <= now.unix_s)
             };
@@ -44,6 +41,10 @@ impl Guard {
                 Err(problem) => Checked::Invalid(*problem),
             };
         }
+        if presented.token.len() > limits::CREDENTIAL {
+            return Checked::Invalid(TokenProblem::TooLarge);
+        }
+        let Ok(token) = presented.text() else { return Checked::Malformed };
         match Jws::parse(token) {
             Ok(jws) => self.check_jws(now, token, jws),
             // Not a JWT: somebody may know it nevertheless.
