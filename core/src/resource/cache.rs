@@ -13,8 +13,8 @@ pub(super) type Outcome = Result<Arc<Grant>, TokenProblem>;
 /// Keyed by the token's end, which is its signature or as random: nobody can make tokens that get in the
 /// way of another's without knowing it. Only tokens that an issuer has made or was asked about are in here.
 ///
-/// When it is full, those that were not used since they were looked at last go first; a new one counts as
-/// used.
+/// When it is full, those that were not used since they were looked at last go first, but never the
+/// newest.
 #[derive(Debug)]
 pub(super) struct TokenCache {
     entries: BTreeMap<u128, Entry>,
@@ -62,7 +62,7 @@ impl TokenCache {
         let key = tail(token.as_bytes());
         self.serial += 1;
         let serial = self.serial;
-        let entry = Entry { token: token.into(), outcome, until_ms, used: true, bytes, serial };
+        let entry = Entry { token: token.into(), outcome, until_ms, used: false, bytes, serial };
         if let Some(old) = self.entries.insert(key, entry) {
             self.bytes -= old.bytes;
         }
@@ -81,7 +81,7 @@ impl TokenCache {
             if entry.used {
                 entry.used = false;
                 self.order.push_back((key, serial));
-            } else if self.bytes > self.most_bytes {
+            } else if self.bytes > self.most_bytes && serial != self.serial {
                 self.bytes -= entry.bytes;
                 self.entries.remove(&key);
             } else {
