@@ -35,8 +35,11 @@ COMPLETE = {
     "Swap": "a compare-and-swap succeeds or does not",
     # Parameters of a request or a check: when one is added, every caller has to think about it.
     "AuthorizationRequest": "parameters",
+    "DeviceRequest": "parameters",
     "Expected": "parameters",
+    "PushedRequest": "parameters",
     "RegistrationRequest": "parameters",
+    "RevocationRequest": "parameters",
     "Rules": "parameters",
     "TokenRequest": "parameters",
 }

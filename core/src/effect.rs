@@ -3,12 +3,14 @@
 use std::fmt;
 
 use crate::error::Failure;
+use crate::jose::Algorithm;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::wire::authorization::AuthorizationUrl;
 use crate::wire::callback::Callback;
 use crate::wire::http::{HttpRequest, HttpResponse};
 use crate::wire::server_metadata::Issuer;
+use crate::wire::token::TokenTypeUri;
 
 /// Names an effect; unique for the life of an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,6 +35,8 @@ impl OpId {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Effect {
+    /// Provide an assertion, fresh: of the user, or of the workload. Answer: [`Completion::Assertion`].
+    Assert(Box<AssertionRequest>),
     /// Find out what an access token is, in a way of the host's own. Answer:
     /// [`Completion::TokenChecked`].
     CheckToken {
@@ -72,6 +76,40 @@ pub enum Effect {
         /// The revision that was read or written last.
         expect: Option<RecordRevision>,
     },
+    /// Sign with a key that the host keeps. Answer: [`Completion::Signed`].
+    Sign {
+        /// The host's name for the key.
+        key: Box<str>,
+        /// How to sign.
+        algorithm: Algorithm,
+        /// What to sign: all of it, not hashed.
+        input: Vec<u8>,
+    },
+}
+
+/// What an assertion is wanted for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AssertionRequest {
+    /// Of whom.
+    pub kind: AssertionKind,
+    /// Who is to accept it, and what the assertion has to name as its audience: the authorization server
+    /// for a workload's; the client's id at the identity provider for a user's.
+    pub audience: Box<str>,
+    /// The resource, as it names itself.
+    pub resource: Box<str>,
+    /// The scopes that will be asked for.
+    pub scopes: ScopeSet,
+}
+
+/// Whose assertion it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum AssertionKind {
+    /// The user's, from the enterprise's single sign-on: an ID token, a SAML assertion, or a refresh token.
+    User,
+    /// The workload's own, from the platform that it runs on: a JWT.
+    Workload,
 }
 
 /// Something to ask of the user.
@@ -84,6 +122,10 @@ pub enum Interaction {
     /// Open a URL in the browser and wait for it to come back. Answer: [`Completion::Callback`], or
     /// [`Completion::Declined`] when the user gave up.
     Authorize(Box<AuthorizationPrompt>),
+    /// Show a code that the user is to type into a page on another device (RFC 8628 3.3). There need not be
+    /// an answer: the engine polls, and the effect is abandoned when that has ended. Answer, if any:
+    /// [`Completion::Declined`] when the user gave up.
+    Device(Box<DevicePrompt>),
     /// Prepare the place that the browser will come back to, such as a loopback port. Answer:
     /// [`Completion::Listening`].
     Listen {
@@ -105,6 +147,22 @@ pub struct AuthorizationPrompt {
     /// What the user is asked for.
     pub summary: Summary,
     pub(crate) state: Secret,
+}
+
+/// A code to show, and where to type it in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DevicePrompt {
+    /// The code.
+    pub user_code: Box<str>,
+    /// The page to type it in. Its scheme is http or https.
+    pub verification_uri: AuthorizationUrl,
+    /// The same page with the code in it, for links and QR codes.
+    pub verification_uri_complete: Option<AuthorizationUrl>,
+    /// How long the code is good, in seconds.
+    pub expires_in_s: u64,
+    /// What the user is asked for.
+    pub summary: Summary,
 }
 
 impl AuthorizationPrompt {
@@ -155,6 +213,13 @@ pub enum Reason {
 pub enum Completion<'a> {
     /// The user agreed.
     Approved,
+    /// The assertion that was asked for.
+    Assertion {
+        /// The assertion; it is used once.
+        token: &'a str,
+        /// What it is: for a user's one of those that identity providers take.
+        kind: TokenTypeUri,
+    },
     /// The browser came back with this URL, or request target. If it does not answer the prompt, it is
     /// ignored and the prompt stays open.
     Callback {
@@ -180,6 +245,12 @@ pub enum Completion<'a> {
     Loaded(Option<Stored<'a>>),
     /// The record is durable, and of this revision now.
     Saved(RecordRevision),
+    /// The signature: for ECDSA r and s, each of fixed length (RFC 7518 3.4;
+    /// [`ecdsa_from_der`](crate::jose::ecdsa_from_der) converts).
+    Signed {
+        /// The signature.
+        signature: &'a [u8],
+    },
     /// What a token is: an object in JSON with the members of an introspection answer (RFC 7662 2.2), such
     /// as `{"sub": "alice", "scope": "files:read", "aud": "https://mcp.example.com/mcp"}`; or that it is
     /// not valid.
@@ -191,6 +262,7 @@ impl fmt::Debug for Completion<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Approved => f.write_str("Approved"),
+            Self::Assertion { kind, .. } => write!(f, "Assertion({kind:?}, …)"),
             Self::Callback { .. } => f.write_str("Callback(…)"),
             Self::Conflict => f.write_str("Conflict"),
             Self::Declined => f.write_str("Declined"),
@@ -200,6 +272,7 @@ impl fmt::Debug for Completion<'_> {
             Self::Listening { redirect_uri } => f.debug_tuple("Listening").field(redirect_uri).finish(),
             Self::Loaded(stored) => f.debug_tuple("Loaded").field(&stored.map(|s| s.revision)).finish(),
             Self::Saved(revision) => f.debug_tuple("Saved").field(revision).finish(),
+            Self::Signed { .. } => f.write_str("Signed(…)"),
             Self::TokenChecked(_) => f.write_str("TokenChecked(…)"),
         }
     }
@@ -250,6 +323,12 @@ pub struct StoreKey {
 }
 
 impl StoreKey {
+    /// The key of the list of accounts of a resource, by the URL with which it is configured
+    /// ([`Config::resource`](crate::client::Config::resource)); [`accounts`](crate::client::accounts) reads it.
+    pub fn accounts(resource: &str) -> Self {
+        Self::new(RecordKind::Accounts, resource, "", None)
+    }
+
     /// A key, such as the tests of a store need it. The engine makes its own.
     pub fn new(kind: RecordKind, resource: &str, account: &str, issuer: Option<&str>) -> Self {
         let issuer = issuer.map(Into::into);
@@ -266,6 +345,8 @@ impl StoreKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum RecordKind {
+    /// Which accounts there are.
+    Accounts,
     /// Which issuer is trusted for the resource, and for which scopes.
     Binding,
     /// Tokens.
@@ -280,6 +361,7 @@ impl RecordKind {
     /// Its name.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Accounts => "accounts",
             Self::Binding => "binding",
             Self::Grant => "grant",
             Self::Pending => "pending",
@@ -320,6 +402,7 @@ mod tests {
         let revision = RecordRevision::from_counter(1);
         let headers = HeaderMap::new();
         for completion in [
+            Completion::Assertion { token: "planted", kind: TokenTypeUri::IdToken },
             Completion::Callback { url: "http://127.0.0.1/?code=planted" },
             Completion::Http(HttpResponse { status: 200, headers: &headers, body: b"planted" }),
             Completion::Loaded(Some(Stored { record: b"planted", revision })),

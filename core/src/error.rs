@@ -7,9 +7,11 @@
 use std::fmt;
 
 use crate::address::UrlProblem;
+use crate::jose::{Algorithm, ClaimsError, JwsError};
 use crate::limits;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
+use crate::wire::token::GrantType;
 
 /// Why a call, or the authorization that it needed, failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,9 +43,16 @@ pub enum Refused {
         /// The server's own words.
         description: Option<PeerText>,
     },
+    /// The user did not type in the device code in time (RFC 8628 3.5).
+    #[error("the device code has expired")]
+    DeviceCodeExpired,
     /// The user or the host turned the authorization away, or closed it.
     #[error("the authorization was declined")]
     Declined,
+    /// The server demands that the user proves themselves again or better, and did so before for the same
+    /// operation, or the policy is not to ask (RFC 9470).
+    #[error("the server demands another user authentication (RFC 9470)")]
+    InsufficientAuthentication,
     /// The server still demands scopes after as many step-ups as are allowed, or demands what the
     /// token already carries (RFC 6750 3.1, MCP "Step-Up Authorization Flow").
     #[error("the token's scope does not suffice; the server asks for: {demanded}")]
@@ -142,6 +151,29 @@ pub enum PeerMisbehaved {
         /// The issuer named by the document.
         got: PeerText,
     },
+    /// The server keeps demanding another nonce in the proof (RFC 9449 8).
+    #[error("the server keeps demanding another DPoP nonce (RFC 9449 section 8)")]
+    DpopNonce,
+    /// The ID-JAG is not for this client, authorization server or resource
+    /// (draft-ietf-oauth-identity-assertion-authz-grant).
+    #[error("the identity provider's grant cannot be used: {0}")]
+    IdJag(ClaimsError),
+    /// The ID-JAG is no signed JWT of an acceptable algorithm.
+    #[error("the identity provider's grant cannot be read: {0}")]
+    IdJagSyntax(JwsError),
+    /// The ID token is not for this client and authorization, or the user did not prove themselves as was
+    /// demanded (`OpenID` Connect Core 3.1.3.7, RFC 9470 5).
+    #[error("the ID token cannot be accepted: {0}")]
+    IdToken(ClaimsError),
+    /// The ID token is no signed JWT of an acceptable algorithm, and something hangs on it.
+    #[error("the ID token cannot be read: {0}")]
+    IdTokenSyntax(JwsError),
+    /// A token exchange brought another kind of token than was asked for (RFC 8693 2.2.1).
+    #[error("the token exchange brought a {got}")]
+    IssuedTokenType {
+        /// `issued_token_type` of the answer.
+        got: PeerText,
+    },
     /// An answer that is not JSON of the expected shape; also when it was cut off or nests too deep.
     #[error("{exchange}: not the expected JSON (line {line}, column {column})")]
     Json {
@@ -160,6 +192,9 @@ pub enum PeerMisbehaved {
         /// The member.
         field: &'static str,
     },
+    /// The server issued a token that is not bound to the key, though the policy demands it (RFC 9449 5).
+    #[error("the token is not bound to the client's key")]
+    NotBound,
     /// The resource metadata names no authorization server (MCP "Authorization Server Location").
     #[error("the resource metadata names no authorization server")]
     NoAuthorizationServers,
@@ -223,15 +258,30 @@ pub enum PeerMisbehaved {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PeerIncompatible {
+    /// The server does not accept signatures of the configured key's algorithm.
+    #[error("the authorization server does not support {algorithm} signatures")]
+    NoAlgorithm {
+        /// The key's algorithm.
+        algorithm: Algorithm,
+    },
     /// No way to authenticate at the token endpoint that both sides know.
     #[error("the authorization server supports none of this client's authentication methods")]
     NoClientAuthentication,
-    /// `response_types_supported` without `code`, or `grant_types_supported` without
-    /// `authorization_code`.
-    #[error("the authorization server {issuer} does not support the authorization code grant")]
-    NoCodeGrant {
+    /// Tokens have to be bound to a key by policy, and the server supports none of the algorithms of keys
+    /// that can be made (RFC 9449 5.1).
+    #[error("the authorization server {issuer} supports no DPoP algorithm that is known here")]
+    NoDpop {
         /// The issuer.
         issuer: PeerText,
+    },
+    /// `grant_types_supported` without the grant that this client uses, or `response_types_supported`
+    /// without `code`.
+    #[error("the authorization server {issuer} does not support the grant {grant}")]
+    NoGrant {
+        /// The issuer.
+        issuer: PeerText,
+        /// The grant.
+        grant: GrantType,
     },
     /// The metadata does not list `S256` (MCP "Authorization Code Protection").
     #[error("the authorization server {issuer} does not support PKCE with S256")]
@@ -269,7 +319,8 @@ pub enum PeerIncompatible {
         /// The issuer that the resource names now.
         issuer: PeerText,
     },
-    /// A `token_type` other than `Bearer` (RFC 6749 7.1).
+    /// A `token_type` that was not asked for: neither `Bearer` nor, with a proof, `DPoP` (RFC 6749 7.1, RFC
+    /// 9449 5).
     #[error("the token type {got} is not supported")]
     TokenType {
         /// What the server issued.
@@ -385,6 +436,8 @@ pub enum Work {
     Exchange(Exchange),
     /// Asking the user or the host.
     Interaction,
+    /// A signature.
+    Signing,
     /// Reading or writing a record.
     Store,
 }
@@ -394,6 +447,7 @@ impl fmt::Display for Work {
         match self {
             Self::Exchange(exchange) => exchange.fmt(f),
             Self::Interaction => f.write_str("interaction"),
+            Self::Signing => f.write_str("signature"),
             Self::Store => f.write_str("credential store"),
         }
     }
@@ -403,12 +457,22 @@ impl fmt::Display for Work {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Exchange {
+    /// A token request with an assertion (RFC 7523 2.1).
+    AssertionToken,
     /// The user's way through the browser and back.
     Authorization,
     /// A challenge in a response of the resource.
     Challenge,
+    /// A token request of the client itself (RFC 6749 4.4).
+    ClientToken,
     /// A token request with an authorization code.
     CodeToken,
+    /// A device's request for codes (RFC 8628 3.1).
+    DeviceAuthorization,
+    /// A token request with a device code (RFC 8628 3.4).
+    DeviceToken,
+    /// A pushed authorization request (RFC 9126).
+    PushedAuthorization,
     /// Asking what a token is.
     Introspection,
     /// The keys of an issuer.
@@ -419,22 +483,33 @@ pub enum Exchange {
     Registration,
     /// Protected resource metadata.
     ResourceMetadata,
+    /// Giving tokens back (RFC 7009).
+    Revocation,
     /// Authorization server metadata.
     ServerMetadata,
+    /// One token for another (RFC 8693).
+    TokenExchange,
 }
 
 impl fmt::Display for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::AssertionToken => "token request (assertion)",
             Self::Authorization => "authorization",
             Self::Challenge => "challenge",
+            Self::ClientToken => "token request (client credentials)",
             Self::CodeToken => "token request (authorization code)",
+            Self::DeviceAuthorization => "device authorization",
+            Self::DeviceToken => "token request (device code)",
+            Self::PushedAuthorization => "pushed authorization request",
             Self::Introspection => "token introspection",
             Self::KeySet => "key set",
             Self::RefreshToken => "token request (refresh)",
             Self::Registration => "client registration",
             Self::ResourceMetadata => "protected resource metadata",
+            Self::Revocation => "revocation",
             Self::ServerMetadata => "authorization server metadata",
+            Self::TokenExchange => "token exchange",
         })
     }
 }
@@ -468,6 +543,9 @@ impl fmt::Display for RedirectProblem {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ApiMisuse {
+    /// The request's method is none of HTTP.
+    #[error("the method is none of HTTP")]
+    Method,
     /// The request is not for the engine's resource; its token must not be sent there
     /// (MCP "Access Token Privilege Restriction").
     #[error("the request's URL is not at or under the resource of this engine")]

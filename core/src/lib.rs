@@ -6,6 +6,7 @@
 //!
 //! - [`client`]: the [`Engine`](client::Engine), which authorizes requests to a protected MCP server.
 //! - [`wire`]: every exchange as a pure pair, build the request and read the answer.
+//! - [`jose`]: keys, signed tokens, client assertions and `DPoP` proofs.
 //! - [`manual`]: how it is built, and what it defends against.
 //!
 //! # The contract of the loop
@@ -131,6 +132,7 @@ pub mod client;
 mod effect;
 pub mod error;
 pub mod jose;
+mod key;
 pub mod limits;
 pub mod manual;
 mod policy;
@@ -145,11 +147,12 @@ pub mod wire;
 
 pub use address::{UrlPolicy, UrlProblem};
 pub use effect::{
-    AuthorizationPrompt, Completion, Effect, Interaction, OpId, Reason, RecordKind, RecordRevision, StoreKey,
-    Stored, Summary,
+    AssertionKind, AssertionRequest, AuthorizationPrompt, Completion, DevicePrompt, Effect, Interaction,
+    OpId, Reason, RecordKind, RecordRevision, StoreKey, Stored, Summary,
 };
 pub use error::{ApiMisuse, Error};
-pub use policy::{RecordPolicy, TrustPolicy};
+pub use key::Key;
+pub use policy::{AssertionAudience, DpopPolicy, RecordPolicy, StepUpPolicy, TrustPolicy};
 pub use quirks::{Quirks, ResourceParameter};
 pub use revision::Revision;
 pub use scope::{ScopeError, ScopeSet};

@@ -9,12 +9,16 @@ pub const DOCUMENT_BODY: usize = 256 * 1024;
 pub const TOKEN_BODY: usize = 128 * 1024;
 /// All `WWW-Authenticate` lines of one response together.
 pub const CHALLENGE_HEADER: usize = 64 * 1024;
+/// A JSON-RPC result that is searched for challenges.
+pub const RESULT_BODY: usize = 4 * 1024 * 1024;
 /// Challenges in one response.
 pub const CHALLENGES: usize = 32;
 /// Parameters in one challenge.
 pub const CHALLENGE_PARAMS: usize = 64;
 /// A URL, from wherever it comes.
 pub const URL: usize = 4096;
+/// A URL for the browser: an endpoint, and all that an authorization request can say.
+pub const AUTHORIZATION_URL: usize = 64 * 1024;
 /// The query of a callback.
 pub const CALLBACK_QUERY: usize = 16 * 1024;
 /// Parameters of a callback or a form-encoded answer.
@@ -31,6 +35,14 @@ pub const LIST: usize = 512;
 pub const STRING: usize = 1024;
 /// An access or refresh token, an authorization code or a client secret.
 pub const CREDENTIAL: usize = 32 * 1024;
+/// The details of a rich authorization request or answer (RFC 9396), as JSON.
+pub const AUTHORIZATION_DETAILS: usize = 16 * 1024;
+/// A code that a user reads from one screen and types into another (RFC 8628).
+pub const USER_CODE: usize = 64;
+/// Accounts in the list of a resource.
+pub const ACCOUNTS: usize = 256;
+/// Origins whose `DPoP` nonces are remembered.
+pub const NONCES: usize = 8;
 /// Text of a peer that is quoted in errors and notices, in characters.
 pub const PEER_TEXT_CHARS: usize = 300;
 /// A stored record.
@@ -119,6 +131,10 @@ pub const STEP_UPS_PER_OPERATION: u8 = 3;
 pub const STEP_UP_WINDOW_MS: u64 = 10 * 60 * 1000;
 /// Operations whose step-ups are remembered at once.
 pub const STEP_UP_OPERATIONS: usize = 64;
+/// A signature by a key held elsewhere.
+pub const SIGN_MS: u64 = 5 * 1000;
+/// How much further apart polls have to be after `slow_down` (RFC 8628 3.5).
+pub const SLOW_DOWN_MS: u64 = 5 * 1000;
 /// After a new token was rejected, no browser opens for this long.
 pub const REJECTED_PAUSE_MS: u64 = 30 * 1000;
 /// After a refresh failed for now, a token that is valid still is used this long without another try.

@@ -20,6 +20,43 @@ pub enum TrustPolicy {
     SameOrigin,
 }
 
+/// Whether tokens are bound to a key, so that nobody else can use them (`DPoP`, RFC 9449).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DpopPolicy {
+    /// They are not.
+    #[default]
+    Off,
+    /// They are, or there is no authorization.
+    Required,
+    /// They are where the authorization server says that it can
+    /// (`dpop_signing_alg_values_supported`). A bearer token is taken from one that then does not.
+    WhenSupported,
+}
+
+/// What to do when an operation needs scopes that the token lacks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StepUpPolicy {
+    /// The call fails with [`Refused::InsufficientScope`](crate::error::Refused).
+    Abort,
+    /// They are asked for.
+    #[default]
+    Ask,
+}
+
+/// What a client assertion names as its audience.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AssertionAudience {
+    /// The authorization server's issuer identifier (draft-ietf-oauth-rfc7523bis).
+    #[default]
+    Issuer,
+    /// The URL of the token endpoint, for servers that know only RFC 7523. Assertions for one server can
+    /// be replayed at another that way.
+    TokenEndpoint,
+}
+
 /// What to do about a stored record that cannot be read: cut off, damaged, or of another version.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -27,7 +64,7 @@ pub enum RecordPolicy {
     /// Fail with [`FailureKind::Unreadable`](crate::error::FailureKind::Unreadable) and leave it there,
     /// until somebody has looked at it.
     Fail,
-    /// Keep it aside, under a [key](crate::StoreKey::aside) of its own, and start anew.
+    /// Keep it aside, under a key of its own, and start anew.
     #[default]
     StartAnew,
 }

@@ -2,12 +2,13 @@
 //!
 //! `cargo +nightly fuzz run NAME` searches; `cargo test -p grantor-fuzz` replays the corpora in
 //! `fuzz/corpus/NAME` on any toolchain. Inputs of all targets but `challenge` begin with bytes that pick
-//! circumstances ([`Input::pick`]); letters do, so that seeds can be written and read by people.
+//! circumstances (`Input::pick`); letters do, so that seeds can be written and read by people.
 
 mod callback;
 mod challenge;
 mod engine;
 mod input;
+mod jose;
 mod registration;
 mod resource_metadata;
 mod server_metadata;
@@ -16,6 +17,7 @@ mod token;
 pub use self::callback::callback;
 pub use self::challenge::challenge;
 pub use self::engine::engine;
+pub use self::jose::jose;
 pub use self::registration::registration;
 pub use self::resource_metadata::resource_metadata;
 pub use self::server_metadata::server_metadata;
@@ -25,10 +27,11 @@ pub use self::token::token;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 8] = [
     ("callback", callback),
     ("challenge", challenge),
     ("engine", engine),
+    ("jose", jose),
     ("registration", registration),
     ("resource_metadata", resource_metadata),
     ("server_metadata", server_metadata),

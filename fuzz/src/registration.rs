@@ -3,6 +3,7 @@
 use grantor::wire::client_auth::ClientAuthMethod;
 use grantor::wire::client_metadata::ClientMetadata;
 use grantor::wire::registration::{self, RegistrationRequest};
+use grantor::wire::token::GrantType;
 use grantor::{ScopeSet, Secret, limits};
 use url::Url;
 
@@ -18,7 +19,8 @@ pub fn registration(data: &[u8]) {
     let request = RegistrationRequest {
         endpoint: &Url::parse("https://as/register").expect("a URL"),
         metadata: &ClientMetadata::named("Example"),
-        redirect_uri: "http://127.0.0.1:1/callback",
+        grant: GrantType::AuthorizationCode,
+        redirect_uri: Some("http://127.0.0.1:1/callback"),
         method,
         scope: &ScopeSet::new(),
         initial_access_token: Some(&Secret::from(TOKEN)),

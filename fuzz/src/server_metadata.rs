@@ -2,6 +2,7 @@
 
 use grantor::UrlPolicy;
 use grantor::wire::server_metadata::{self, Found, Issuer, Rules, ServerMetadata};
+use grantor::wire::token::GrantType;
 use url::Url;
 
 use crate::input::{Input, check, quirks};
@@ -16,14 +17,15 @@ pub fn server_metadata(data: &[u8]) {
     let mut candidates = server_metadata::candidates(&issuer).expect("URLs");
     let asked = candidates.remove(input.pick([0, 1, 2]) % candidates.len());
     let (quirks, answer) = (quirks(&mut input), input.answer());
-    let rules = Rules { urls: &urls, resource: &resource, quirks: &quirks };
+    let rules =
+        Rules { urls: &urls, resource: &resource, quirks: &quirks, grant: GrantType::AuthorizationCode };
     match check(|| server_metadata::read(&issuer, &asked, 0, &answer.response(), rules), &[]) {
         Ok(Found::Document(document)) => {
             assert!(matches!(answer.status, 200..=299), "{}", answer.status);
             check_document(&document, &issuer, rules);
         }
         Ok(Found::Redirected(url)) => {
-            assert_eq!(url.origin(), asked.origin(), "redirects stay in the origin")
+            assert_eq!(url.origin(), asked.origin(), "redirects stay in the origin");
         }
         Ok(_) | Err(_) => {}
     }
@@ -37,8 +39,17 @@ fn check_document(document: &ServerMetadata, issuer: &Issuer, rules: Rules<'_>) 
     } else {
         assert_eq!(document.issuer, *issuer, "RFC 8414 3.3");
     }
-    let endpoints = [Some(&document.authorization_endpoint), Some(&document.token_endpoint)];
-    for url in endpoints.into_iter().chain([document.registration_endpoint.as_ref()]).flatten() {
+    let endpoints = [
+        document.authorization_endpoint.as_ref(),
+        Some(&document.token_endpoint),
+        document.registration_endpoint.as_ref(),
+        document.pushed_authorization_request_endpoint.as_deref(),
+        document.device_authorization_endpoint.as_deref(),
+        document.revocation_endpoint.as_deref(),
+        document.introspection_endpoint.as_deref(),
+        document.jwks_uri.as_deref(),
+    ];
+    for url in endpoints.into_iter().flatten() {
         check_url(url, rules.resource);
         assert!(rules.urls.read(url.as_str(), "endpoint", rules.resource).is_ok(), "{url}: accepted once");
     }

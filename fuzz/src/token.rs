@@ -25,7 +25,14 @@ pub fn token(data: &[u8]) {
     };
     let client = Client::confidential("id", Secret::from(CLIENT_SECRET), ClientAuthMethod::SecretPost);
     let endpoint = Url::parse("https://as/token").expect("a URL");
-    let request = TokenRequest { endpoint: &endpoint, client: &client, grant, resource: None };
+    let request = TokenRequest {
+        endpoint: &endpoint,
+        client: &client,
+        grant,
+        resource: None,
+        assertion: None,
+        proof: None,
+    };
     let (quirks, answer) = (quirks(&mut input), input.answer());
     let own = match grant {
         Grant::AuthorizationCode { .. } => CODE,

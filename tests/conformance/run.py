@@ -50,6 +50,17 @@ SCENARIOS = {
     ],
 }
 
+# Beyond the specification, run at both wires with --force.
+EXTENSIONS = [
+    "auth/client-credentials-jwt",
+    "auth/client-credentials-basic",
+    "auth/enterprise-managed-authorization",
+    "auth/dpop",
+    "auth/dpop-nonce",
+    "auth/wif-jwt-bearer",
+]
+AT_BOTH_WIRES = ["2025-11-25", "2026-07-28"]
+
 # The fewest requests on the wire that any known client needs, the GET of the authorization page included.
 FEWEST = {
     ("auth/metadata-default", "2026-07-28"): 9,
@@ -76,13 +87,13 @@ def node():
 
 
 def known_to_suite(node):
-    """What the suite lists: {version: scenarios} of the specification, without extensions."""
+    """What the suite lists: {version: scenarios} of the specification, and the extensions."""
     listing = subprocess.run([node, SUITE, "list"], capture_output=True, text=True, check=True).stdout
     by_version = {}
     for name, versions in re.findall(r"- (auth/\S+) \[([^\]]+)\]", listing):
         for version in versions.split(","):
             by_version.setdefault(version, set()).add(name)
-    return {version: names for version, names in by_version.items() if version[0].isdigit()}
+    return {version: names for version, names in by_version.items() if version[0].isdigit() or version == "extension"}
 
 
 def run(node, client, adapter, scenario, version):
@@ -90,6 +101,7 @@ def run(node, client, adapter, scenario, version):
     with tempfile.TemporaryDirectory() as results:
         command = [node, SUITE, "client", "--command", f"timeout 25 {client} --adapter {adapter}"]
         command += ["--scenario", scenario, "--spec-version", version, "-o", results]
+        command += ["--force"] if scenario in EXTENSIONS else []
         try:
             suite = subprocess.run(command, capture_output=True, text=True, timeout=120)
         except subprocess.TimeoutExpired:
@@ -112,14 +124,14 @@ def run(node, client, adapter, scenario, version):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("adapters", nargs="*", default=["reqwest", "ureq"])
+    parser.add_argument("adapters", nargs="*", default=["reqwest", "hyper", "smol", "ureq"])
     parser.add_argument("--client", default=ROOT / "target" / "debug" / "grantor-conformance")
     parser.add_argument("--scenario", help="only scenarios whose names contain this")
     arguments = parser.parse_args()
 
     executable, passed, failed = node(), 0, 0
     for version, listed in sorted(known_to_suite(executable).items()):
-        ours = set(SCENARIOS.get(version, []))
+        ours = set(EXTENSIONS if version == "extension" else SCENARIOS.get(version, []))
         for name in sorted(listed ^ ours):
             failed += 1
             print(f"FAILED {version} {name}: {'unknown here' if name in listed else 'unknown to the suite'}")
@@ -127,7 +139,7 @@ def main():
     jobs = [
         (adapter, version, scenario)
         for adapter in arguments.adapters
-        for version, scenarios in SCENARIOS.items()
+        for version, scenarios in [*SCENARIOS.items(), *((version, EXTENSIONS) for version in AT_BOTH_WIRES)]
         for scenario in scenarios
         if not arguments.scenario or arguments.scenario in scenario
     ]

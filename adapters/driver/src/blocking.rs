@@ -1,13 +1,17 @@
 //! Sessions for blocking hosts, on threads.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use grantor::client::{CallId, ConfigError, Credentials, Engine, RequestHead, ResponseHead, Verdict};
+use grantor::client::{
+    Account, CallId, ConfigError, Credentials, Engine, RequestHead, ResponseHead, Verdict,
+};
 use grantor::wire::HttpRequest;
+use grantor::wire::challenge::Challenges;
 use grantor::{ApiMisuse, Now, OpId};
 
 use crate::effects::{Performed, interact};
@@ -17,6 +21,7 @@ use crate::http::{HttpAnswer, HttpFailure};
 use crate::nonblocking::announce;
 use crate::pump::{Clock, Job, State, Task, Todo};
 use crate::setup::Setup;
+use crate::store::{StoreError, accounts};
 
 /// What a session needs of a blocking HTTP stack.
 pub trait Host: Send + Sync + 'static {
@@ -96,12 +101,54 @@ impl<H: Host> Session<H> {
     ///
     /// # Errors
     /// When the callback answers nothing, or the authorization failed.
-    pub fn callback(&self, url: &str) -> Result<(), CallError<std::convert::Infallible>> {
-        let call = self.open(|state, now| Ok(state.engine.callback(now, url)))?;
-        match call.verdict() {
-            Verdict::Fail(error) => Err(error.into()),
-            _ => Ok(()),
-        }
+    pub fn callback(&self, url: &str) -> Result<(), CallError<Infallible>> {
+        self.open(|state, now| Ok(state.engine.callback(now, url)))?.done()
+    }
+
+    /// Gets a token if there is none, without a request to send.
+    ///
+    /// # Errors
+    /// When the authorization failed.
+    pub fn log_in(&self) -> Result<(), CallError<Infallible>> {
+        self.open(|state, now| Ok(state.engine.log_in(now)))?.done()
+    }
+
+    /// Gives the account's tokens back (RFC 7009) and forgets them.
+    ///
+    /// # Errors
+    /// When the authorization server could not be told, or the store failed. The tokens are not used any
+    /// more in any case.
+    pub fn log_out(&self) -> Result<(), CallError<Infallible>> {
+        self.open(|state, now| Ok(state.engine.log_out(now)))?.done()
+    }
+
+    /// Asks for what these challenges demand, which came by another way than a response's headers, such as
+    /// in the `_meta` of a tool's result ([`Challenges::of_result`]). Returns when there is a token to try
+    /// the request again with.
+    ///
+    /// # Errors
+    /// When the authorization failed.
+    pub fn step_up(
+        &self,
+        request: RequestHead<'_>,
+        challenges: &Challenges,
+    ) -> Result<(), CallError<Infallible>> {
+        self.open(|state, now| Ok(state.engine.step_up(now, request, challenges)))?.done()
+    }
+
+    /// The accounts of this resource that are logged in and [listed](grantor::client::Config::listed).
+    ///
+    /// # Errors
+    /// When the store fails or holds what cannot be read.
+    pub fn accounts(&self) -> Result<Vec<Account>, StoreError> {
+        let setup = &self.shared.setup;
+        accounts(&*setup.store, setup.config.resource().as_str())
+    }
+
+    /// What to show for the account, when its token says who the user is
+    /// ([`Engine::account_label`]).
+    pub fn account_label(&self) -> Option<String> {
+        self.shared.lock().engine.account_label().map(|label| label.to_string())
     }
 
     fn open(
@@ -169,6 +216,14 @@ impl<H: Host> Call<H> {
                 Verdict::Fail(error) => return Err(error.into()),
                 _ => return last.ok_or(CallError::NotReplayable),
             }
+        }
+    }
+
+    /// The end of a call that sends nothing.
+    fn done(&self) -> Result<(), CallError<Infallible>> {
+        match self.verdict() {
+            Verdict::Fail(error) => Err(error.into()),
+            _ => Ok(()),
         }
     }
 
@@ -271,6 +326,13 @@ impl<H: Host> Shared<H> {
             Task::Store(operation) => {
                 let performed = operation.perform(&*self.setup.store);
                 self.complete(op, &performed);
+            }
+            Task::Vouch(operation) => {
+                thread::spawn(move || {
+                    let (signer, source) = (&*shared.setup.signer, &*shared.setup.assertions);
+                    let vouched = catch_unwind(AssertUnwindSafe(|| operation.perform(signer, source)));
+                    shared.complete(op, &vouched.unwrap_or_else(|_| Performed::panicked()));
+                });
             }
             Task::Unknown => self.complete(op, &Performed::unknown()),
         }

@@ -6,11 +6,13 @@ use grantor::{Completion, Interaction, RecordRevision, Stored};
 use crate::browser::{Answer, InteractionFailure, UserAgent, Wait};
 use crate::http::{HttpAnswer, HttpFailure};
 use crate::store::{Record, Store, StoreError, Swap};
+use crate::vouch::Assertion;
 
 /// An answer to an effect, owned, on its way to the engine.
 #[derive(Debug)]
 pub(crate) enum Performed {
     Approved,
+    Assertion(Assertion),
     Callback(String),
     Conflict,
     Declined,
@@ -20,6 +22,7 @@ pub(crate) enum Performed {
     Listening(String),
     Loaded(Option<Record>),
     Saved(RecordRevision),
+    Signed(Vec<u8>),
 }
 
 impl Performed {
@@ -36,6 +39,9 @@ impl Performed {
     pub(crate) fn completion(&self) -> Completion<'_> {
         match self {
             Self::Approved => Completion::Approved,
+            Self::Assertion(assertion) => {
+                Completion::Assertion { token: assertion.token.expose(), kind: assertion.kind }
+            }
             Self::Callback(url) => Completion::Callback { url },
             Self::Conflict => Completion::Conflict,
             Self::Declined => Completion::Declined,
@@ -47,6 +53,7 @@ impl Performed {
                 record.as_ref().map(|record| Stored { record: &record.content, revision: record.revision }),
             ),
             Self::Saved(revision) => Completion::Saved(*revision),
+            Self::Signed(signature) => Completion::Signed { signature },
         }
     }
 }
@@ -115,6 +122,11 @@ pub(crate) fn interact(user: &dyn UserAgent, interaction: &Interaction, wait: &W
             Ok(Answer::Callback(url)) => Performed::Callback(url),
             Ok(Answer::Declined) => Performed::Declined,
             Ok(Answer::Later) => return None,
+            Err(failure) => failure.into(),
+        },
+        Interaction::Device(prompt) => match user.show_code(prompt, wait) {
+            Ok(Answer::Later | Answer::Callback(_)) => return None,
+            Ok(Answer::Declined) => Performed::Declined,
             Err(failure) => failure.into(),
         },
         _ => Performed::unknown(),

@@ -2,7 +2,7 @@
 
 use grantor::client::Notice;
 use grantor::wire::HttpRequest;
-use grantor::{AuthorizationPrompt, Summary};
+use grantor::{AuthorizationPrompt, DevicePrompt, Summary};
 
 use crate::http::{HttpAnswer, HttpFailure};
 
@@ -31,6 +31,13 @@ pub enum Event<'a> {
     WaitingForBrowser {
         /// The page and what it is about.
         prompt: &'a AuthorizationPrompt,
+        /// Why.
+        why: &'a str,
+    },
+    /// A code is shown, and the user is to type it in on another device.
+    WaitingForDevice {
+        /// The code and where it goes.
+        prompt: &'a DevicePrompt,
         /// Why.
         why: &'a str,
     },

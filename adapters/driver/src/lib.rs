@@ -24,13 +24,15 @@ pub mod nonblocking;
 mod pump;
 mod setup;
 pub mod store;
+mod vouch;
 
 pub use crate::browser::{Answer, Browser, InteractionFailure, UserAgent, Wait};
 pub use crate::error::CallError;
 pub use crate::event::{Event, Observer};
-pub use crate::http::{HttpAnswer, HttpFailure};
+pub use crate::http::{Arriving, HttpAnswer, HttpFailure};
 pub use crate::setup::Setup;
 #[cfg(feature = "keyring")]
 pub use crate::store::KeyringStore;
 pub use crate::store::{FileStore, MemoryStore, Store};
+pub use crate::vouch::{Assertion, AssertionSource, Signer};
 pub use grantor;

@@ -1,5 +1,6 @@
 //! Sessions for async hosts, on whatever runtime.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -8,8 +9,11 @@ use std::time::{Duration, Instant};
 use event_listener::Event as Signal;
 use futures_channel::oneshot;
 use futures_lite::future;
-use grantor::client::{CallId, ConfigError, Credentials, Engine, RequestHead, ResponseHead, Verdict};
+use grantor::client::{
+    Account, CallId, ConfigError, Credentials, Engine, RequestHead, ResponseHead, Verdict,
+};
 use grantor::wire::HttpRequest;
+use grantor::wire::challenge::Challenges;
 use grantor::{ApiMisuse, Interaction, Now, OpId};
 
 use crate::effects::{Performed, interact};
@@ -18,6 +22,7 @@ use crate::event::Event;
 use crate::http::{HttpAnswer, HttpFailure};
 use crate::pump::{Clock, Job, State, Task, Todo};
 use crate::setup::Setup;
+use crate::store::{StoreError, accounts};
 
 /// What a session needs of an async runtime and its HTTP stack.
 pub trait Host: Send + Sync + 'static {
@@ -113,12 +118,57 @@ impl<H: Host> Session<H> {
     ///
     /// # Errors
     /// When the callback answers nothing, or the authorization failed.
-    pub async fn callback(&self, url: &str) -> Result<(), CallError<std::convert::Infallible>> {
-        let call = self.open(|state, now| Ok(state.engine.callback(now, url)))?;
-        match call.verdict().await {
-            Verdict::Fail(error) => Err(error.into()),
-            _ => Ok(()),
-        }
+    pub async fn callback(&self, url: &str) -> Result<(), CallError<Infallible>> {
+        self.open(|state, now| Ok(state.engine.callback(now, url)))?.done().await
+    }
+
+    /// Gets a token if there is none, without a request to send.
+    ///
+    /// # Errors
+    /// When the authorization failed.
+    pub async fn log_in(&self) -> Result<(), CallError<Infallible>> {
+        self.open(|state, now| Ok(state.engine.log_in(now)))?.done().await
+    }
+
+    /// Gives the account's tokens back (RFC 7009) and forgets them.
+    ///
+    /// # Errors
+    /// When the authorization server could not be told, or the store failed. The tokens are not used any
+    /// more in any case.
+    pub async fn log_out(&self) -> Result<(), CallError<Infallible>> {
+        self.open(|state, now| Ok(state.engine.log_out(now)))?.done().await
+    }
+
+    /// Asks for what these challenges demand, which came by another way than a response's headers, such as
+    /// in the `_meta` of a tool's result ([`Challenges::of_result`]). Returns when there is a token to try
+    /// the request again with.
+    ///
+    /// # Errors
+    /// When the authorization failed.
+    pub async fn step_up(
+        &self,
+        request: RequestHead<'_>,
+        challenges: &Challenges,
+    ) -> Result<(), CallError<Infallible>> {
+        self.open(|state, now| Ok(state.engine.step_up(now, request, challenges)))?.done().await
+    }
+
+    /// The accounts of this resource that are logged in and [listed](grantor::client::Config::listed).
+    ///
+    /// # Errors
+    /// When the store fails or holds what cannot be read.
+    pub async fn accounts(&self) -> Result<Vec<Account>, StoreError> {
+        let store = Arc::clone(&self.shared.setup.store);
+        let resource = self.shared.setup.config.resource().to_string();
+        let host = &self.shared.host;
+        let listed = elsewhere(|work| host.unblock(work), move || accounts(&*store, &resource)).await;
+        listed.unwrap_or_else(|| Err(StoreError::new("the store panicked")))
+    }
+
+    /// What to show for the account, when its token says who the user is
+    /// ([`Engine::account_label`]).
+    pub fn account_label(&self) -> Option<String> {
+        self.shared.lock().engine.account_label().map(|label| label.to_string())
     }
 
     fn open(
@@ -189,6 +239,14 @@ impl<H: Host> Call<H> {
                 Verdict::Fail(error) => return Err(error.into()),
                 _ => return last.ok_or(CallError::NotReplayable),
             }
+        }
+    }
+
+    /// The end of a call that sends nothing.
+    async fn done(self) -> Result<(), CallError<Infallible>> {
+        match self.verdict().await {
+            Verdict::Fail(error) => Err(error.into()),
+            _ => Ok(()),
         }
     }
 
@@ -283,6 +341,16 @@ impl<H: Host> Shared<H> {
                 let performed = storing.await.unwrap_or_else(Performed::panicked);
                 shared.complete(op, &performed);
             }),
+            Task::Vouch(operation) => self.host.spawn(async move {
+                let (signer, source) =
+                    (Arc::clone(&shared.setup.signer), Arc::clone(&shared.setup.assertions));
+                let vouching = elsewhere(
+                    |work| shared.host.unblock(work),
+                    move || operation.perform(&*signer, &*source),
+                );
+                let performed = vouching.await.unwrap_or_else(Performed::panicked);
+                shared.complete(op, &performed);
+            }),
             Task::Unknown => self.complete(op, &Performed::unknown()),
         }
     }
@@ -351,6 +419,7 @@ pub(crate) fn announce(setup: &Setup, interaction: &Interaction, why: &str) {
     match interaction {
         Interaction::Approve(summary) => setup.observer.event(Event::WaitingForApproval { summary }),
         Interaction::Authorize(prompt) => setup.observer.event(Event::WaitingForBrowser { prompt, why }),
+        Interaction::Device(prompt) => setup.observer.event(Event::WaitingForDevice { prompt, why }),
         _ => {}
     }
 }

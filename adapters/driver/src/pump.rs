@@ -10,6 +10,7 @@ use grantor::{Effect, Interaction, Now, OpId};
 
 use crate::browser::Wait;
 use crate::effects::{Performed, StoreOp};
+use crate::vouch::VouchOp;
 
 /// The clocks of a session.
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +65,7 @@ pub(crate) enum Task {
     Http(Box<HttpRequest>, usize),
     Interact(Interaction, Wait),
     Store(StoreOp),
+    Vouch(VouchOp),
     /// An effect that this driver is too old for.
     Unknown,
 }
@@ -138,6 +140,8 @@ impl State {
                 self.waits.insert(op, wait.clone());
                 Task::Interact(interaction, wait)
             }
+            Effect::Assert(request) => Task::Vouch(VouchOp::Assert(request)),
+            Effect::Sign { key, algorithm, input } => Task::Vouch(VouchOp::Sign { key, algorithm, input }),
             Effect::Delete { key, expect } => Task::Store(StoreOp::Delete(key, expect)),
             Effect::Load { key } => Task::Store(StoreOp::Load(key)),
             Effect::Save { key, record, expect } => Task::Store(StoreOp::Save(key, record, expect)),

@@ -8,6 +8,7 @@ use grantor::client::Config;
 use crate::browser::{Browser, UserAgent};
 use crate::event::{Deaf, Observer};
 use crate::store::{MemoryStore, Store};
+use crate::vouch::{AssertionSource, Nobody, Signer};
 
 /// A configuration and the host's side of it: where records are kept, who talks to the user, who is told
 /// what happens. [`Config`] turns into one with tokens in memory and the system's browser.
@@ -38,6 +39,8 @@ pub struct Setup {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) user: Arc<dyn UserAgent>,
     pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) signer: Arc<dyn Signer>,
+    pub(crate) assertions: Arc<dyn AssertionSource>,
 }
 
 impl Setup {
@@ -48,6 +51,8 @@ impl Setup {
             store: Arc::new(MemoryStore::default()),
             user: Arc::new(Browser::default()),
             observer: Arc::new(Deaf),
+            signer: Arc::new(Nobody),
+            assertions: Arc::new(Nobody),
         }
     }
 
@@ -67,6 +72,18 @@ impl Setup {
     #[must_use]
     pub fn observer(self, observer: impl Observer) -> Self {
         Self { observer: Arc::new(observer), ..self }
+    }
+
+    /// Signs with the keys that are held elsewhere.
+    #[must_use]
+    pub fn signer(self, signer: impl Signer) -> Self {
+        Self { signer: Arc::new(signer), ..self }
+    }
+
+    /// Takes assertions about the user or the workload from here.
+    #[must_use]
+    pub fn assertions(self, source: impl AssertionSource) -> Self {
+        Self { assertions: Arc::new(source), ..self }
     }
 
     /// The same for another account.

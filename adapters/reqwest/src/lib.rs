@@ -18,8 +18,6 @@
 
 #![deny(missing_docs)]
 
-use std::error::Error as _;
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,13 +28,12 @@ use grantor_driver::nonblocking::{Host, Session};
 use grantor_driver::{CallError, HttpAnswer, HttpFailure};
 use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, Request, RequestBuilder, Response};
-use zeroize::Zeroizing;
 
 pub use grantor_driver::grantor::client::Config;
 pub use grantor_driver::grantor::wire::client_metadata::ClientMetadata;
 pub use grantor_driver::{
-    Answer, Browser, Event, FileStore, InteractionFailure, MemoryStore, Observer, Setup, Store, UserAgent,
-    Wait, grantor,
+    Answer, Assertion, AssertionSource, Browser, Event, FileStore, InteractionFailure, MemoryStore, Observer,
+    Setup, Signer, Store, UserAgent, Wait, grantor,
 };
 
 /// Why a call has no response.
@@ -142,6 +139,49 @@ impl AuthorizedClient {
     pub async fn callback(&self, url: &str) -> Result<(), CallError<std::convert::Infallible>> {
         self.session.callback(url).await
     }
+
+    /// Gets a token if there is none, without a request to send.
+    ///
+    /// # Errors
+    /// When the authorization failed.
+    pub async fn log_in(&self) -> Result<(), CallError<std::convert::Infallible>> {
+        self.session.log_in().await
+    }
+
+    /// Gives the account's tokens back (RFC 7009) and forgets them.
+    ///
+    /// # Errors
+    /// When the authorization server could not be told, or the store failed; the tokens are not used any
+    /// more in any case.
+    pub async fn log_out(&self) -> Result<(), CallError<std::convert::Infallible>> {
+        self.session.log_out().await
+    }
+
+    /// Asks for what challenges demand that came by another way than a response's headers, such as in the
+    /// `_meta` of a tool's result. Returns when there is a token to try the request again with.
+    ///
+    /// # Errors
+    /// When the authorization failed.
+    pub async fn step_up(
+        &self,
+        request: RequestHead<'_>,
+        challenges: &grantor::wire::challenge::Challenges,
+    ) -> Result<(), CallError<std::convert::Infallible>> {
+        self.session.step_up(request, challenges).await
+    }
+
+    /// The accounts of this resource that are logged in and [listed](Config::listed).
+    ///
+    /// # Errors
+    /// When the store fails or holds what cannot be read.
+    pub async fn accounts(&self) -> Result<Vec<grantor::client::Account>, grantor_driver::store::StoreError> {
+        self.session.accounts().await
+    }
+
+    /// What to show for the account, when its token says who the user is.
+    pub fn account_label(&self) -> Option<String> {
+        self.session.account_label()
+    }
 }
 
 /// reqwest as the driver's host, also for servers that are protected by a
@@ -179,14 +219,11 @@ impl Host for Reqwest {
             return Err(HttpFailure::new(FailureKind::Other, "the client followed a redirect"));
         }
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let mut body = Zeroizing::new(Vec::new());
-        while let Some(chunk) = response.chunk().await.map_err(failure)? {
-            if body.len() + chunk.len() > max_body {
-                return Err(HttpFailure::too_large());
-            }
-            body.extend_from_slice(&chunk);
+        let mut answer = HttpAnswer::arriving(status, headers, max_body)?;
+        while let Some(part) = response.chunk().await.map_err(failure)? {
+            answer.push(&part)?;
         }
-        Ok(HttpAnswer { status, headers, body })
+        Ok(answer.whole())
     }
 
     async fn sleep(&self, duration: Duration) {
@@ -213,12 +250,5 @@ fn failure(error: reqwest::Error) -> HttpFailure {
     } else {
         FailureKind::Other
     };
-    let error = error.without_url();
-    let mut detail = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        let _ = write!(detail, ": {next}");
-        cause = next.source();
-    }
-    HttpFailure::new(kind, detail)
+    HttpFailure::because(kind, &error.without_url())
 }

@@ -36,8 +36,8 @@ use zeroize::Zeroizing;
 pub use grantor_driver::grantor::client::Config;
 pub use grantor_driver::grantor::wire::client_metadata::ClientMetadata;
 pub use grantor_driver::{
-    Answer, Browser, Event, FileStore, InteractionFailure, MemoryStore, Observer, Setup, Store, UserAgent,
-    Wait, grantor,
+    Answer, Assertion, AssertionSource, Browser, Event, FileStore, InteractionFailure, MemoryStore, Observer,
+    Setup, Signer, Store, UserAgent, Wait, grantor,
 };
 
 /// Why a call has no response.
@@ -118,6 +118,49 @@ impl AuthorizedAgent {
     pub fn callback(&self, url: &str) -> Result<(), CallError<std::convert::Infallible>> {
         self.session.callback(url)
     }
+
+    /// Gets a token if there is none, without a request to send.
+    ///
+    /// # Errors
+    /// When the authorization failed.
+    pub fn log_in(&self) -> Result<(), CallError<std::convert::Infallible>> {
+        self.session.log_in()
+    }
+
+    /// Gives the account's tokens back (RFC 7009) and forgets them.
+    ///
+    /// # Errors
+    /// When the authorization server could not be told, or the store failed; the tokens are not used any
+    /// more in any case.
+    pub fn log_out(&self) -> Result<(), CallError<std::convert::Infallible>> {
+        self.session.log_out()
+    }
+
+    /// Asks for what challenges demand that came by another way than a response's headers, such as in the
+    /// `_meta` of a tool's result. Returns when there is a token to try the request again with.
+    ///
+    /// # Errors
+    /// When the authorization failed.
+    pub fn step_up(
+        &self,
+        request: RequestHead<'_>,
+        challenges: &grantor::wire::challenge::Challenges,
+    ) -> Result<(), CallError<std::convert::Infallible>> {
+        self.session.step_up(request, challenges)
+    }
+
+    /// The accounts of this resource that are logged in and [listed](Config::listed).
+    ///
+    /// # Errors
+    /// When the store fails or holds what cannot be read.
+    pub fn accounts(&self) -> Result<Vec<grantor::client::Account>, grantor_driver::store::StoreError> {
+        self.session.accounts()
+    }
+
+    /// What to show for the account, when its token says who the user is.
+    pub fn account_label(&self) -> Option<String> {
+        self.session.account_label()
+    }
 }
 
 /// A request of which every response comes back as it is.
@@ -160,13 +203,17 @@ impl Host for Ureq {
             _ => self.0.run(plain(&self.0, sent, Some(timeout))),
         };
         let (head, body) = response.map_err(|error| failure(&error))?.into_parts();
-        let mut read = Zeroizing::new(Vec::new());
-        let mut reader = body.into_with_config().limit(u64::MAX).reader().take(max_body as u64 + 1);
-        reader.read_to_end(&mut read).map_err(|error| failure(&ureq::Error::from(error)))?;
-        if read.len() > max_body {
-            return Err(HttpFailure::too_large());
+        let mut answer = HttpAnswer::arriving(head.status.as_u16(), head.headers, max_body)?;
+        let mut reader = body.into_with_config().limit(u64::MAX).reader();
+        let mut part = Zeroizing::new([0; 8 * 1024]);
+        loop {
+            match reader.read(&mut *part) {
+                Ok(0) => return Ok(answer.whole()),
+                Ok(len) => answer.push(&part[..len])?,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(failure(&error.into())),
+            }
         }
-        Ok(HttpAnswer { status: head.status.as_u16(), headers: head.headers, body: read })
     }
 }
 

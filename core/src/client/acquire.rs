@@ -6,14 +6,19 @@
 use url::Url;
 
 use super::Engine;
+use super::browser::Asking;
 use super::calls::Stage;
+use super::device::Polling;
 use super::discover::{Probe, Resource, no_server_metadata};
+use super::exchange::TokenExchange;
+use super::flow::Flow;
 use super::grant::Grant;
 use super::ops::Owner;
 use super::output::CallId;
 use super::record::PendingAuthorization;
 use super::register::RegistrationState;
 use super::respond::Challenged;
+use super::without_browser::SignOn;
 use crate::effect::{Effect, RecordKind, RecordRevision};
 use crate::error::{Error, Exchange, PeerIncompatible, Work};
 use crate::limits;
@@ -23,6 +28,7 @@ use crate::time::Now;
 use crate::wire::client_auth::Client;
 use crate::wire::resource_metadata::Candidate;
 use crate::wire::server_metadata::{Issuer, ServerMetadata};
+use crate::wire::token::TokenTypeUri;
 
 /// An authorization on its way.
 #[derive(Debug)]
@@ -53,8 +59,15 @@ pub(super) struct Acquisition {
     pub(super) asked_saved: bool,
     /// Whether its page was opened before a restart.
     pub(super) resumed: bool,
-    /// The code of its callback, while it is exchanged.
-    pub(super) code: Option<Secret>,
+    /// The parameters of its request still have to be pushed (RFC 9126).
+    pub(super) unpushed: bool,
+    /// The token request that is under way, or to be sent.
+    pub(super) exchange: Option<Box<TokenExchange>>,
+    /// The assertion for it.
+    pub(super) assertion: Option<(Secret, TokenTypeUri)>,
+    pub(super) sign_on: SignOn,
+    /// A device authorization that waits for the user.
+    pub(super) polling: Option<Polling>,
     /// What became of it, not yet stored.
     pub(super) obtained: Option<Box<Grant>>,
     /// The revision of the record that it replaces, once that was looked up.
@@ -72,23 +85,30 @@ pub(super) struct Acquisition {
 pub(super) enum Step {
     Approving,
     Authorizing,
+    AwaitingAssertion,
     AwaitingEntropy,
     CheckingBinding,
     CheckingGrant,
     Exchanging,
+    FetchingProviderMetadata,
     FetchingResourceMetadata,
     FetchingServerMetadata,
+    ForgettingPending,
     Listening,
     LoadingBinding,
     LoadingGrant,
     LoadingPending,
     LoadingRegistration,
     Planning,
+    Polling,
+    Pushing,
     Registering,
+    RequestingCodes,
     SavingBinding,
     SavingGrant,
     SavingPending,
     SavingRegistration,
+    Sealing,
 }
 
 impl Step {
@@ -97,15 +117,23 @@ impl Step {
         match self {
             Self::Approving
             | Self::Authorizing
+            | Self::AwaitingAssertion
             | Self::AwaitingEntropy
             | Self::Listening
-            | Self::Planning => Work::Interaction,
+            | Self::Planning
+            | Self::Polling => Work::Interaction,
+            Self::Pushing => Work::Exchange(Exchange::PushedAuthorization),
+            Self::RequestingCodes => Work::Exchange(Exchange::DeviceAuthorization),
+            Self::Sealing => Work::Signing,
             Self::Exchanging => Work::Exchange(Exchange::CodeToken),
             Self::FetchingResourceMetadata => Work::Exchange(Exchange::ResourceMetadata),
-            Self::FetchingServerMetadata => Work::Exchange(Exchange::ServerMetadata),
+            Self::FetchingProviderMetadata | Self::FetchingServerMetadata => {
+                Work::Exchange(Exchange::ServerMetadata)
+            }
             Self::Registering => Work::Exchange(Exchange::Registration),
             Self::CheckingBinding
             | Self::CheckingGrant
+            | Self::ForgettingPending
             | Self::LoadingBinding
             | Self::LoadingGrant
             | Self::LoadingPending
@@ -167,7 +195,11 @@ impl Acquisition {
             asked: None,
             asked_saved: false,
             resumed: false,
-            code: None,
+            unpushed: false,
+            exchange: None,
+            assertion: None,
+            sign_on: SignOn::default(),
+            polling: None,
             obtained: None,
             grant_revision: None,
             store_rounds: 0,
@@ -183,7 +215,7 @@ impl Acquisition {
 
     /// Whether more scopes can be asked for still.
     pub(super) fn is_before_the_browser(&self) -> bool {
-        self.asked.is_none()
+        self.asked.is_none() && self.exchange.is_none() && self.polling.is_none()
     }
 
     fn is_overdue(&self, now: Now) -> bool {
@@ -191,7 +223,11 @@ impl Acquisition {
     }
 
     pub(super) fn next_timeout(&self) -> Option<u64> {
-        self.overdue_ms.filter(|_| self.step == Step::Exchanging && !self.told_overdue)
+        match self.step {
+            Step::Exchanging => self.overdue_ms.filter(|_| !self.told_overdue),
+            Step::Polling => self.polling.as_ref().map(Polling::next_timeout),
+            _ => None,
+        }
     }
 }
 
@@ -215,7 +251,7 @@ impl Engine {
             }
             None => {
                 let mut acquisition = Acquisition::new(cause, challenged);
-                if cause == Cause::StepUp {
+                if cause == Cause::StepUp || self.config.flow.is_without_user() {
                     self.reuse_discovery(&mut acquisition);
                 }
                 self.acquisition = Some(Box::new(acquisition));
@@ -232,6 +268,7 @@ impl Engine {
             acquisition.resource = Some(known.resource.clone());
             acquisition.issuer = Some(grant.issuer.clone());
             acquisition.server = Some(Box::new(known.server.clone()));
+            acquisition.sign_on.provider = known.provider.clone();
         }
     }
 
@@ -250,7 +287,7 @@ impl Engine {
     /// Asks for the next thing that the acquisition needs, if it does not wait for one already.
     pub(super) fn proceed(&mut self, now: Now) {
         let Some(mut acquisition) = self.acquisition.take() else { return };
-        if !matches!(acquisition.step, Step::Planning | Step::AwaitingEntropy) {
+        if !matches!(acquisition.step, Step::Planning | Step::AwaitingEntropy | Step::Polling) {
             self.acquisition = Some(acquisition);
             return;
         }
@@ -281,6 +318,9 @@ impl Engine {
         }
         if acquisition.obtained.is_some() {
             return Ok(self.save_grant(now, acquisition));
+        }
+        if acquisition.exchange.is_some() {
+            return self.request_token(now, acquisition);
         }
         if let Some(step) = self.take_callback(now, acquisition)? {
             return Ok(step);
@@ -315,16 +355,33 @@ impl Engine {
         {
             return Ok(step);
         }
-        if acquisition.redirect_uri.is_none() {
+        let by_browser = self.config.flow == Flow::AuthorizationCode;
+        if by_browser && acquisition.redirect_uri.is_none() {
             return self.listen(now, acquisition, None);
+        }
+        if let Some(client) = &acquisition.client {
+            self.check_assertions(client, &server)?;
         }
         if let Some(step) = self.save_binding(now, acquisition, &server.issuer) {
             return Ok(step);
         }
+        if self.config.flow == Flow::Device {
+            return self.device(now, acquisition, &resource, &server, scopes);
+        }
+        if !by_browser {
+            return self.without_browser(now, acquisition, &resource, &server, scopes);
+        }
         if acquisition.asked.is_none()
-            && let Some(step) = self.ask_user(now, acquisition, &resource, &server, scopes)?
+            && let Some(client) = acquisition.client.clone()
         {
-            return Ok(step);
+            let resource = self.resource_parameter(&resource);
+            let asking = Asking { client: &client, server: &server, resource, scopes, sign_on: false };
+            if let Some(step) = self.ask_user(now, acquisition, asking)? {
+                return Ok(step);
+            }
+        }
+        if acquisition.unpushed {
+            return self.push(now, acquisition, &server);
         }
         if !acquisition.asked_saved {
             return Ok(self.save_pending(now, acquisition));
@@ -348,7 +405,8 @@ impl Engine {
     }
 
     pub(super) fn check_somebody_waits(&self) -> Result<(), End> {
-        let waits = |stage: &Stage| matches!(stage, Stage::WaitingForAcquisition { .. });
+        let waits =
+            |stage: &Stage| matches!(stage, Stage::WaitingForAcquisition { .. } | Stage::WaitingForExchange);
         if self.calls.any(waits) { Ok(()) } else { Err(End::NobodyWaits) }
     }
 }

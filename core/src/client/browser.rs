@@ -5,23 +5,37 @@ use super::acquire::{Acquisition, Cause, End, Step};
 use super::calls::Stage;
 use super::config::Redirect;
 use super::discover::Resource;
+use super::exchange::{Ask, TokenExchange};
+use super::nonces;
 use super::ops::Owner;
 use super::output::Output;
-use super::record::{self, ClientRecord, PendingAuthorization, PendingRecord};
+use super::record::{self, ClientRecord, KeyRecord, PendingAuthorization, PendingRecord};
 use super::respond::Challenged;
+use super::seal::{Addressee, Seals, signing_failed};
 use crate::effect::{AuthorizationPrompt, Effect, Interaction, RecordKind, RecordRevision};
-use crate::error::{PeerIncompatible, PeerMisbehaved, PeerText};
+use crate::error::{Exchange, PeerIncompatible, PeerMisbehaved, PeerText};
 use crate::limits;
 use crate::quirks::ResourceParameter;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::time::Now;
-use crate::wire::authorization::AuthorizationRequest;
+use crate::wire::HttpResponse;
+use crate::wire::authorization::{AuthorizationRequest, Extras};
 use crate::wire::callback::{Callback, Expected};
 use crate::wire::client_auth::Client;
 use crate::wire::pkce::{self, Verifier};
+use crate::wire::pushed::{self, PushedRequest};
 use crate::wire::server_metadata::{Issuer, ServerMetadata};
-use crate::wire::token::{Grant as TokenGrant, TokenRequest};
+
+/// What the user is to be asked.
+pub(super) struct Asking<'a> {
+    pub(super) client: &'a Client,
+    pub(super) server: &'a ServerMetadata,
+    pub(super) resource: Option<Box<str>>,
+    pub(super) scopes: ScopeSet,
+    /// Whether it is the enterprise's sign-on.
+    pub(super) sign_on: bool,
+}
 
 /// The pending authorizations as far as this engine knows them.
 #[derive(Debug, Default)]
@@ -52,7 +66,8 @@ impl Engine {
             self.looked_for_resumable = true;
             self.pending.drop_expired(now);
             let trusted = |pending: &&PendingAuthorization| {
-                self.binding.as_ref().is_some_and(|binding| binding.issuer == pending.issuer)
+                (pending.sign_on
+                    || self.binding.as_ref().is_some_and(|binding| binding.issuer == pending.issuer))
                     && pending.url().is_some()
                     && acquisition.challenged.scope.iter().all(|scope| pending.scopes.contains(scope))
                     && match &self.config.redirect {
@@ -101,41 +116,38 @@ impl Engine {
         &mut self,
         now: Now,
         acquisition: &mut Acquisition,
-        resource: &Resource,
-        server: &ServerMetadata,
-        scopes: ScopeSet,
+        asking: Asking<'_>,
     ) -> Result<Option<Step>, End> {
-        let (Some(client), Some(redirect_uri)) = (&acquisition.client, &acquisition.redirect_uri) else {
-            return Ok(Some(Step::Planning));
-        };
-        const NEEDED: usize = 64;
+        let Asking { client, server, resource, scopes, sign_on } = asking;
+        let Some(redirect_uri) = &acquisition.redirect_uri else { return Ok(Some(Step::Planning)) };
         self.check_somebody_waits()?;
-        if self.entropy.available() < NEEDED {
-            if !self.entropy.asked {
-                self.entropy.asked = true;
-                self.outputs.push_back(Output::NeedEntropy { len: NEEDED });
-            }
-            return Ok(Some(Step::AwaitingEntropy));
+        // State and verifier; a nonce; a key.
+        let wants_id_token = scopes.contains("openid");
+        let needed = 64 + 32 * usize::from(wants_id_token) + 32 * usize::from(self.config.makes_keys());
+        if self.entropy.available() < needed {
+            return Ok(Some(self.await_entropy(needed)));
         }
+        let dpop = match self.choose_dpop(server) {
+            _ if sign_on => None,
+            Ok(dpop) => dpop,
+            Err(Some(error)) => return Err(error.into()),
+            Err(None) => return Ok(Some(self.await_entropy(needed))),
+        };
         let (Some(for_state), Some(for_verifier)) = (self.entropy.take::<32>(), self.entropy.take::<32>())
         else {
-            return Ok(Some(Step::AwaitingEntropy));
+            return Ok(Some(self.await_entropy(needed)));
         };
         let (state, verifier) = (pkce::unguessable(&for_state), Verifier::from_entropy(&for_verifier));
-        let resource = self.resource_parameter(resource);
-        let request = AuthorizationRequest {
-            endpoint: &server.authorization_endpoint,
-            client_id: &client.id,
-            redirect_uri,
-            state: state.expose(),
-            code_challenge: &verifier.challenge(),
-            scope: &scopes,
-            resource: resource.as_deref(),
-        };
-        acquisition.asked = Some(Box::new(PendingAuthorization {
-            url: Secret::from(request.url().as_str()),
+        let for_nonce = if wants_id_token { self.entropy.take::<32>() } else { None };
+        let mut asked = PendingAuthorization {
+            url: Secret::default(),
             state,
             verifier: verifier.secret().clone(),
+            nonce: for_nonce.map(|bytes| pkce::unguessable(&bytes).expose().into()),
+            acr_values: acquisition.challenged.acr_values.clone(),
+            max_age_s: acquisition.challenged.max_age_s,
+            sign_on,
+            dpop: dpop.as_deref().map(|dpop| KeyRecord::of(&dpop.key, &self.config)),
             issuer: server.issuer.as_str().into(),
             iss_parameter_supported: server.iss_parameter_supported,
             redirect_uri: redirect_uri.clone(),
@@ -144,8 +156,117 @@ impl Engine {
             resource,
             scopes,
             expires_at: now.unix_s.saturating_add(self.config.interaction_ms / 1000),
-        }));
+        };
+        let url = self.with_authorization(&asked, client, server, |request| request.url())?;
+        asked.url = Secret::from(url.as_str());
+        acquisition.asked = Some(Box::new(asked));
+        acquisition.unpushed = server.require_pushed_authorization_requests
+            || self.config.pushed_requests && server.pushed_authorization_request_endpoint.is_some();
         Ok(None)
+    }
+
+    /// The client for whom an authorization was asked.
+    fn client_of(&self, asked: &PendingAuthorization) -> Result<Client, PeerIncompatible> {
+        let elsewhere = || PeerIncompatible::RegisteredElsewhere { issuer: PeerText::new(&asked.issuer) };
+        asked.client.clone().into_client(&self.config).ok_or_else(elsewhere)
+    }
+
+    /// The authorization request that was made.
+    fn with_authorization<T>(
+        &self,
+        asked: &PendingAuthorization,
+        client: &Client,
+        server: &ServerMetadata,
+        then: impl FnOnce(AuthorizationRequest<'_>) -> T,
+    ) -> Result<T, PeerMisbehaved> {
+        let field = "authorization_endpoint";
+        let missing = PeerMisbehaved::MissingField { exchange: Exchange::ServerMetadata, field };
+        let challenge = Verifier::from_record(asked.verifier.clone()).challenge();
+        let extras = Extras {
+            nonce: asked.nonce.as_deref(),
+            acr_values: asked.acr_values.as_deref(),
+            max_age_s: asked.max_age_s,
+            authorization_details: self.config.authorization_details.as_deref().filter(|_| !asked.sign_on),
+        };
+        Ok(then(AuthorizationRequest {
+            endpoint: server.authorization_endpoint.as_ref().ok_or(missing)?,
+            client_id: &client.id,
+            redirect_uri: &asked.redirect_uri,
+            state: asked.state.expose(),
+            code_challenge: &challenge,
+            scope: &asked.scopes,
+            resource: asked.resource.as_deref(),
+            extras,
+        }))
+    }
+
+    /// Asks the host for random bytes.
+    pub(super) fn await_entropy(&mut self, len: usize) -> Step {
+        if !self.entropy.asked {
+            self.entropy.asked = true;
+            self.outputs.push_back(Output::NeedEntropy { len });
+        }
+        Step::AwaitingEntropy
+    }
+
+    /// Pushes the request to the server, so that the browser carries only a reference (RFC 9126).
+    pub(super) fn push(
+        &mut self,
+        now: Now,
+        acquisition: &mut Acquisition,
+        server: &ServerMetadata,
+    ) -> Result<Step, End> {
+        let Some(asked) = acquisition.asked.as_deref() else { return Ok(Step::Planning) };
+        let client = &self.client_of(asked)?;
+        let field = "pushed_authorization_request_endpoint";
+        let missing = PeerMisbehaved::MissingField { exchange: Exchange::ServerMetadata, field };
+        let endpoint = server.pushed_authorization_request_endpoint.as_ref().ok_or(missing)?;
+        let dpop = asked.dpop.as_ref().and_then(|record| self.recorded_key(record));
+        let addressee = Addressee {
+            client,
+            issuer: &server.issuer,
+            token_endpoint: &server.token_endpoint,
+            endpoint,
+            dpop: dpop.as_deref(),
+        };
+        let Some(seals) = self.seal(now, Owner::Acquisition, addressee)? else { return Ok(Step::Sealing) };
+        let request = self.with_authorization(asked, client, server, |authorization| {
+            let (assertion, proof) = (seals.assertion.as_ref(), seals.proof.as_ref());
+            let request = PushedRequest { endpoint, client, authorization, assertion, proof };
+            request.request(&self.config.quirks)
+        })?;
+        self.fetch(now, request, "the authorization request is pushed to the server");
+        Ok(Step::Pushing)
+    }
+
+    pub(super) fn on_pushed(
+        &mut self,
+        acquisition: &mut Acquisition,
+        response: &HttpResponse<'_>,
+    ) -> Result<(), End> {
+        let server = match acquisition.asked.as_deref() {
+            Some(asked) if asked.sign_on => acquisition.sign_on.provider.as_deref(),
+            _ => acquisition.server.as_deref(),
+        };
+        let (Some(asked), Some(server)) = (acquisition.asked.as_deref_mut(), server) else { return Ok(()) };
+        let client = &self.client_of(asked)?;
+        let Some(endpoint) = &server.pushed_authorization_request_endpoint else { return Ok(()) };
+        let is_new_nonce = self.note_nonce(endpoint, response.headers);
+        let read = self.with_authorization(asked, client, server, |authorization| {
+            let request = PushedRequest { endpoint, client, authorization, assertion: None, proof: None };
+            pushed::read(&request, response, &self.config.quirks)
+        })?;
+        match read {
+            Ok(pushed) => {
+                let page = server.authorization_endpoint.as_ref().map(|page| pushed.url(page, &client.id));
+                asked.url = Secret::from(page.as_ref().map_or("", |page| page.as_str()));
+                acquisition.unpushed = false;
+                Ok(())
+            }
+            // It is pushed again, with the nonce.
+            Err(error) if asked.dpop.is_some() && is_new_nonce && nonces::is_wanted(&error) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     pub(super) fn resource_parameter(&self, resource: &Resource) -> Option<Box<str>> {
@@ -182,17 +303,18 @@ impl Engine {
         }
     }
 
-    /// Removes an authorization that is over from the store. Nobody waits for that.
-    pub(super) fn forget_pending(&mut self, now: Now, state: &Secret) {
+    /// Removes an authorization that is over from the store; whether there was anything to remove.
+    pub(super) fn forget_pending(&mut self, now: Now, owner: Owner, state: &Secret) -> bool {
         if !self.pending.authorizations.iter().any(|pending| pending.state == *state) {
-            return;
+            return false;
         }
         self.pending.remove(state);
         let effect = self.pending_effect();
         // Until the store has answered, what it holds is not known.
         self.pending.loaded = false;
         let why = "the authorization is over; its verifier is of no more use";
-        self.perform(now, Owner::Detached(RecordKind::Pending), effect, limits::STORE_MS, why);
+        self.perform(now, owner, effect, limits::STORE_MS, why);
+        true
     }
 
     pub(super) fn open_browser(&mut self, now: Now, acquisition: &Acquisition) -> Result<Step, End> {
@@ -305,16 +427,30 @@ impl Engine {
         code: &Secret,
     ) -> Result<Step, End> {
         let asked = acquisition.asked.as_deref().ok_or(PeerMisbehaved::CallbackIncomplete)?;
-        let client = asked.client.clone().into_client(&self.config);
-        let client =
-            client.ok_or(PeerIncompatible::RegisteredElsewhere { issuer: PeerText::new(&asked.issuer) })?;
-        let request = with_code(asked, &client, code, |request| request.request(&self.config.quirks));
-        let effect = Effect::Http { request: Box::new(request), max_body: limits::TOKEN_BODY };
-        self.perform_token(now, Owner::Acquisition, effect, "the code is exchanged for a token");
-        acquisition.overdue_ms = Some(now.mono_ms.saturating_add(self.config.timeouts.token_wait_ms));
-        acquisition.client = Some(client);
-        acquisition.code = Some(code.clone());
-        Ok(Step::Exchanging)
+        let client = self.client_of(asked)?;
+        let dpop = match &asked.dpop {
+            Some(record) => Some(self.recorded_key(record).ok_or_else(|| signing_failed("the key is lost"))?),
+            None => None,
+        };
+        if !asked.sign_on {
+            acquisition.client = Some(client.clone());
+        }
+        acquisition.exchange = Some(Box::new(TokenExchange {
+            issuer: Issuer::trusted(&asked.issuer),
+            token_endpoint: asked.token_endpoint.clone(),
+            client,
+            resource: asked.resource.clone(),
+            scopes: asked.scopes.clone(),
+            ask: Ask::Code {
+                code: code.clone(),
+                redirect_uri: asked.redirect_uri.clone(),
+                verifier: asked.verifier.clone(),
+            },
+            dpop,
+            seals: Seals::default(),
+            nonce_retried: false,
+        }));
+        self.request_token(now, acquisition)
     }
 
     /// Stores the new grant before it is used.
@@ -333,20 +469,4 @@ impl Engine {
         }
         Step::SavingGrant
     }
-}
-
-/// The token request for the code of an authorization.
-pub(super) fn with_code<T>(
-    asked: &PendingAuthorization,
-    client: &Client,
-    code: &Secret,
-    then: impl FnOnce(TokenRequest<'_>) -> T,
-) -> T {
-    let verifier = Verifier::from_record(asked.verifier.clone());
-    then(TokenRequest {
-        endpoint: &asked.token_endpoint,
-        client,
-        grant: TokenGrant::AuthorizationCode { code, redirect_uri: &asked.redirect_uri, verifier: &verifier },
-        resource: asked.resource.as_deref(),
-    })
 }

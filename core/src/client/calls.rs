@@ -2,14 +2,22 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use http::Method;
+use url::Url;
+
 use crate::client::output::{CallId, RequestHead};
+use crate::jose::Unsigned;
 use crate::scope::ScopeSet;
 use crate::wire::callback::Callback;
+use crate::wire::challenge::Challenges;
 
 /// A call of the host.
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) stage: Stage,
+    pub(super) purpose: Purpose,
+    /// What a proof has to name (RFC 9449 4.2); kept where tokens are bound to a key.
+    pub(super) target: Option<Box<Target>>,
     /// Tells operations apart (MCP "Step-Up Authorization Flow": per resource and operation).
     pub(super) operation: u64,
     /// How often it was sent.
@@ -22,6 +30,25 @@ pub(super) struct Call {
     pub(super) authorized: bool,
     /// Whether this call has led to a step-up.
     pub(super) stepped_up: bool,
+    /// Whether it was sent again because the resource wanted another nonce in the proof.
+    pub(super) nonce_retried: bool,
+}
+
+/// What a call is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// A token, without a request to send.
+    LogIn,
+    /// The end of the tokens.
+    LogOut,
+    Request,
+}
+
+/// Method and URL of a request.
+#[derive(Clone, Debug)]
+pub(super) struct Target {
+    pub(super) method: Method,
+    pub(super) url: Url,
 }
 
 /// Where a call stands.
@@ -31,16 +58,22 @@ pub(super) enum Stage {
     New,
     /// Sent; the response is awaited.
     Sent,
+    /// To be sent; the signature of its proof is awaited.
+    Signing(Box<Unsigned>),
     /// Waits for an authorization, and for these scopes in it.
     WaitingForAcquisition { needs: ScopeSet },
     /// A callback that came without its prompt; waits until it can be looked up.
     WaitingForCallback(Box<Callback>),
     /// Its callback is accepted; waits for the token to be stored.
     WaitingForExchange,
+    /// Waits for the tokens to be gone.
+    WaitingForLogOut,
     /// Waits for a refresh; whether a 401 made it wait.
     WaitingForRefresh { challenged: bool },
     /// Waits for the records to be loaded.
     WaitingForStartup,
+    /// Challenges that came without a response; they wait for the records.
+    WaitingToStepUp(Box<Challenges>),
 }
 
 impl Stage {
@@ -64,15 +97,27 @@ struct Slot {
 }
 
 impl Calls {
+    /// Opens a call that sends nothing.
+    pub(super) fn open_for(&mut self, purpose: Purpose) -> CallId {
+        let id = self.open(0, Stage::New);
+        if let Some(call) = self.get_mut(id) {
+            call.purpose = purpose;
+        }
+        id
+    }
+
     pub(super) fn open(&mut self, operation: u64, stage: Stage) -> CallId {
         let call = Call {
             stage,
+            purpose: Purpose::Request,
+            target: None,
             operation,
             sends: 0,
             generation: 0,
             refreshed: false,
             authorized: false,
             stepped_up: false,
+            nonce_retried: false,
         };
         let index = self.free.pop().unwrap_or_else(|| {
             self.slots.push(Slot::default());

@@ -3,8 +3,10 @@
 use url::Url;
 
 use crate::address::{self, UrlPolicy, UrlProblem};
+use crate::client::flow::Flow;
+use crate::key::Key;
 use crate::limits;
-use crate::policy::{RecordPolicy, TrustPolicy};
+use crate::policy::{AssertionAudience, DpopPolicy, RecordPolicy, StepUpPolicy, TrustPolicy};
 use crate::quirks::Quirks;
 use crate::revision::Revision;
 use crate::scope::ScopeSet;
@@ -43,6 +45,14 @@ pub struct Config {
     pub(crate) shared_store: bool,
     pub(crate) refresh_early_s: u32,
     pub(crate) interaction_ms: u64,
+    pub(crate) listed: bool,
+    pub(crate) flow: Flow,
+    pub(crate) step_up: StepUpPolicy,
+    pub(crate) dpop: DpopPolicy,
+    pub(crate) dpop_key: Option<Key>,
+    pub(crate) pushed_requests: bool,
+    pub(crate) assertion_audience: AssertionAudience,
+    pub(crate) authorization_details: Option<Box<str>>,
     pub(crate) timeouts: Timeouts,
     pub(crate) unreadable_records: RecordPolicy,
 }
@@ -92,6 +102,7 @@ pub struct Preregistered {
     pub(crate) id: Box<str>,
     pub(crate) secret: Option<Secret>,
     pub(crate) method: Option<ClientAuthMethod>,
+    pub(crate) key: Option<Key>,
 }
 
 impl Preregistered {
@@ -104,7 +115,7 @@ impl Preregistered {
     /// then on it is bound to that one (MCP "Authorization Server Binding"). Name the issuer if you know
     /// it: until the first use, the resource decides who sees the client's secret.
     pub fn bound_on_first_use(client_id: &str) -> Self {
-        Self { issuer: None, id: client_id.into(), secret: None, method: None }
+        Self { issuer: None, id: client_id.into(), secret: None, method: None, key: None }
     }
 
     /// The client's secret.
@@ -113,7 +124,15 @@ impl Preregistered {
         Self { secret: Some(secret), ..self }
     }
 
-    /// How the secret is sent; by itself the first way that the server supports, Basic before the body.
+    /// The client's private key, for assertions instead of a secret (`private_key_jwt`, RFC 7523 2.2).
+    #[must_use]
+    pub fn key(self, key: Key) -> Self {
+        Self { key: Some(key), ..self }
+    }
+
+    /// How the client authenticates; by itself with its key if it has one, else with its secret the first
+    /// way that the server supports, Basic before the body. `client_secret_jwt` is only used when it is
+    /// set here.
     #[must_use]
     pub fn method(self, method: ClientAuthMethod) -> Self {
         Self { method: Some(method), ..self }
@@ -121,6 +140,9 @@ impl Preregistered {
 
     /// The client, for a server that supports these methods.
     pub(crate) fn client(&self, supported: &[ClientAuthMethod]) -> Option<Client> {
+        if self.key.is_some() && self.method.is_none_or(|method| method == ClientAuthMethod::PrivateKeyJwt) {
+            return Some(Client::with_key(&self.id));
+        }
         let Some(secret) = &self.secret else { return Some(Client::public(&self.id)) };
         let by_server = || {
             [ClientAuthMethod::SecretBasic, ClientAuthMethod::SecretPost]
@@ -139,9 +161,15 @@ pub enum ConfigError {
     /// The account's name is empty, longer than 128 bytes, or has control characters.
     #[error("the account's name is empty, too long, or has control characters")]
     Account,
+    /// Not a JSON array of objects with a `type` each (RFC 9396 2), or too large.
+    #[error("authorization details are a JSON array of objects, each with a type")]
+    AuthorizationDetails,
     /// The URL of the Client ID Metadata Document cannot be a `client_id`.
     #[error("a client_id URL is https, with a path, without dot segments, fragment and user info")]
     ClientIdDocument,
+    /// Tokens are to be bound to a key, there is none, and none can be made without the feature `crypto`.
+    #[error("there is no key to bind tokens to")]
+    NoKey,
     /// The redirect URI is neither https, nor loopback, nor of an application's own scheme.
     #[error("not a redirect URI: it must be https, loopback http, or of the application's own scheme")]
     RedirectUri,
@@ -149,6 +177,9 @@ pub enum ConfigError {
     /// fragment (RFC 8707 2).
     #[error("the resource's URL is not acceptable: {0}")]
     Resource(UrlProblem),
+    /// A client secret for `client_secret_jwt` has fewer than 32 bytes (RFC 7518 3.2).
+    #[error("a client secret for client_secret_jwt has at least 32 bytes")]
+    ShortSecret,
 }
 
 impl Config {
@@ -178,6 +209,14 @@ impl Config {
             shared_store: true,
             refresh_early_s: 60,
             interaction_ms: 10 * 60 * 1000,
+            listed: false,
+            flow: Flow::default(),
+            step_up: StepUpPolicy::default(),
+            dpop: DpopPolicy::default(),
+            dpop_key: None,
+            pushed_requests: false,
+            assertion_audience: AssertionAudience::default(),
+            authorization_details: None,
             timeouts: Timeouts::default(),
             unreadable_records: RecordPolicy::default(),
         })
@@ -331,13 +370,95 @@ impl Config {
         self
     }
 
+    /// Whether this account is kept in the list of accounts of its resource while it is logged in
+    /// ([`accounts`](super::accounts)): one more record for each resource.
+    #[must_use]
+    pub fn listed(mut self, listed: bool) -> Self {
+        self.listed = listed;
+        self
+    }
+
+    /// By which grant tokens are had; the user's browser by itself.
+    #[must_use]
+    pub fn flow(mut self, flow: Flow) -> Self {
+        self.flow = flow;
+        self
+    }
+
+    /// What to do when an operation needs more scopes than the token has.
+    #[must_use]
+    pub fn step_up(mut self, policy: StepUpPolicy) -> Self {
+        self.step_up = policy;
+        self
+    }
+
+    /// Whether tokens are bound to a key (RFC 9449); they are not by itself.
+    #[must_use]
+    pub fn dpop(mut self, policy: DpopPolicy) -> Self {
+        self.dpop = policy;
+        self
+    }
+
+    /// The key that tokens are bound to. By itself a new one is made for each authorization, and stored
+    /// with its tokens.
+    #[must_use]
+    pub fn dpop_key(mut self, key: Key) -> Self {
+        self.dpop_key = Some(key);
+        self
+    }
+
+    /// Whether authorization requests are pushed wherever the server can take that (RFC 9126), and not only
+    /// where it demands it.
+    #[must_use]
+    pub fn pushed_requests(mut self, wanted: bool) -> Self {
+        self.pushed_requests = wanted;
+        self
+    }
+
+    /// What client assertions name as their audience.
+    #[must_use]
+    pub fn assertion_audience(mut self, audience: AssertionAudience) -> Self {
+        self.assertion_audience = audience;
+        self
+    }
+
+    /// A rich authorization request (RFC 9396 2): a JSON array, sent as it is written.
+    ///
+    /// # Errors
+    /// [`ConfigError::AuthorizationDetails`].
+    pub fn authorization_details(mut self, json: &str) -> Result<Self, ConfigError> {
+        let read: Result<Vec<serde_json::Map<String, serde_json::Value>>, _> = serde_json::from_str(json);
+        let typed =
+            read.is_ok_and(|all| all.iter().all(|one| one.get("type").is_some_and(|t| t.is_string())));
+        if !typed || json.len() > limits::AUTHORIZATION_DETAILS {
+            return Err(ConfigError::AuthorizationDetails);
+        }
+        self.authorization_details = Some(json.into());
+        Ok(self)
+    }
+
     /// What can only be checked when everything is set.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let account = &*self.account;
         if account.is_empty() || account.len() > 128 || account.chars().any(char::is_control) {
             return Err(ConfigError::Account);
         }
-        Ok(())
+        let enterprise = match &self.flow {
+            Flow::Enterprise(enterprise) => Some(&enterprise.client),
+            _ => None,
+        };
+        let too_short = |own: &Preregistered| {
+            own.method == Some(ClientAuthMethod::SecretJwt)
+                && own.secret.as_ref().is_none_or(|secret| secret.expose().len() < 32)
+        };
+        if self.preregistered.iter().chain(enterprise).any(too_short) {
+            return Err(ConfigError::ShortSecret);
+        }
+        self.check_keys(cfg!(feature = "crypto"))
+    }
+
+    fn check_keys(&self, can_make: bool) -> Result<(), ConfigError> {
+        if self.makes_keys() && !can_make { Err(ConfigError::NoKey) } else { Ok(()) }
     }
 
     /// The identifier that is sent when no metadata writes it: without the slash that a parser adds to
@@ -348,6 +469,28 @@ impl Config {
             Some(bare) if self.resource.path() == "/" && self.resource.query().is_none() => bare.into(),
             _ => text.into(),
         }
+    }
+
+    /// Whether keys are made for tokens to be bound to.
+    pub(crate) fn makes_keys(&self) -> bool {
+        self.dpop != DpopPolicy::Off && self.dpop_key.is_none()
+    }
+
+    /// The configured client with this id: of the authorization server, or of the identity provider.
+    pub(crate) fn own_client(&self, id: &str) -> Option<&Preregistered> {
+        let enterprise = match &self.flow {
+            Flow::Enterprise(enterprise) => Some(&enterprise.client),
+            _ => None,
+        };
+        self.preregistered.iter().chain(enterprise).find(|own| *own.id == *id)
+    }
+
+    /// Whether anything may have to be signed.
+    pub(crate) fn signs(&self) -> bool {
+        let with_key =
+            |own: &Preregistered| own.key.is_some() || own.method == Some(ClientAuthMethod::SecretJwt);
+        let at_provider = matches!(&self.flow, Flow::Enterprise(enterprise) if with_key(&enterprise.client));
+        self.dpop != DpopPolicy::Off || at_provider || self.preregistered.iter().any(with_key)
     }
 
     /// Whether endpoints are guessed when there is no metadata.
@@ -379,6 +522,14 @@ mod tests {
         assert_eq!(&*canonical("HTTPS://MCP.example.com:8443/"), "https://mcp.example.com:8443");
         assert_eq!(&*canonical("https://mcp.example.com/mcp/"), "https://mcp.example.com/mcp/");
         assert_eq!(&*canonical("https://mcp.example.com/?a"), "https://mcp.example.com/?a");
+    }
+
+    #[test]
+    fn without_crypto_a_key_has_to_be_configured() {
+        let bound = config("https://h").unwrap().dpop(DpopPolicy::Required);
+        assert_eq!(bound.check_keys(false), Err(ConfigError::NoKey));
+        assert_eq!(bound.check_keys(true), Ok(()));
+        assert_eq!(config("https://h").unwrap().check_keys(false), Ok(()));
     }
 
     #[test]

@@ -9,7 +9,8 @@ use crate::revision::Revision;
 use crate::scope::ScopeSet;
 use crate::time::Now;
 use crate::wire::resource_metadata::{self};
-use crate::wire::server_metadata::{self, Issuer, ServerMetadata};
+use crate::wire::server_metadata::{self, Issuer, Rules, ServerMetadata};
+use crate::wire::token::GrantType;
 
 /// What discovery found about the resource.
 #[derive(Clone, Debug)]
@@ -25,6 +26,8 @@ pub(super) struct Resource {
 pub(super) struct Known {
     pub(super) resource: Resource,
     pub(super) server: ServerMetadata,
+    /// The enterprise's identity provider.
+    pub(super) provider: Option<Box<ServerMetadata>>,
 }
 
 /// Candidates for a metadata document, tried in order.
@@ -66,7 +69,7 @@ impl<C> Probe<C> {
     }
 
     /// The URL to ask now: of a redirect, or of the next candidate.
-    fn url(&mut self, of: impl Fn(&C) -> &Url) -> Option<Url> {
+    pub(super) fn url(&mut self, of: impl Fn(&C) -> &Url) -> Option<Url> {
         if self.asked.is_none() {
             self.redirects = 0;
             self.current = self.candidates.next();
@@ -191,6 +194,12 @@ impl Engine {
         scopes
     }
 
+    /// The rules for authorization server metadata.
+    pub(super) fn rules(&self, grant: GrantType) -> Rules<'_> {
+        let config = &self.config;
+        Rules { urls: &config.urls, resource: &config.resource, quirks: &config.quirks, grant }
+    }
+
     /// The scopes to ask for: those demanded, and `offline_access` where the server has it.
     pub(super) fn choose_scopes(
         &self,
@@ -199,7 +208,9 @@ impl Engine {
         server: &ServerMetadata,
     ) -> ScopeSet {
         let mut scopes = self.demanded_scopes(acquisition, resource);
+        // Whoever gets new tokens without the user needs no refresh token.
         if self.config.offline_access
+            && !self.config.flow.is_without_user()
             && server.offers_offline_access
             && let Ok(offline) = ScopeSet::parse("offline_access")
         {

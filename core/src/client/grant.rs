@@ -1,27 +1,41 @@
 //! A grant: tokens, and all that renewing them takes.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::HeaderValue;
 use url::Url;
 use zeroize::Zeroizing;
 
+use crate::client::identity::User;
 use crate::client::output::Credentials;
+use crate::client::record::Subject;
+use crate::client::seal::Dpop;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::time::Now;
 use crate::wire::client_auth::Client;
 use crate::wire::server_metadata::Issuer;
-use crate::wire::token::Issued;
+use crate::wire::token::{Issued, TokenType};
 
 /// What an authorization server granted, to whom, and for what.
 #[derive(Clone, Debug)]
 pub(crate) struct Grant {
     pub(crate) issuer: Issuer,
     pub(crate) token_endpoint: Url,
+    /// Where the tokens are given back, if the server was known to have such a place.
+    pub(crate) revocation_endpoint: Option<Box<Url>>,
     pub(crate) client: Client,
     /// The `resource` parameter that was sent.
     pub(crate) resource: Option<Box<str>>,
     pub(crate) tokens: Tokens,
+    /// The key that the tokens are bound to (RFC 9449).
+    pub(crate) dpop: Option<Arc<Dpop>>,
+    pub(crate) user: Option<Box<User>>,
+    /// What the enterprise's sign-on brought.
+    pub(crate) subject: Option<Subject>,
+    /// What was granted of a rich authorization request (RFC 9396 7).
+    pub(crate) authorization_details: Option<Box<str>>,
     /// The scopes that the server said it granted; `None` when it granted what was asked for.
     pub(crate) granted: Option<ScopeSet>,
     /// The scopes that were asked for.
@@ -53,7 +67,7 @@ impl Tokens {
     pub(crate) fn issued(issued: &Issued, now: Now) -> Self {
         let lifetime_s = issued.expires_in_s;
         Self {
-            access: AccessToken::new(issued.access_token.expose()),
+            access: AccessToken::new(issued.access_token.expose(), issued.token_type),
             expires_at: lifetime_s.map(|s| now.unix_s.saturating_add(s)),
             expires_mono_ms: lifetime_s.map(|s| now.mono_ms.saturating_add(s.saturating_mul(1000))),
             lifetime_s,
@@ -92,7 +106,16 @@ impl Grant {
     pub(crate) fn renewed(&self, issued: &Issued, now: Now) -> Self {
         let mut tokens = Tokens::issued(issued, now);
         tokens.refresh = tokens.refresh.or_else(|| self.tokens.refresh.clone());
-        Self { tokens, granted: issued.scope.clone().or_else(|| self.granted.clone()), ..self.clone() }
+        Self {
+            tokens,
+            granted: issued.scope.clone().or_else(|| self.granted.clone()),
+            dpop: self.dpop.clone().filter(|_| issued.token_type == TokenType::Dpop),
+            authorization_details: issued
+                .authorization_details
+                .clone()
+                .or_else(|| self.authorization_details.clone()),
+            ..self.clone()
+        }
     }
 
     /// What stays when the server took the grant back: what to ask for next time.
@@ -104,27 +127,32 @@ impl Grant {
 /// An access token, as the header that carries it: made once, shared by all requests, wiped after the
 /// last of them.
 #[derive(Clone, Debug)]
-pub(crate) struct AccessToken(HeaderValue);
-
-const SCHEME: &str = "Bearer ";
+pub(crate) struct AccessToken {
+    header: HeaderValue,
+    scheme: &'static str,
+}
 
 impl AccessToken {
     /// `None` for a token that no header may carry.
-    pub(crate) fn new(token: &str) -> Option<Self> {
-        let mut text = Zeroizing::new(Vec::with_capacity(SCHEME.len() + token.len()));
-        text.extend_from_slice(SCHEME.as_bytes());
+    pub(crate) fn new(token: &str, token_type: TokenType) -> Option<Self> {
+        let scheme = match token_type {
+            TokenType::Bearer => "Bearer ",
+            TokenType::Dpop => "DPoP ",
+        };
+        let mut text = Zeroizing::new(Vec::with_capacity(scheme.len() + token.len()));
+        text.extend_from_slice(scheme.as_bytes());
         text.extend_from_slice(token.as_bytes());
         let mut header = HeaderValue::from_maybe_shared(Bytes::from_owner(text)).ok()?;
         header.set_sensitive(true);
-        Some(Self(header))
+        Some(Self { header, scheme })
     }
 
     pub(crate) fn expose(&self) -> &str {
-        self.0.to_str().unwrap_or_default().strip_prefix(SCHEME).unwrap_or_default()
+        self.header.to_str().unwrap_or_default().strip_prefix(self.scheme).unwrap_or_default()
     }
 
     pub(crate) fn credentials(&self) -> Credentials {
-        Credentials::bearer(self.0.clone())
+        Credentials::bearer(self.header.clone())
     }
 }
 
@@ -133,8 +161,15 @@ mod tests {
     use super::*;
 
     fn tokens(expires_in_s: Option<u64>, now: Now) -> Tokens {
-        let issued =
-            Issued { access_token: Secret::from("t"), expires_in_s, refresh_token: None, scope: None };
+        let issued = Issued {
+            access_token: Secret::from("t"),
+            token_type: TokenType::Bearer,
+            id_token: None,
+            authorization_details: None,
+            expires_in_s,
+            refresh_token: None,
+            scope: None,
+        };
         Tokens::issued(&issued, now)
     }
 
@@ -168,9 +203,9 @@ mod tests {
 
     #[test]
     fn access_tokens_hide() {
-        let token = AccessToken::new("planted").unwrap();
+        let token = AccessToken::new("planted", TokenType::Bearer).unwrap();
         assert!(!format!("{token:?} {:?}", token.credentials()).contains("planted"));
         assert_eq!(token.expose(), "planted");
-        assert!(AccessToken::new("a\nb").is_none());
+        assert!(AccessToken::new("a\nb", TokenType::Dpop).is_none());
     }
 }

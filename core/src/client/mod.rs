@@ -4,50 +4,72 @@
 //! says what each answer leads to, `acquire` what an authorization needs next, `refresh` how tokens are
 //! renewed when several processes hold them, `respond` what 401 and 403 mean.
 
+mod accounts;
 mod acquire;
 mod aside;
 mod browser;
 mod calls;
 mod claim;
 mod config;
+mod device;
 mod discover;
 mod entropy;
+mod exchange;
+mod flow;
 mod grant;
+mod identity;
+mod log_out;
+mod nonces;
 mod ops;
 mod output;
 mod record;
 mod refresh;
 mod register;
 mod respond;
+mod seal;
 mod step_up;
 mod transitions;
 mod trust;
+mod without_browser;
 
 use std::collections::VecDeque;
 
+use http::Method;
 use url::Url;
 
 use crate::address;
 use crate::effect::{Completion, Effect, OpId, RecordKind, RecordRevision, StoreKey};
 use crate::error::{ApiMisuse, EffectError, Error, Failure, FailureKind, PeerMisbehaved, Work};
 use crate::limits;
+use crate::policy::DpopPolicy;
+use crate::scope::ScopeSet;
+use crate::secret::Secret;
 use crate::time::Now;
 use crate::wire::callback::Callback;
+use crate::wire::challenge::Challenges;
 use crate::wire::server_metadata::Issuer;
 
+use self::accounts::Listing;
 use self::acquire::Acquisition;
+use self::acquire::Cause;
 use self::browser::Pending;
-use self::calls::{Calls, Stage};
+use self::calls::{Calls, Purpose, Stage, Target};
 use self::claim::Claim;
 use self::discover::Known;
 use self::entropy::Entropy;
 use self::grant::{AccessToken, Freshness, Grant};
+use self::log_out::LogOut;
+use self::nonces::Nonce;
 use self::ops::{Ops, Owner, Standing};
 use self::record::BindingRecord;
 use self::refresh::{NewTokens, Refresh, Replaces};
+use self::respond::Challenged;
+use self::seal::{Jtis, Made, Sealing};
 use self::step_up::StepUps;
 
+pub use self::accounts::{Account, accounts};
 pub use self::config::{Config, ConfigError, Preregistered, Redirect, Timeouts};
+pub use self::flow::{Enterprise, Flow};
 pub use self::output::{CallId, Credentials, Notice, Output, RequestHead, ResponseHead, Verdict};
 
 /// Authorizes the requests of one account to one resource.
@@ -80,9 +102,17 @@ pub struct Engine {
     /// Whether authorizations from before a restart were looked for.
     looked_for_resumable: bool,
     /// The challenge of a call that waits for a refresh, for the case that it leads nowhere.
-    last_challenge: Option<Box<respond::Challenged>>,
+    last_challenge: Option<Box<Challenged>>,
     /// The URL that was found to be within the resource last.
     url_within: Box<str>,
+    /// What is needed where tokens are bound to a key, or the client signs.
+    jtis: Option<Box<Jtis>>,
+    nonces: Vec<Nonce>,
+    sealing: Vec<Sealing>,
+    log_out: Option<Box<LogOut>>,
+    listing: Option<Listing>,
+    /// Whose tokens are being forgotten.
+    forgotten_issuer: Option<Issuer>,
 }
 
 /// Room for outputs that an idle engine keeps: sending and delivering a call allocate nothing.
@@ -91,6 +121,7 @@ const IDLE_OUTPUTS: usize = 4;
 /// How far the records are loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Startup {
+    AwaitingEntropy,
     Done,
     LoadingBinding,
     LoadingGrant,
@@ -174,6 +205,12 @@ impl Engine {
             registration_failed: false,
             looked_for_resumable: false,
             last_challenge: None,
+            jtis: None,
+            nonces: Vec::new(),
+            sealing: Vec::new(),
+            log_out: None,
+            listing: None,
+            forgotten_issuer: None,
         })
     }
 
@@ -189,9 +226,50 @@ impl Engine {
     /// [`ApiMisuse::OutsideResource`] and [`ApiMisuse::TokenInQuery`]; no call is opened then.
     pub fn authorize(&mut self, now: Now, request: RequestHead<'_>) -> Result<CallId, ApiMisuse> {
         self.check_reach(request.url)?;
+        let target = self.target(&request)?;
         let call = self.calls.open(calls::operation(&request), Stage::New);
+        if let Some(open) = self.calls.get_mut(call) {
+            open.target = target;
+        }
         self.dispatch(now, call);
         Ok(call)
+    }
+
+    /// Gets a token if there is none, without a request to send: to log in ahead of time. The verdict is
+    /// [`Verdict::Done`] or [`Verdict::Fail`].
+    pub fn log_in(&mut self, now: Now) -> CallId {
+        let call = self.calls.open_for(Purpose::LogIn);
+        self.dispatch(now, call);
+        call
+    }
+
+    /// Asks for the scopes that these challenges demand, which came by another way than a response's
+    /// headers, such as in the `_meta` of a tool's result
+    /// ([`Challenges::of_result`](crate::wire::challenge::Challenges::of_result)). The verdict is
+    /// [`Verdict::Done`] once there is a token to try again with, or [`Verdict::Fail`]. Step-ups of the same
+    /// operation are counted together.
+    pub fn step_up(&mut self, now: Now, request: RequestHead<'_>, challenges: &Challenges) -> CallId {
+        let call = self.calls.open_for(Purpose::LogIn);
+        if let Some(open) = self.calls.get_mut(call) {
+            open.operation = calls::operation(&request);
+            open.stage = Stage::WaitingToStepUp(Box::new(challenges.clone()));
+        }
+        if self.startup == Startup::Done {
+            self.begin_step_up(now, call);
+        } else {
+            self.start(now);
+        }
+        call
+    }
+
+    /// Method and URL of a request, where a proof will have to name them.
+    fn target(&self, request: &RequestHead<'_>) -> Result<Option<Box<Target>>, ApiMisuse> {
+        if self.config.dpop == DpopPolicy::Off {
+            return Ok(None);
+        }
+        let method = Method::from_bytes(request.method.as_bytes()).map_err(|_| ApiMisuse::Method)?;
+        let url = Url::parse(request.url).map_err(|_| ApiMisuse::OutsideResource)?;
+        Ok(Some(Box::new(Target { method, url })))
     }
 
     /// Reports the response to a call that was sent. [`Verdict::Deliver`], another [`Verdict::Send`] or
@@ -254,6 +332,10 @@ impl Engine {
     /// Feeds random bytes of cryptographic quality. More than [`limits::ENTROPY_POOL`] are not kept.
     pub fn add_entropy(&mut self, now: Now, bytes: &[u8]) {
         self.entropy.add(bytes);
+        if self.startup == Startup::AwaitingEntropy {
+            self.startup = Startup::NotStarted;
+            self.start(now);
+        }
         self.proceed(now);
     }
 
@@ -309,27 +391,50 @@ impl Engine {
             self.start(now);
             return;
         }
+        if self.calls.get_mut(call).is_some_and(|open| open.purpose == Purpose::LogOut) {
+            return self.start_log_out(now, call);
+        }
         let freshness = self.grant.freshness(now, self.config.refresh_early_s);
         let refreshable = self.grant.is_refreshable() || self.grant.unsaved.is_some();
         let paused = now.mono_ms < self.grant.pause_until_ms;
         match freshness {
-            Freshness::Fresh if self.grant.unsaved.is_none() => self.send(call),
+            Freshness::Fresh if self.grant.unsaved.is_none() => self.send(now, call),
             Freshness::Expiring if self.grant.unsaved.is_none() && (!refreshable || paused) => {
-                self.send(call);
+                self.send(now, call);
             }
             _ if refreshable => self.wait_for_refresh(now, call, false),
+            _ if self.can_renew_without_user() => self.renew_without_user(now, call),
             _ if self.acquisition.as_ref().is_some_and(|under_way| under_way.is_for_everyone()) => {
                 self.wait_for_acquisition(now, call, Stage::acquisition());
             }
-            _ => self.send(call),
+            _ => self.send(now, call),
         }
     }
 
+    /// Whether the tokens have run out, and others can be had at once from where these came.
+    fn can_renew_without_user(&self) -> bool {
+        self.config.flow.is_without_user()
+            && self.known.is_some()
+            && self.grant.grant.is_some()
+            && self.acquisition.is_none()
+            && !self.grant.rejected
+    }
+
+    fn renew_without_user(&mut self, now: Now, call: CallId) {
+        self.acquire(now, call, Cause::Unauthorized, Challenged::default(), ScopeSet::new());
+    }
+
     /// Sends a call with the current token, or without one.
-    fn send(&mut self, call: CallId) {
+    fn send(&mut self, now: Now, call: CallId) {
         let generation =
             if self.grant.rejected || self.grant.access().is_none() { 0 } else { self.grant.generation };
         let Some(open) = self.calls.get_mut(call) else { return };
+        if open.purpose != Purpose::Request {
+            if generation != 0 {
+                return self.end_call(call, Verdict::Done);
+            }
+            return self.acquire(now, call, Cause::Unauthorized, Challenged::default(), ScopeSet::new());
+        }
         if open.sends >= limits::SENDS_PER_CALL {
             self.fail_call(call, crate::error::Refused::TokenRejected.into());
             return;
@@ -341,7 +446,55 @@ impl Engine {
             Some(access) if generation != 0 => access.credentials(),
             _ => Credentials::default(),
         };
+        if generation != 0 && self.grant.grant.as_ref().is_some_and(|grant| grant.dpop.is_some()) {
+            return self.prove(now, call, credentials);
+        }
         self.outputs.push_back(Output::Call { call, verdict: Verdict::Send(credentials) });
+    }
+
+    /// Sends a call with a proof that it is made by who holds the token's key (RFC 9449 7).
+    fn prove(&mut self, now: Now, call: CallId, credentials: Credentials) {
+        let target = self.calls.get_mut(call).and_then(|open| open.target.clone());
+        let grant = self.grant.grant.as_deref();
+        let (Some(target), Some(dpop)) = (target, grant.and_then(|grant| grant.dpop.clone())) else {
+            return self.fail_call(call, seal::signing_failed("the call has no target"));
+        };
+        let token = self.grant.access().map(|access| Secret::from(access.expose()));
+        let token = token.as_ref().map(Secret::expose);
+        let unsigned = self.proof(now, &dpop, &target.method, &target.url, token);
+        match self.sign(now, Owner::Call(call), &dpop.key, unsigned) {
+            Ok(Made::Here(proof)) => self.send_proven(call, credentials, &proof),
+            Ok(Made::Elsewhere(unsigned)) => self.set_stage(call, Stage::Signing(Box::new(unsigned))),
+            Err(error) => self.fail_call(call, error),
+        }
+    }
+
+    fn send_proven(&mut self, call: CallId, credentials: Credentials, proof: &Secret) {
+        let Some(proof) = seal::header(proof) else {
+            return self.fail_call(call, seal::signing_failed("the proof fits no header"));
+        };
+        self.set_stage(call, Stage::Sent);
+        let verdict = Verdict::Send(credentials.with_proof(proof));
+        self.outputs.push_back(Output::Call { call, verdict });
+    }
+
+    /// The signature of a call's proof is here.
+    fn on_call_signed(&mut self, now: Now, call: CallId, completion: Completion<'_>) {
+        let Some(open) = self.calls.get_mut(call) else { return };
+        let generation = open.generation;
+        let Stage::Signing(unsigned) = std::mem::replace(&mut open.stage, Stage::New) else { return };
+        if generation != self.grant.generation {
+            return self.dispatch(now, call); // for another token than the one in use now
+        }
+        let credentials = self.grant.access().map(AccessToken::credentials).unwrap_or_default();
+        match completion {
+            Completion::Signed { signature } => match unsigned.assemble(signature) {
+                Ok(proof) => self.send_proven(call, credentials, &proof),
+                Err(error) => self.fail_call(call, seal::signing_failed(&error.to_string())),
+            },
+            Completion::Failed(failure) => self.fail_call(call, effect_error(Work::Signing, failure)),
+            _ => self.fail_call(call, unexpected(Work::Signing)),
+        }
     }
 
     fn set_stage(&mut self, call: CallId, stage: Stage) {

@@ -1,6 +1,7 @@
 //! The effects that are under way.
 
 use super::aside::Aside;
+use super::output::CallId;
 use crate::effect::{Completion, Effect, Interaction, OpId, RecordKind, StoreKey};
 use crate::time::Now;
 
@@ -8,8 +9,14 @@ use crate::time::Now;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Owner {
     Acquisition,
+    /// A call whose proof is signed elsewhere.
+    Call(CallId),
     /// Nobody waits; the record's revision is taken note of.
     Detached(RecordKind),
+    Listing,
+    LogOut,
+    /// A device code that is shown while the acquisition polls.
+    Prompt,
     Refresh,
     Startup,
 }
@@ -18,26 +25,32 @@ pub(super) enum Owner {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Approve,
+    Assert,
     Authorize,
     CheckToken,
     Delete,
+    Device,
     Http,
     Listen,
     Load,
     Save,
+    Sign,
 }
 
 impl Kind {
     fn of(effect: &Effect) -> Self {
         match effect {
+            Effect::Assert(_) => Self::Assert,
             Effect::CheckToken { .. } => Self::CheckToken,
             Effect::Delete { .. } => Self::Delete,
             Effect::Http { .. } => Self::Http,
             Effect::Interact(Interaction::Approve(_)) => Self::Approve,
             Effect::Interact(Interaction::Authorize(_)) => Self::Authorize,
+            Effect::Interact(Interaction::Device(_)) => Self::Device,
             Effect::Interact(Interaction::Listen { .. }) => Self::Listen,
             Effect::Load { .. } => Self::Load,
             Effect::Save { .. } => Self::Save,
+            Effect::Sign { .. } => Self::Sign,
         }
     }
 
@@ -46,13 +59,16 @@ impl Kind {
             (self, completion),
             (_, Completion::Failed(_))
                 | (Self::Approve, Completion::Approved | Completion::Declined)
+                | (Self::Assert, Completion::Assertion { .. } | Completion::Declined)
                 | (Self::Authorize, Completion::Callback { .. } | Completion::Declined)
                 | (Self::CheckToken, Completion::TokenChecked(_))
                 | (Self::Delete, Completion::Deleted | Completion::Conflict)
+                | (Self::Device, Completion::Declined)
                 | (Self::Http, Completion::Http(_))
                 | (Self::Listen, Completion::Listening { .. } | Completion::Declined)
                 | (Self::Load, Completion::Loaded(_))
                 | (Self::Save, Completion::Saved(_) | Completion::Conflict)
+                | (Self::Sign, Completion::Signed { .. })
         )
     }
 }
@@ -117,7 +133,11 @@ impl Ops {
 
     pub(super) fn settle(&mut self, id: OpId) -> Option<Op> {
         let index = self.open.iter().position(|op| op.id == id)?;
-        Some(self.open.remove(index))
+        let op = self.open.remove(index);
+        if self.open.is_empty() {
+            self.open = Vec::new(); // an idle engine keeps no room for effects
+        }
+        Some(op)
     }
 
     /// Forgets what `owner` waits for; its answer will be ignored. Returns what need not be performed any

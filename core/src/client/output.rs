@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
 use crate::effect::{Effect, OpId, RecordKind};
 use crate::error::{Error, PeerText, RecordProblem};
@@ -117,27 +117,34 @@ pub enum Verdict {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Credentials {
     authorization: Option<HeaderValue>,
+    proof: Option<HeaderValue>,
 }
+
+/// The header of a `DPoP` proof (RFC 9449 4.1).
+const PROOF: HeaderName = HeaderName::from_static("dpop");
 
 impl Credentials {
     pub(crate) fn bearer(value: HeaderValue) -> Self {
-        Self { authorization: Some(value) }
+        Self { authorization: Some(value), proof: None }
+    }
+
+    pub(crate) fn with_proof(self, proof: HeaderValue) -> Self {
+        Self { proof: Some(proof), ..self }
     }
 
     /// The headers to set.
     pub fn iter(&self) -> impl Iterator<Item = (HeaderName, &HeaderValue)> {
-        self.authorization.iter().map(|value| (http::header::AUTHORIZATION, value))
+        let token = self.authorization.iter().map(|value| (AUTHORIZATION, value));
+        token.chain(self.proof.iter().map(|value| (PROOF, value)))
     }
 
-    /// Sets them on a request's headers, and removes an `Authorization` header when there is no token:
-    /// whatever the caller put there was not meant for this resource.
+    /// Sets them on a request's headers, and removes those that they have no value for: whatever the
+    /// caller put there was not meant for this resource, or is of an earlier try.
     pub fn apply(&self, headers: &mut HeaderMap) {
-        match &self.authorization {
-            Some(value) => {
-                headers.insert(http::header::AUTHORIZATION, value.clone());
-            }
-            None => {
-                headers.remove(http::header::AUTHORIZATION);
+        for (name, value) in [(AUTHORIZATION, &self.authorization), (PROOF, &self.proof)] {
+            match value {
+                Some(value) => drop(headers.insert(name, value.clone())),
+                None => drop(headers.remove(name)),
             }
         }
     }
@@ -165,6 +172,8 @@ pub enum Notice {
     },
     /// The tokens are gone: refused for good, or forgotten on request.
     Forgotten,
+    /// The ID token could not be read; the account has no label for that.
+    IdTokenUnreadable,
     /// The resource names another authorization server than before.
     IssuerChanged {
         /// Before.
@@ -172,6 +181,8 @@ pub enum Notice {
         /// Now.
         to: PeerText,
     },
+    /// The key that the stored tokens are bound to is not there any more; new tokens are needed.
+    KeyLost,
     /// A part of a `WWW-Authenticate` header could not be read and was passed over.
     MalformedChallenge(ChallengeError),
     /// A record in the store could not be read. By [`RecordPolicy`](crate::RecordPolicy) it is kept aside
@@ -222,9 +233,11 @@ impl fmt::Display for Notice {
                 Ok(())
             }
             Self::Forgotten => f.write_str("the tokens are gone"),
+            Self::IdTokenUnreadable => f.write_str("the ID token could not be read"),
             Self::IssuerChanged { from, to } => {
                 write!(f, "the authorization server changed from {from} to {to}")
             }
+            Self::KeyLost => f.write_str("the key of the stored tokens is gone"),
             Self::MalformedChallenge(error) => error.fmt(f),
             Self::RecordUnreadable { kind, problem } => write!(f, "the {kind} record {problem}"),
             Self::Registered { client_id } => write!(f, "registered as {client_id}"),

@@ -4,22 +4,31 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
+use crate::client::accounts::accounts;
 use crate::client::config::Config;
 use crate::client::grant::{AccessToken, Grant, Tokens};
+use crate::client::identity::User;
+use crate::client::seal::Dpop;
 use crate::effect::RecordKind;
 use crate::error::RecordProblem;
+#[cfg(feature = "crypto")]
+use crate::jose::Algorithm;
+use crate::key::Key;
 use crate::limits;
+use crate::policy::DpopPolicy;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::wire::authorization::AuthorizationUrl;
 use crate::wire::client_auth::{Client, ClientAuthMethod};
 use crate::wire::server_metadata::Issuer;
+use crate::wire::token::{TokenType, TokenTypeUri};
 
 const VERSION: u32 = 1;
 
@@ -86,6 +95,7 @@ pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, RecordProblem
 /// Whether a record of this kind can be read.
 pub(crate) fn check(kind: RecordKind, bytes: &[u8]) -> Result<(), RecordProblem> {
     match kind {
+        RecordKind::Accounts => accounts(bytes).map(drop),
         RecordKind::Binding => read::<BindingRecord>(bytes).map(drop),
         RecordKind::Grant => read::<GrantRecord>(bytes)?.access().map(drop),
         RecordKind::Pending => read::<PendingRecord>(bytes).map(drop),
@@ -136,7 +146,7 @@ pub(crate) struct ClientRecord {
 
 impl ClientRecord {
     pub(crate) fn of(client: &Client, config: &Config) -> Self {
-        let preregistered = config.preregistered.iter().any(|own| own.id == client.id);
+        let preregistered = config.own_client(&client.id).is_some();
         Self {
             id: client.id.clone(),
             secret: client.secret.clone().filter(|_| !preregistered),
@@ -152,7 +162,11 @@ impl ClientRecord {
     /// `None` for a pre-registered client that is not configured any more.
     pub(crate) fn into_client(self, config: &Config) -> Option<Client> {
         let secret = if self.preregistered {
-            config.preregistered.iter().find(|own| own.id == self.id)?.secret.clone()
+            let own = config.own_client(&self.id)?;
+            if self.method == ClientAuthMethod::PrivateKeyJwt && own.key.is_none() {
+                return None;
+            }
+            own.secret.clone()
         } else {
             self.secret
         };
@@ -165,6 +179,8 @@ impl ClientRecord {
 pub(crate) struct GrantRecord {
     issuer: Box<str>,
     token_endpoint: Url,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    revocation_endpoint: Option<Box<Url>>,
     client: ClientRecord,
     #[serde(skip_serializing_if = "Option::is_none")]
     resource: Option<Box<str>>,
@@ -180,6 +196,15 @@ pub(crate) struct GrantRecord {
     #[serde(skip_serializing_if = "Option::is_none")]
     granted: Option<ScopeSet>,
     requested: ScopeSet,
+    /// The key that the tokens are bound to.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    dpop: Option<KeyRecord>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    user: Option<Box<User>>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    subject: Option<Subject>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    authorization_details: Option<Box<str>>,
     /// Until when one process may use the refresh token, in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     claimed_until: Option<u64>,
@@ -198,24 +223,46 @@ impl GrantRecord {
             refresh_token: grant.tokens.refresh.clone(),
             granted: grant.granted.clone(),
             requested: grant.requested.clone(),
+            revocation_endpoint: grant.revocation_endpoint.clone(),
+            dpop: grant.dpop.as_deref().map(|dpop| KeyRecord::of(&dpop.key, config)),
+            user: grant.user.clone(),
+            subject: grant.subject.clone(),
+            authorization_details: grant.authorization_details.clone(),
             claimed_until,
         }
     }
 
+    /// Whether its tokens are bound to a key.
+    pub(crate) fn is_bound(&self) -> bool {
+        self.dpop.is_some()
+    }
+
     fn access(&self) -> Result<Option<AccessToken>, RecordProblem> {
-        let token = self.access_token.as_ref();
-        token.map(|token| AccessToken::new(token.expose()).ok_or(RecordProblem::Damaged)).transpose()
+        let Some(token) = &self.access_token else { return Ok(None) };
+        let token_type = if self.dpop.is_some() { TokenType::Dpop } else { TokenType::Bearer };
+        AccessToken::new(token.expose(), token_type).map(Some).ok_or(RecordProblem::Damaged)
     }
 
     /// The grant, and until when a process claims its refresh token.
+    ///
+    /// Tokens that are bound to a key are worthless without it, or when no proofs are to be made: what they
+    /// were asked for stays.
     pub(crate) fn into_grant(self, config: &Config) -> Result<(Grant, Option<u64>), RecordProblem> {
-        let access = self.access()?;
-        let tokens = Tokens {
-            access,
-            expires_at: self.expires_at,
-            expires_mono_ms: None,
-            lifetime_s: self.lifetime_s,
-            refresh: self.refresh_token,
+        let usable = |record: &KeyRecord| {
+            let wanted = config.dpop != DpopPolicy::Off;
+            record.key(config.dpop_key.as_ref()).filter(|_| wanted).and_then(Dpop::new).map(Arc::new)
+        };
+        let dpop = self.dpop.as_ref().and_then(usable);
+        let tokens = if self.dpop.is_some() && dpop.is_none() {
+            Tokens::default()
+        } else {
+            Tokens {
+                access: self.access()?,
+                expires_at: self.expires_at,
+                expires_mono_ms: None,
+                lifetime_s: self.lifetime_s,
+                refresh: self.refresh_token,
+            }
         };
         let grant = Grant {
             issuer: Issuer::trusted(&self.issuer),
@@ -223,6 +270,11 @@ impl GrantRecord {
             client: self.client.into_client(config).ok_or(RecordProblem::UnknownClient)?,
             resource: self.resource,
             tokens,
+            dpop,
+            user: self.user,
+            subject: self.subject,
+            authorization_details: self.authorization_details,
+            revocation_endpoint: self.revocation_endpoint,
             granted: self.granted,
             requested: self.requested,
         };
@@ -254,6 +306,18 @@ pub(crate) struct PendingAuthorization {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) resource: Option<Box<str>>,
     pub(crate) scopes: ScopeSet,
+    /// The key that the token is to be bound to.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) dpop: Option<KeyRecord>,
+    /// Whether it is the enterprise's sign-on.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub(crate) sign_on: bool,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) nonce: Option<Box<str>>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) acr_values: Option<Box<str>>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) max_age_s: Option<u64>,
     /// When it is worthless, in seconds since 1970.
     pub(crate) expires_at: u64,
 }
@@ -261,8 +325,49 @@ pub(crate) struct PendingAuthorization {
 impl PendingAuthorization {
     /// The page, if what was recorded is one.
     pub(crate) fn url(&self) -> Option<AuthorizationUrl> {
-        let url = Url::parse(self.url.expose()).ok()?;
-        matches!(url.scheme(), "https" | "http").then(|| AuthorizationUrl::from_record(url))
+        AuthorizationUrl::read(self.url.expose())
+    }
+}
+
+/// What the enterprise's sign-on brought, for tokens without the user.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Subject {
+    #[serde(with = "secret")]
+    pub(crate) token: Secret,
+    pub(crate) kind: TokenTypeUri,
+}
+
+/// A key that tokens are bound to: made for them and stored with them, or the configured one, which is not
+/// stored.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct KeyRecord {
+    thumbprint: Box<str>,
+    #[serde(with = "optional_secret", skip_serializing_if = "Option::is_none", default)]
+    jwk: Option<Secret>,
+}
+
+impl KeyRecord {
+    pub(crate) fn of(key: &Key, config: &Config) -> Self {
+        let configured = config.dpop_key.as_ref() == Some(key);
+        #[cfg(feature = "crypto")]
+        let jwk = key.here().filter(|_| !configured).and_then(|key| key.to_jwk().ok());
+        #[cfg(not(feature = "crypto"))]
+        let jwk = {
+            let _ = configured;
+            None
+        };
+        Self { thumbprint: key.public().thumbprint().into(), jwk }
+    }
+
+    /// `None` when the key is lost: not stored, and not the configured one.
+    pub(crate) fn key(&self, configured: Option<&Key>) -> Option<Key> {
+        #[cfg(feature = "crypto")]
+        if let Some(jwk) = &self.jwk {
+            // Only keys of these two kinds are ever made.
+            let read = |algorithm| crate::jose::SigningKey::from_jwk(jwk.expose(), algorithm);
+            return read(Algorithm::Es256).or_else(|_| read(Algorithm::EdDsa)).ok().map(Key::local);
+        }
+        configured.filter(|key| *key.public().thumbprint() == *self.thumbprint).cloned()
     }
 }
 

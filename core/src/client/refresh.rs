@@ -4,19 +4,22 @@ use super::acquire::Cause;
 use super::calls::Stage;
 use super::claim::Claim;
 use super::grant::{Freshness, Grant};
+use super::nonces;
 use super::ops::Owner;
 use super::output::{CallId, Notice};
 use super::record::{self, GrantRecord};
 use super::respond::Challenged;
+use super::seal::{Addressee, Seals};
 use super::{Engine, effect_error};
 use crate::effect::{Effect, RecordKind, RecordRevision, Stored};
-use crate::error::{Error, Exchange, Failure, FailureKind, Refused, Work};
+use crate::error::{Error, Exchange, Failure, FailureKind, PeerMisbehaved, Refused, Work};
 use crate::limits;
+use crate::policy::DpopPolicy;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::time::Now;
 use crate::wire::HttpResponse;
-use crate::wire::token::{self, Grant as TokenGrant, Issued, TokenRequest};
+use crate::wire::token::{self, Grant as TokenGrant, Issued, TokenRequest, TokenType};
 
 /// A refresh on its way.
 #[derive(Debug)]
@@ -32,6 +35,10 @@ pub(super) struct Refresh {
     retried: bool,
     /// When the claim is to be renewed.
     pub(super) renew_claim_ms: u64,
+    /// Whether the request was sent again with another nonce.
+    nonce_retried: bool,
+    /// What the request carries.
+    seals: Seals,
 }
 
 /// Tokens that were issued and are not stored yet.
@@ -71,6 +78,8 @@ pub(super) enum Step {
     Requesting,
     /// For the new tokens to be stored.
     Saving(NewTokens),
+    /// For signatures that the request has to carry.
+    Sealing,
     /// For the server, which is busy and has said for how long.
     Retrying { at_ms: u64 },
     /// For the mark that the grant is revoked to be stored.
@@ -124,6 +133,8 @@ impl Engine {
         let mut refresh = Box::new(Refresh {
             step: Step::Requesting,
             rounds: 0,
+            nonce_retried: false,
+            seals: Seals::default(),
             overdue_ms: u64::MAX,
             told_overdue: false,
             retried: false,
@@ -139,9 +150,22 @@ impl Engine {
     }
 
     pub(super) fn request_refresh(&mut self, now: Now, refresh: &mut Refresh) -> Step {
-        if let Some(grant) = self.grant.grant.clone()
-            && let Some(request) = refresh_request(&grant, |request| request.request(&self.config.quirks))
-        {
+        let Some(grant) = self.grant.grant.clone() else { return Step::Requesting };
+        let addressee = Addressee {
+            client: &grant.client,
+            issuer: &grant.issuer,
+            token_endpoint: &grant.token_endpoint,
+            endpoint: &grant.token_endpoint,
+            dpop: grant.dpop.as_deref(),
+        };
+        refresh.seals = match self.seal(now, Owner::Refresh, addressee) {
+            Ok(Some(seals)) => seals,
+            Ok(None) => return Step::Sealing,
+            // The server will say what it misses.
+            Err(_) => Seals::default(),
+        };
+        let request = refresh_request(&grant, &refresh.seals, |request| request.request(&self.config.quirks));
+        if let Some(request) = request {
             let effect = Effect::Http { request: Box::new(request), max_body: limits::TOKEN_BODY };
             let why = match self.grant.rejected {
                 true => "the resource rejects the token; a new one can be had without the user",
@@ -194,9 +218,24 @@ impl Engine {
     ) {
         let Some(grant) = self.grant.grant.clone() else { return self.give_up_refresh(now) };
         let quirks = &self.config.quirks;
-        let answer = refresh_request(&grant, |request| token::read(&request, response, quirks));
+        let answer =
+            refresh_request(&grant, &refresh.seals, |request| token::read(&request, response, quirks));
         refresh.overdue_ms = u64::MAX;
+        let is_new_nonce = grant.dpop.is_some() && self.note_nonce(&grant.token_endpoint, response.headers);
         match answer {
+            Some(Ok(issued))
+                if issued.token_type == TokenType::Bearer && self.config.dpop == DpopPolicy::Required =>
+            {
+                self.fail_refresh(now, &PeerMisbehaved::NotBound.into());
+            }
+            Some(Err(error)) if grant.dpop.is_some() && nonces::is_wanted(&error) => {
+                if refresh.nonce_retried || !is_new_nonce {
+                    return self.fail_refresh(now, &PeerMisbehaved::DpopNonce.into());
+                }
+                refresh.nonce_retried = true;
+                refresh.step = self.request_refresh(now, &mut refresh);
+                self.refresh = Some(refresh);
+            }
             Some(Ok(issued)) => {
                 self.notice_issued(&grant, &issued);
                 let replaces = Replaces::With(grant.tokens.refresh.clone());
@@ -411,7 +450,7 @@ impl Engine {
             };
             self.grant.pause_until_ms = now.mono_ms.saturating_add(pause_ms);
             for call in self.calls.at(is_waiting) {
-                self.send(call);
+                self.send(now, call);
             }
         } else {
             self.fail_calls(is_waiting, error);
@@ -451,12 +490,14 @@ fn timed_out() -> Error {
 }
 
 /// The token request for the refresh token of a grant, if it has one.
-fn refresh_request<T>(grant: &Grant, then: impl FnOnce(TokenRequest<'_>) -> T) -> Option<T> {
+fn refresh_request<T>(grant: &Grant, seals: &Seals, then: impl FnOnce(TokenRequest<'_>) -> T) -> Option<T> {
     let refresh_token = grant.tokens.refresh.as_ref()?;
     Some(then(TokenRequest {
         endpoint: &grant.token_endpoint,
         client: &grant.client,
         grant: TokenGrant::RefreshToken { refresh_token },
         resource: grant.resource.as_deref(),
+        assertion: seals.assertion.as_ref(),
+        proof: seals.proof.as_ref(),
     }))
 }

@@ -6,6 +6,7 @@ use url::Url;
 use super::Engine;
 use super::acquire::{Acquisition, End, Step};
 use super::config::Preregistered;
+use super::flow::Flow;
 use super::ops::Owner;
 use super::record::{self, ClientRecord};
 use crate::effect::{Effect, RecordKind, RecordRevision};
@@ -39,18 +40,24 @@ impl Engine {
         server: &ServerMetadata,
     ) -> Result<Option<Step>, End> {
         let methods = &server.token_endpoint_auth_methods;
+        let by_itself = self.config.flow == Flow::ClientCredentials;
         if let Some(own) = self.preregistered_at(&server.issuer).cloned() {
-            acquisition.client = Some(own.client(methods).ok_or(PeerIncompatible::NoClientAuthentication)?);
+            let client = own.client(methods).filter(|client| !by_itself || client.is_confidential());
+            acquisition.client = Some(client.ok_or(PeerIncompatible::NoClientAuthentication)?);
             return Ok(None);
         }
-        if server.client_id_metadata_document_supported
+        // Who stands for itself, or has the platform vouch for it, was registered by hand (MCP extension
+        // "OAuth Client Credentials").
+        let by_hand = by_itself || self.config.flow == Flow::Workload;
+        if !by_hand
+            && server.client_id_metadata_document_supported
             && let Some(url) = &self.config.client_id_document
         {
             acquisition.client = Some(Client::public(url));
             return Ok(None);
         }
         match &server.registration_endpoint {
-            Some(endpoint) if self.config.dynamic_registration => {
+            Some(endpoint) if self.config.dynamic_registration && !by_hand => {
                 self.find_registration(now, acquisition, server, endpoint)
             }
             _ if !self.config.preregistered.is_empty() => {
@@ -92,8 +99,12 @@ impl Engine {
             return Ok(Some(self.save_registration(now, acquisition, &server.issuer)));
         }
         let preferred = acquisition.registration.found.as_ref().map(|(_, uri)| uri.clone());
-        let Some(redirect_uri) = acquisition.redirect_uri.clone() else {
-            return self.listen(now, acquisition, preferred).map(Some);
+        let redirect_uri = match acquisition.redirect_uri.clone() {
+            Some(uri) => uri,
+            None if self.config.flow == Flow::AuthorizationCode => {
+                return self.listen(now, acquisition, preferred).map(Some);
+            }
+            None => Box::default(),
         };
         let state = &mut acquisition.registration;
         let expired = state.secret_expires_at.is_some_and(|at| at <= now.unix_s);
@@ -119,7 +130,8 @@ impl Engine {
         RegistrationRequest {
             endpoint,
             metadata: &self.config.metadata,
-            redirect_uri,
+            grant: self.config.flow.grant_type(),
+            redirect_uri: Some(redirect_uri).filter(|uri| !uri.is_empty()),
             method,
             scope: &self.config.scopes,
             initial_access_token: self.config.initial_access_token.as_ref(),

@@ -6,9 +6,11 @@ use url::Url;
 use super::Engine;
 use super::acquire::Cause;
 use super::calls::Stage;
+use super::nonces;
 use super::output::{CallId, Notice, ResponseHead, Verdict};
 use crate::error::{Error, Exchange, PeerMisbehaved, Refused};
 use crate::limits;
+use crate::policy::{DpopPolicy, StepUpPolicy};
 use crate::scope::ScopeSet;
 use crate::time::Now;
 use crate::wire::challenge::Challenges;
@@ -21,6 +23,12 @@ pub(super) struct Challenged {
     /// `resource_metadata`, if it passes the policy.
     pub(super) metadata_url: Option<Url>,
     insufficient_scope: bool,
+    /// How the user is to prove themselves (RFC 9470 3).
+    pub(super) acr_values: Option<Box<str>>,
+    pub(super) max_age_s: Option<u64>,
+    insufficient_authentication: bool,
+    /// The proof needs another nonce, and nothing else is wrong (RFC 9449 9).
+    wants_nonce: bool,
 }
 
 impl Challenged {
@@ -31,6 +39,10 @@ impl Challenged {
 
 impl Engine {
     pub(super) fn respond(&mut self, now: Now, call: CallId, response: ResponseHead<'_>) {
+        if self.config.dpop != DpopPolicy::Off {
+            let resource = self.config.resource.clone();
+            self.note_nonce(&resource, response.headers);
+        }
         let outcome = match response.status {
             401 => self.on_unauthorized(now, call, response.headers),
             403 => self.on_forbidden(now, call, response.headers),
@@ -55,6 +67,12 @@ impl Engine {
     /// 401: the token is missing, expired, revoked, or for another resource.
     fn on_unauthorized(&mut self, now: Now, call: CallId, headers: &HeaderMap) -> Result<(), Error> {
         let challenged = self.read_challenge(401, headers)?;
+        if challenged.wants_nonce && nonces::of(&self.nonces, &self.config.resource).is_some() {
+            return self.send_with_nonce(now, call);
+        }
+        if challenged.insufficient_authentication {
+            return self.on_insufficient(now, call, challenged);
+        }
         let Some(open) = self.calls.get_mut(call) else { return Ok(()) };
         let (generation, refreshed, authorized) = (open.generation, open.refreshed, open.authorized);
         if generation != self.grant.generation && self.grant.access().is_some() && !self.grant.rejected {
@@ -97,6 +115,28 @@ impl Engine {
             self.end_call(call, Verdict::Deliver);
             return Ok(());
         }
+        self.on_insufficient(now, call, challenged)
+    }
+
+    /// The nonce of the proof was missing or old (RFC 9449 9): the request is sent again, once.
+    fn send_with_nonce(&mut self, now: Now, call: CallId) -> Result<(), Error> {
+        let Some(open) = self.calls.get_mut(call) else { return Ok(()) };
+        if open.nonce_retried {
+            return Err(PeerMisbehaved::DpopNonce.into());
+        }
+        open.nonce_retried = true;
+        self.dispatch(now, call);
+        Ok(())
+    }
+
+    /// The token is good, but for less than this operation demands: more scopes, or a user who has proved
+    /// themselves better or more recently (RFC 9470). Only the user can help.
+    pub(super) fn on_insufficient(
+        &mut self,
+        now: Now,
+        call: CallId,
+        challenged: Challenged,
+    ) -> Result<(), Error> {
         let Some(open) = self.calls.get_mut(call) else { return Ok(()) };
         let (generation, operation, stepped_up) = (open.generation, open.operation, open.stepped_up);
         if generation != self.grant.generation && self.grant.access().is_some() && !self.grant.rejected {
@@ -104,8 +144,15 @@ impl Engine {
             return Ok(());
         }
         let demanded = challenged.scope.clone();
-        let insufficient = Refused::InsufficientScope { demanded: demanded.clone() };
-        if let Some(grant) = &self.grant.grant {
+        let by_scope = !challenged.insufficient_authentication;
+        let insufficient = match by_scope {
+            true => Refused::InsufficientScope { demanded: demanded.clone() },
+            false => Refused::InsufficientAuthentication,
+        };
+        if self.config.step_up == StepUpPolicy::Abort || !by_scope && stepped_up {
+            return Err(insufficient.into());
+        }
+        if by_scope && let Some(grant) = &self.grant.grant {
             // What the token carries already, or what the user was asked for on account of this very
             // call, no further authorization will bring.
             let futile =
@@ -131,7 +178,11 @@ impl Engine {
         if let Some(error) = error {
             self.notice(Notice::MalformedChallenge(error));
         }
-        let Some(bearer) = challenges.bearer() else {
+        self.understand(status, &challenges)
+    }
+
+    fn understand(&mut self, status: u16, challenges: &Challenges) -> Result<Challenged, Error> {
+        let Some(bearer) = challenges.oauth() else {
             if status == 401 {
                 self.notice(Notice::Challenged { status, error: None, scope: ScopeSet::new() });
             }
@@ -146,6 +197,42 @@ impl Engine {
         }
         let read_url = |text| self.config.urls.read(text, "resource_metadata", &self.config.resource);
         let metadata_url = bearer.resource_metadata().map(read_url).transpose()?;
-        Ok(Challenged { scope, metadata_url, insufficient_scope })
+        let insufficient_authentication = bearer.error() == Some("insufficient_user_authentication");
+        let demanded = Some(bearer).filter(|_| insufficient_authentication);
+        Ok(Challenged {
+            scope,
+            metadata_url,
+            insufficient_scope,
+            acr_values: demanded.and_then(|bearer| bearer.acr_values()).map(Into::into),
+            max_age_s: demanded.and_then(|bearer| bearer.max_age_s()),
+            insufficient_authentication,
+            wants_nonce: bearer.error() == Some("use_dpop_nonce"),
+        })
+    }
+
+    /// Goes after what challenges demand that came without a response.
+    pub(super) fn begin_step_up(&mut self, now: Now, call: CallId) {
+        let Some(open) = self.calls.get_mut(call) else { return };
+        let Stage::WaitingToStepUp(challenges) = std::mem::replace(&mut open.stage, Stage::New) else {
+            return;
+        };
+        let generation = self.grant.generation;
+        if let Some(open) = self.calls.get_mut(call) {
+            open.generation = generation;
+        }
+        let outcome = match self.understand(403, &challenges) {
+            Ok(challenged) if challenged.insufficient_scope || challenged.insufficient_authentication => {
+                self.on_insufficient(now, call, challenged)
+            }
+            Ok(challenged) => {
+                self.grant.rejected |= generation != 0;
+                self.acquire(now, call, Cause::Unauthorized, challenged, ScopeSet::new());
+                Ok(())
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = outcome {
+            self.fail_call(call, error);
+        }
     }
 }

@@ -17,34 +17,35 @@
 //! | acquisition | a record, a document, an answer of the host | as asked for | plan the next step |
 //! | | a document | not there | plan the next step |
 //! | | the browser | callback | the token request |
-//! | | token answer | issued | save it, then waiting calls are sent |
+//! | | token answer | issued | save it, then remove what was pending |
 //! | | save | conflict | load the record, then plan again |
+//! | | what was pending | gone, or not | waiting calls are sent |
 //! | any | a record | unreadable | keep it aside first, or fail, by policy |
 //! | | anything | failed | calls that wait for the machine fail |
 
 use super::acquire::{Acquisition, Cause, End, Step};
-use super::browser;
 use super::calls::Stage;
 use super::claim::Claim;
 use super::discover::{Known, Resource};
-use super::grant::{Freshness, Grant, Tokens};
+use super::grant::Freshness;
 use super::ops::Owner;
 use super::output::{Notice, Verdict};
 use super::record::{self, GrantRecord, PendingRecord, RegistrationRecord};
 use super::refresh::{self, NewTokens, Reload, Replaces};
 use super::register::RegistrationState;
 use super::respond::Challenged;
+use super::seal::Jtis;
 use super::{Engine, Startup, effect_error, unexpected};
 use crate::effect::{Completion, RecordKind, RecordRevision, Stored};
 use crate::error::{Error, Failure, FailureKind, PeerIncompatible, PeerText, Refused, Work};
 use crate::limits;
+use crate::secret::Secret;
 use crate::time::Now;
 use crate::wire::HttpResponse;
 use crate::wire::callback::Callback;
 use crate::wire::registration;
 use crate::wire::resource_metadata;
-use crate::wire::server_metadata::{self, Issuer, Rules};
-use crate::wire::token;
+use crate::wire::server_metadata::{self, Issuer};
 use crate::wire::well_known::Found;
 
 impl Engine {
@@ -52,7 +53,11 @@ impl Engine {
     pub(super) fn on_completion(&mut self, now: Now, owner: Owner, completion: Completion<'_>) {
         match owner {
             Owner::Acquisition => self.on_acquisition(now, completion),
+            Owner::Call(call) => self.on_call_signed(now, call, completion),
             Owner::Detached(kind) => self.on_detached(kind, completion),
+            Owner::Listing => self.on_listing(now, completion),
+            Owner::LogOut => self.on_log_out(now, completion),
+            Owner::Prompt => self.on_prompt(now, completion),
             Owner::Refresh => self.on_refresh(now, completion),
             Owner::Startup => self.on_startup(now, completion),
         }
@@ -72,6 +77,14 @@ impl Engine {
     /// Loads the records, if nobody did.
     pub(super) fn start(&mut self, now: Now) {
         if self.startup == Startup::NotStarted {
+            if self.config.signs() && self.jtis.is_none() {
+                let Some(seed) = self.entropy.take::<32>() else {
+                    self.await_entropy(32);
+                    self.startup = Startup::AwaitingEntropy;
+                    return;
+                };
+                self.jtis = Some(Box::new(Jtis::new(seed)));
+            }
             self.startup = Startup::LoadingBinding;
             let key = self.key(RecordKind::Binding, None);
             self.load(now, Owner::Startup, key, "tokens from an earlier run may be stored");
@@ -94,7 +107,11 @@ impl Engine {
             }
             (Startup::LoadingGrant, Completion::Loaded(stored)) => {
                 let record = read_record(stored);
+                let is_bound = record.as_ref().is_some_and(GrantRecord::is_bound);
                 let grant = record.map(|record: GrantRecord| record.into_grant(&self.config));
+                if is_bound && matches!(&grant, Some(Ok((grant, _))) if grant.dpop.is_none()) {
+                    self.notice(Notice::KeyLost);
+                }
                 match grant {
                     Some(Ok((grant, claimed_until))) => {
                         self.grant.replace(grant, stored.map(|stored| stored.revision));
@@ -112,7 +129,14 @@ impl Engine {
                 self.startup = Startup::NotStarted;
                 let error = failed(Work::Store, completion);
                 self.fail_calls(
-                    |stage| matches!(stage, Stage::WaitingForStartup | Stage::WaitingForCallback(_)),
+                    |stage| {
+                        matches!(
+                            stage,
+                            Stage::WaitingForStartup
+                                | Stage::WaitingForCallback(_)
+                                | Stage::WaitingToStepUp(_)
+                        )
+                    },
                     &error,
                 );
             }
@@ -124,6 +148,9 @@ impl Engine {
         self.loaded_ms = now.mono_ms;
         for call in self.calls.at(|stage| matches!(stage, Stage::WaitingForStartup)) {
             self.dispatch(now, call);
+        }
+        for call in self.calls.at(|stage| matches!(stage, Stage::WaitingToStepUp(_))) {
+            self.begin_step_up(now, call);
         }
         self.look_up_callbacks(now);
     }
@@ -143,6 +170,19 @@ impl Engine {
                 self.grant.claim = Claim::None;
                 under_way.step = self.reload(now, Reload::Conflict);
                 self.refresh = Some(under_way);
+            }
+            (refresh::Step::Sealing, Completion::Signed { signature }) => {
+                match self.on_signed(Owner::Refresh, signature) {
+                    Ok(()) => {
+                        under_way.step = self.request_refresh(now, &mut under_way);
+                        self.refresh = Some(under_way);
+                    }
+                    Err(error) => self.fail_refresh(now, &error),
+                }
+            }
+            (refresh::Step::Sealing, other) => {
+                self.forget_sealing(Owner::Refresh);
+                self.fail_refresh(now, &failed(Work::Signing, other));
             }
             (refresh::Step::Requesting, Completion::Http(response)) => {
                 self.on_refresh_answer(now, under_way, &response);
@@ -244,8 +284,21 @@ impl Engine {
             (Step::FetchingResourceMetadata, Completion::Http(response)) => {
                 self.on_resource_metadata(acquisition, &response)?;
             }
+            (Step::FetchingProviderMetadata, Completion::Http(response)) => {
+                self.on_provider_metadata(acquisition, &response)?;
+            }
             (Step::FetchingServerMetadata, Completion::Http(response)) => {
                 self.on_server_metadata(acquisition, &response)?;
+            }
+            (Step::AwaitingAssertion, Completion::Assertion { token, kind }) => {
+                acquisition.assertion = Some((Secret::from(token), kind));
+            }
+            (Step::Pushing, Completion::Http(response)) => self.on_pushed(acquisition, &response)?,
+            (Step::RequestingCodes, Completion::Http(response)) => {
+                self.on_codes(now, acquisition, &response)?;
+            }
+            (Step::Sealing, Completion::Signed { signature }) => {
+                self.on_signed(Owner::Acquisition, signature)?;
             }
             (Step::Approving, Completion::Approved) => acquisition.approved = true,
             (Step::Listening, Completion::Listening { redirect_uri }) => {
@@ -302,10 +355,17 @@ impl Engine {
                 acquisition.redirect_uri = None;
             }
             (Step::Exchanging, Completion::Http(response)) => {
-                return self.on_code_answer(now, acquisition, &response);
+                return self.on_token_answer(now, acquisition, &response);
             }
             (Step::SavingGrant, Completion::Saved(revision)) => {
-                self.install(now, acquisition, revision);
+                return if self.install(now, acquisition, revision) {
+                    Ok(Step::ForgettingPending)
+                } else {
+                    Err(End::Done)
+                };
+            }
+            (Step::ForgettingPending, completion) => {
+                self.on_detached(RecordKind::Pending, completion);
                 return Err(End::Done);
             }
             (Step::SavingGrant, Completion::Conflict) => {
@@ -367,8 +427,7 @@ impl Engine {
             return Ok(());
         };
         let Some(asked) = &probe.asked else { return Ok(()) };
-        let config = &self.config;
-        let rules = Rules { urls: &config.urls, resource: &config.resource, quirks: &config.quirks };
+        let rules = self.rules(self.config.flow.grant_type());
         match server_metadata::read(issuer, asked, probe.redirects, response, rules) {
             Ok(Found::Document(document)) => {
                 acquisition.issuer = Some(document.issuer.clone());
@@ -400,9 +459,10 @@ impl Engine {
         acquisition: &mut Acquisition,
         response: &HttpResponse<'_>,
     ) -> Result<(), End> {
-        let (Some(server), Some(redirect_uri)) = (&acquisition.server, &acquisition.redirect_uri) else {
+        let Some(server) = &acquisition.server else {
             return Err(unexpected(Step::Registering.work()).into());
         };
+        let redirect_uri = acquisition.redirect_uri.as_deref().unwrap_or_default();
         let endpoint =
             server.registration_endpoint.as_ref().ok_or(PeerIncompatible::NoClientAuthentication)?;
         let method = registration::choose_method(&server.token_endpoint_auth_methods)?;
@@ -410,7 +470,7 @@ impl Engine {
         let registered = registration::read(&request, response, &self.config.quirks)?;
         let state = &mut acquisition.registration;
         let client_id = PeerText::new(&registered.client.id);
-        state.found = Some((registered.client, redirect_uri.clone()));
+        state.found = Some((registered.client, redirect_uri.into()));
         state.secret_expires_at = registered.secret_expires_at;
         state.unsaved = true;
         acquisition.registered = true;
@@ -419,53 +479,8 @@ impl Engine {
         Ok(())
     }
 
-    fn on_code_answer(
-        &mut self,
-        now: Now,
-        acquisition: &mut Acquisition,
-        response: &HttpResponse<'_>,
-    ) -> Result<Step, End> {
-        let (Some(asked), Some(client), Some(code)) =
-            (acquisition.asked.as_deref(), &acquisition.client, acquisition.code.take())
-        else {
-            return Err(unexpected(Step::Exchanging.work()).into());
-        };
-        acquisition.overdue_ms = None;
-        let quirks = &self.config.quirks;
-        let issued =
-            match browser::with_code(asked, client, &code, |request| token::read(&request, response, quirks))
-            {
-                Ok(issued) => issued,
-                Err(Error::Refused(Refused::Token { code, .. }))
-                    if code == "invalid_client"
-                        && !acquisition.registered_again
-                        && self.is_registered_dynamically(acquisition) =>
-                {
-                    self.register_again(now, acquisition);
-                    return Ok(Step::Planning);
-                }
-                Err(error) => return Err(error.into()),
-            };
-        self.notice(Notice::TokenIssued {
-            scope: issued.scope.clone().unwrap_or_else(|| asked.scopes.clone()),
-            expires_in_s: issued.expires_in_s,
-            refreshable: issued.refresh_token.is_some(),
-            refreshed: false,
-        });
-        acquisition.obtained = Some(Box::new(Grant {
-            issuer: Issuer::trusted(&asked.issuer),
-            token_endpoint: asked.token_endpoint.clone(),
-            client: client.clone(),
-            resource: asked.resource.clone(),
-            tokens: Tokens::issued(&issued, now),
-            granted: issued.scope,
-            requested: asked.scopes.clone(),
-        }));
-        Ok(Step::Planning)
-    }
-
     /// Whether the client registered itself, so that the server may have forgotten it.
-    fn is_registered_dynamically(&self, acquisition: &Acquisition) -> bool {
+    pub(super) fn is_registered_dynamically(&self, acquisition: &Acquisition) -> bool {
         let configured = |id: &str| {
             self.config.preregistered.iter().any(|own| *own.id == *id)
                 || self.config.client_id_document.as_deref() == Some(id)
@@ -474,9 +489,9 @@ impl Engine {
         acquisition.client.as_ref().map(|client| &*client.id).or(asked).is_some_and(|id| !configured(id))
     }
 
-    fn register_again(&mut self, now: Now, acquisition: &mut Acquisition) {
+    pub(super) fn register_again(&mut self, now: Now, acquisition: &mut Acquisition) {
         if let Some(asked) = acquisition.asked.take() {
-            self.forget_pending(now, &asked.state);
+            self.forget_pending(now, Owner::Detached(RecordKind::Pending), &asked.state);
         }
         self.registration_failed = true;
         acquisition.registered_again = true;
@@ -487,19 +502,21 @@ impl Engine {
         acquisition.registration = RegistrationState::default();
     }
 
-    /// A new grant is stored: everybody who waited for it is served.
-    fn install(&mut self, now: Now, acquisition: &mut Acquisition, revision: RecordRevision) {
-        let Some(grant) = acquisition.obtained.take() else { return };
+    /// A new grant is stored. Whether its authorization is to be removed first: everybody who waited is
+    /// served after that, since the process may end with the call, and another one would wait for the page.
+    fn install(&mut self, now: Now, acquisition: &mut Acquisition, revision: RecordRevision) -> bool {
+        let Some(grant) = acquisition.obtained.take() else { return false };
         // A refresh of the old grant has nothing to add.
         self.refresh = None;
         self.abandon_ops(Owner::Refresh);
         self.grant.replace(*grant, Some(revision));
         if let (Some(resource), Some(server)) = (acquisition.resource.take(), acquisition.server.take()) {
-            self.known = Some(Box::new(Known { resource, server: *server }));
+            let provider = acquisition.sign_on.provider.take();
+            self.known = Some(Box::new(Known { resource, server: *server, provider }));
         }
-        if let Some(asked) = &acquisition.asked {
-            self.forget_pending(now, &asked.state);
-        }
+        self.list_account(now);
+        let asked = acquisition.asked.as_ref();
+        asked.is_some_and(|asked| self.forget_pending(now, Owner::Acquisition, &asked.state))
     }
 
     /// Another process wrote the record first; that happens, but not forever.
@@ -514,6 +531,8 @@ impl Engine {
 
     pub(super) fn end_acquisition(&mut self, now: Now, acquisition: &Acquisition, end: End) {
         self.abandon_ops(Owner::Acquisition);
+        self.abandon_ops(Owner::Prompt);
+        self.forget_sealing(Owner::Acquisition);
         match end {
             End::Adopted => {
                 for call in self.calls.at(|stage| matches!(stage, Stage::WaitingForAcquisition { .. })) {
@@ -545,7 +564,7 @@ impl Engine {
     fn abandon(&mut self, now: Now, acquisition: &Acquisition) {
         // What another process may be waiting for stays.
         if let Some(asked) = acquisition.asked.as_deref().filter(|_| acquisition.asked_saved) {
-            self.forget_pending(now, &asked.state);
+            self.forget_pending(now, Owner::Detached(RecordKind::Pending), &asked.state);
         }
     }
 
@@ -561,7 +580,7 @@ impl Engine {
             let needs = match self.calls.get_mut(call).map(|open| &open.stage) {
                 Some(Stage::WaitingForAcquisition { needs }) if !requested.covers(needs) => needs.clone(),
                 _ => {
-                    self.send(call);
+                    self.send(now, call);
                     continue;
                 }
             };
@@ -572,7 +591,11 @@ impl Engine {
     }
 
     pub(super) fn acquisition_timeout(&mut self, now: Now) {
-        let overdue = self.acquisition.as_ref().and_then(|acquisition| acquisition.next_timeout());
+        if self.acquisition.as_ref().is_some_and(|acquisition| acquisition.step == Step::Polling) {
+            self.proceed(now);
+        }
+        let exchanging = self.acquisition.as_ref().filter(|under_way| under_way.step == Step::Exchanging);
+        let overdue = exchanging.and_then(|acquisition| acquisition.next_timeout());
         if overdue.is_some_and(|at| at <= now.mono_ms) {
             // The request goes on: its answer may hold the only refresh token.
             let failure = Failure::new(FailureKind::TimedOut, "");
@@ -585,6 +608,18 @@ impl Engine {
                 acquisition.told_overdue = true;
             }
         }
+    }
+
+    /// The device code could not be shown, the user gave up, or time is up.
+    fn on_prompt(&mut self, now: Now, completion: Completion<'_>) {
+        let Some(acquisition) = self.acquisition.take() else { return };
+        let error = match completion {
+            Completion::Failed(failure) if failure.kind == FailureKind::TimedOut => {
+                Refused::DeviceCodeExpired.into()
+            }
+            other => failed(Work::Interaction, other),
+        };
+        self.end_acquisition(now, &acquisition, End::Error(error));
     }
 
     // Detached effects, and records.

@@ -14,12 +14,14 @@ use crate::secret::Secret;
 /// An assertion that this client is who it says: `iss` and `sub` are its id.
 ///
 /// ```
+/// # #[cfg(feature = "crypto")] {
 /// use grantor::jose::{Algorithm, ClientAssertion, SigningKey};
 /// let key = SigningKey::generate(Algorithm::Es256, &[7; 32])?.with_kid("2026");
 /// let assertion = ClientAssertion::new("client", "https://as.example.com");
 /// let unsigned = assertion.unsigned(key.algorithm(), key.public().kid(), 1_700_000_000, &[9; 16]);
 /// let jwt = unsigned.sign(&key)?; // or: unsigned.signing_input() to a KMS, unsigned.assemble(signature)
 /// assert_eq!(jwt.expose().split('.').count(), 3);
+/// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]

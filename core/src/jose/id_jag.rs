@@ -42,7 +42,7 @@ pub struct IdJag {
     pub scopes: ScopeSet,
     /// `exp`, in seconds since 1970.
     pub expires_at_s: u64,
-    payload: Box<[u8]>,
+    payload: Vec<u8>,
 }
 
 impl IdJag {

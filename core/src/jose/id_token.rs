@@ -60,7 +60,7 @@ pub struct IdToken {
     pub authenticated_at_s: Option<u64>,
     /// `acr`.
     pub acr: Option<Box<str>>,
-    payload: Box<[u8]>,
+    payload: Vec<u8>,
 }
 
 impl IdToken {

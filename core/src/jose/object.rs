@@ -175,7 +175,8 @@ impl<'de> Deserialize<'de> for Name<'de> {
     }
 }
 
-/// The elements of an array; at most one more than [`limits::KEY_SET_KEYS`], which no list here may have.
+/// The elements of an array; at most one more than [`limits::SCOPES_READ`], the longest list that anybody
+/// here reads. Whoever reads a shorter one checks the length.
 pub(super) struct Elements<'a>(pub(super) Vec<&'a RawValue>);
 
 impl<'de> Deserialize<'de> for Elements<'de> {

@@ -242,6 +242,10 @@ impl fmt::Debug for Dpop {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GuardConfigError {
+    /// The client that asks about tokens would need a signed assertion each time (RFC 7523 2.2), which the
+    /// Guard does not make.
+    #[error("introspection needs a client with a secret, not one with a key")]
+    ClientAuthentication,
     /// An issuer is no acceptable URL (RFC 8414 2).
     #[error("the issuer {issuer:?}: {problem}")]
     Issuer {

@@ -70,7 +70,7 @@ impl Grant {
             scopes: token.scopes,
             expires_at_s: Some(token.expires_at_s),
             confirmation: token.confirmation,
-            claims: token.payload,
+            claims: token.payload.into(),
         })
     }
 

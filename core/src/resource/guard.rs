@@ -8,7 +8,9 @@ use url::Url;
 
 use super::answer::{Answers, Details};
 use super::cache::TokenCache;
-use super::config::{self, AuthorizationServer, ChallengeScopes, Dpop, GuardConfig, GuardConfigError};
+use super::config::{
+    self, AuthorizationServer, ChallengeScopes, Dpop, GuardConfig, GuardConfigError, Tokens,
+};
 use super::fetch::Op;
 use super::output::{Answer, CheckId, Notice, Output};
 use super::policy::{Policy, Table};
@@ -66,6 +68,11 @@ impl Guard {
             let url = config::issuer_url(&server.issuer)?;
             if servers.iter().any(|known| known.config.issuer == server.issuer) {
                 return Err(GuardConfigError::IssuerRepeated(server.issuer));
+            }
+            if let Tokens::Introspection { client, .. } = &server.tokens
+                && client.needs_assertion()
+            {
+                return Err(GuardConfigError::ClientAuthentication);
             }
             servers.push(Server::new(server, url));
         }

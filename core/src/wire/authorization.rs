@@ -2,7 +2,7 @@
 //!
 //! ```
 //! use grantor::ScopeSet;
-//! use grantor::wire::authorization::AuthorizationRequest;
+//! use grantor::wire::authorization::{AuthorizationRequest, Extras};
 //! use grantor::wire::pkce::Verifier;
 //!
 //! let verifier = Verifier::from_entropy(&[7; 32]); // from the system, in earnest
@@ -14,15 +14,18 @@
 //!     code_challenge: &verifier.challenge(),
 //!     scope: &ScopeSet::parse("files:read")?,
 //!     resource: Some("https://mcp.example.com/mcp"),
+//!     extras: Extras::default(),
 //! };
 //! assert!(request.url().as_str().starts_with("https://as.example.com/authorize?tenant=1&response_type=code"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+use std::borrow::Cow;
 use std::fmt;
 
 use url::Url;
 
+use crate::limits;
 use crate::scope::ScopeSet;
 
 /// What an authorization request says.
@@ -42,30 +45,52 @@ pub struct AuthorizationRequest<'a> {
     pub scope: &'a ScopeSet,
     /// `resource`; left out when `None`.
     pub resource: Option<&'a str>,
+    /// What only some authorizations need.
+    pub extras: Extras<'a>,
+}
+
+/// Parameters that only some authorizations need; each left out when `None`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Extras<'a> {
+    /// `nonce`: ties an ID token to this request (`OpenID` Connect Core 3.1.2.1).
+    pub nonce: Option<&'a str>,
+    /// `acr_values`: how the user is to prove themselves, in order of preference (RFC 9470 4).
+    pub acr_values: Option<&'a str>,
+    /// `max_age`: how long ago the user may have proved themselves, in seconds (RFC 9470 4).
+    pub max_age_s: Option<u64>,
+    /// `authorization_details`: a rich authorization request, as JSON (RFC 9396 2).
+    pub authorization_details: Option<&'a str>,
 }
 
 impl AuthorizationRequest<'_> {
     /// The URL for the browser.
     pub fn url(&self) -> AuthorizationUrl {
-        let mut url = self.endpoint.clone();
-        {
-            // RFC 6749 3.1: a query of the endpoint is retained.
-            let mut query = url.query_pairs_mut();
-            query
-                .append_pair("response_type", "code")
-                .append_pair("client_id", self.client_id)
-                .append_pair("redirect_uri", self.redirect_uri)
-                .append_pair("state", self.state)
-                .append_pair("code_challenge", self.code_challenge)
-                .append_pair("code_challenge_method", "S256");
-            if !self.scope.is_empty() {
-                query.append_pair("scope", &self.scope.to_string());
-            }
-            if let Some(resource) = self.resource {
-                query.append_pair("resource", resource);
-            }
-        }
-        AuthorizationUrl(url)
+        let parameters = self.parameters();
+        AuthorizationUrl::with(self.endpoint, parameters.iter().map(|(name, value)| (*name, &**value)))
+    }
+
+    /// The parameters in the order in which they are sent.
+    pub(crate) fn parameters(&self) -> Vec<(&'static str, Cow<'_, str>)> {
+        let mut all: Vec<(_, Cow<'_, str>)> = vec![
+            ("response_type", "code".into()),
+            ("client_id", self.client_id.into()),
+            ("redirect_uri", self.redirect_uri.into()),
+            ("state", self.state.into()),
+            ("code_challenge", self.code_challenge.into()),
+            ("code_challenge_method", "S256".into()),
+        ];
+        let scope = (!self.scope.is_empty()).then(|| Cow::from(self.scope.to_string()));
+        let some = [
+            ("scope", scope),
+            ("resource", self.resource.map(Cow::from)),
+            ("nonce", self.extras.nonce.map(Cow::from)),
+            ("acr_values", self.extras.acr_values.map(Cow::from)),
+            ("max_age", self.extras.max_age_s.map(|age| age.to_string().into())),
+            ("authorization_details", self.extras.authorization_details.map(Cow::from)),
+        ];
+        all.extend(some.into_iter().filter_map(|(name, value)| Some((name, value?))));
+        all
     }
 }
 
@@ -74,8 +99,17 @@ impl AuthorizationRequest<'_> {
 pub struct AuthorizationUrl(Url);
 
 impl AuthorizationUrl {
-    pub(crate) fn from_record(url: Url) -> Self {
+    /// An endpoint with these parameters. RFC 6749 3.1: a query that it has is retained.
+    pub(crate) fn with<'a>(endpoint: &Url, parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut url = endpoint.clone();
+        url.query_pairs_mut().extend_pairs(parameters);
         Self(url)
+    }
+
+    /// `None` for what no browser should be sent to: anything but http and https.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        let url = Url::parse(text).ok().filter(|_| text.len() <= limits::AUTHORIZATION_URL)?;
+        matches!(url.scheme(), "https" | "http").then_some(Self(url))
     }
 
     /// The whole URL: http or https, with everything escaped that a shell or a page could misread.
@@ -111,6 +145,7 @@ mod tests {
             code_challenge: "c",
             scope: &ScopeSet::parse(scope).unwrap(),
             resource,
+            extras: Extras::default(),
         };
         url(request.url().as_str()).query_pairs().into_owned().collect()
     }
@@ -140,6 +175,30 @@ mod tests {
     }
 
     #[test]
+    fn rfc9470_4_rfc9396_2_and_openid_parameters() {
+        let extras = Extras {
+            nonce: Some("n"),
+            acr_values: Some("gold silver"),
+            max_age_s: Some(0),
+            authorization_details: Some(r#"[{"type":"x"}]"#),
+        };
+        let request = AuthorizationRequest {
+            endpoint: &url("https://as/authorize"),
+            client_id: "id",
+            redirect_uri: "http://127.0.0.1:1/callback",
+            state: "s",
+            code_challenge: "c",
+            scope: &ScopeSet::new(),
+            resource: None,
+            extras,
+        };
+        let sent = request.url().as_str().to_owned();
+        assert!(sent.ends_with(
+            "&nonce=n&acr_values=gold+silver&max_age=0&authorization_details=%5B%7B%22type%22%3A%22x%22%7D%5D"
+        ));
+    }
+
+    #[test]
     fn mcp_scope_selection_omitted_when_undefined() {
         assert!(
             pairs("https://as/authorize", "", None)
@@ -158,6 +217,7 @@ mod tests {
             code_challenge: "c",
             scope: &ScopeSet::new(),
             resource: None,
+            extras: Extras::default(),
         };
         assert_eq!(format!("{:?}", request.url()), "AuthorizationUrl(https://as/authorize?…)");
     }

@@ -5,9 +5,11 @@
 
 mod parse;
 
+use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 
 use http::header::{HeaderMap, WWW_AUTHENTICATE};
+use serde::Deserialize;
 
 use crate::error::PeerText;
 use crate::limits;
@@ -104,6 +106,69 @@ impl Challenges {
         }
         Some(bearers.find(|bearer| bearer.resource_metadata().is_some()).unwrap_or(first))
     }
+
+    /// The challenge of OAuth to act on, `Bearer` or `DPoP` (RFC 9449 7.1), which have the same parameters:
+    /// the first that says what is wrong, else the first that names its resource metadata, else the first.
+    pub fn oauth(&self) -> Option<Bearer<'_>> {
+        let of_oauth = |challenge: &&Challenge| challenge.is("Bearer") || challenge.is("DPoP");
+        let all = || self.0.iter().filter(of_oauth).map(Bearer);
+        let wrong = all().find(|challenge| challenge.error().is_some());
+        wrong
+            .or_else(|| all().find(|challenge| challenge.resource_metadata().is_some()))
+            .or_else(|| all().next())
+    }
+
+    /// The challenges in the `_meta` of a JSON-RPC result, such as a tool's: `mcp/www_authenticate`, a list of
+    /// header values or one. Empty when there are none.
+    ///
+    /// ```
+    /// use grantor::wire::challenge::Challenges;
+    /// let body = r#"{"jsonrpc": "2.0", "id": 1, "result": {"isError": true, "content": [], "_meta": {
+    ///     "mcp/www_authenticate": ["Bearer error=\"insufficient_scope\", scope=\"files:write\""]}}}"#;
+    /// let challenges = Challenges::of_result(body.as_bytes())?;
+    /// assert!(challenges.bearer().expect("a challenge").is_insufficient_scope());
+    /// # Ok::<(), grantor::wire::challenge::ChallengeError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ChallengeError`] when a value breaks the grammar, or the bounds.
+    pub fn of_result(body: &[u8]) -> Result<Self, ChallengeError> {
+        if body.len() > limits::RESULT_BODY {
+            return Err(ChallengeError::TooLarge);
+        }
+        let answer: Answer<'_> = serde_json::from_slice(body).unwrap_or_default();
+        match answer.result.and_then(|result| result.meta).and_then(|meta| meta.challenges) {
+            Some(Lines::One(line)) => Self::parse([&*line]),
+            Some(Lines::Several(lines)) => Self::parse(lines.iter().map(|line| line.as_bytes())),
+            None => Ok(Self::default()),
+        }
+    }
+}
+
+/// A JSON-RPC answer, as far as challenges are in it.
+#[derive(Default, Deserialize)]
+struct Answer<'a> {
+    #[serde(borrow)]
+    result: Option<ResultWithMeta<'a>>,
+}
+
+#[derive(Deserialize)]
+struct ResultWithMeta<'a> {
+    #[serde(borrow, rename = "_meta")]
+    meta: Option<Meta<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Meta<'a> {
+    #[serde(borrow, rename = "mcp/www_authenticate")]
+    challenges: Option<Lines<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Lines<'a> {
+    One(#[serde(borrow)] Cow<'a, str>),
+    Several(#[serde(borrow)] Vec<Cow<'a, str>>),
 }
 
 impl FromIterator<Challenge> for Challenges {
@@ -262,6 +327,16 @@ impl<'a> Bearer<'a> {
     pub fn scope(&self) -> Result<Option<ScopeSet>, ScopeError> {
         let scope = self.0.get("scope").map(ScopeSet::parse).transpose()?;
         Ok(scope.filter(|set| !set.is_empty()))
+    }
+
+    /// `acr_values`: how the user is to prove themselves (RFC 9470 3).
+    pub fn acr_values(&self) -> Option<&'a str> {
+        self.0.get("acr_values").filter(|values| values.len() <= limits::STRING)
+    }
+
+    /// `max_age`: how long ago the user may have proved themselves, in seconds (RFC 9470 3).
+    pub fn max_age_s(&self) -> Option<u64> {
+        self.0.get("max_age").and_then(|age| age.parse().ok())
     }
 
     /// Whether the token lacks scope, rather than being wrong altogether (RFC 6750 3.1).

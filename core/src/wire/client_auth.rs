@@ -6,10 +6,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, HeaderValue};
 use serde::{Deserialize, Serialize};
+use url::Url;
 use zeroize::Zeroizing;
 
+use crate::quirks::Quirks;
 use crate::secret::Secret;
 use crate::wire::form;
+use crate::wire::http::HttpRequest;
 
 /// A way to authenticate (RFC 7591 2, `token_endpoint_auth_method`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,10 +27,18 @@ pub enum ClientAuthMethod {
     /// Id and secret in the body.
     #[serde(rename = "client_secret_post")]
     SecretPost,
+    /// An assertion signed with a private key (RFC 7523 2.2).
+    #[serde(rename = "private_key_jwt")]
+    PrivateKeyJwt,
+    /// An assertion with a MAC by the secret (`OpenID` Connect Core 9).
+    #[serde(rename = "client_secret_jwt")]
+    SecretJwt,
 }
 
 impl ClientAuthMethod {
-    pub(crate) const ALL: [Self; 3] = [Self::None, Self::SecretBasic, Self::SecretPost];
+    const ALL: [Self; 5] =
+        [Self::None, Self::SecretBasic, Self::SecretPost, Self::PrivateKeyJwt, Self::SecretJwt];
+    pub(crate) const WITHOUT_KEY: [Self; 3] = [Self::None, Self::SecretBasic, Self::SecretPost];
 
     /// The method of this name.
     pub fn from_name(name: &str) -> Option<Self> {
@@ -40,6 +51,8 @@ impl ClientAuthMethod {
             Self::None => "none",
             Self::SecretBasic => "client_secret_basic",
             Self::SecretPost => "client_secret_post",
+            Self::PrivateKeyJwt => "private_key_jwt",
+            Self::SecretJwt => "client_secret_jwt",
         }
     }
 }
@@ -68,16 +81,37 @@ impl Client {
         Self { id: id.into(), secret: None, method: ClientAuthMethod::None }
     }
 
+    /// A client that proves itself by assertions made with its private key.
+    pub fn with_key(id: &str) -> Self {
+        Self { id: id.into(), secret: None, method: ClientAuthMethod::PrivateKeyJwt }
+    }
+
     /// A client with a secret.
     pub fn confidential(id: &str, secret: Secret, method: ClientAuthMethod) -> Self {
         Self { id: id.into(), secret: Some(secret), method }
+    }
+
+    /// A form that this client posts to an endpoint of the server, its authentication added.
+    pub(crate) fn post(
+        &self,
+        endpoint: &Url,
+        form: form::Form,
+        assertion: Option<&Secret>,
+        quirks: &Quirks,
+    ) -> HttpRequest {
+        let body = self.add_to(form, assertion).finish();
+        let request = HttpRequest::post(endpoint.clone(), form::CONTENT_TYPE, body);
+        match self.basic(quirks.basic_unencoded) {
+            Some(value) => request.with(AUTHORIZATION, value),
+            None => request,
+        }
     }
 
     /// The value of the `Authorization` header, for `client_secret_basic`.
     ///
     /// Id and secret are form-encoded first, which RFC 6749 2.3.1 demands and many forget; `raw` leaves
     /// that out for servers that forgot ([`Quirks::basic_unencoded`](crate::Quirks)).
-    pub(crate) fn basic(&self, raw: bool) -> Option<HeaderValue> {
+    fn basic(&self, raw: bool) -> Option<HeaderValue> {
         let secret = self.secret.as_ref().filter(|_| self.method == ClientAuthMethod::SecretBasic)?;
         let pair = Zeroizing::new(if raw {
             format!("{}:{}", self.id, secret.expose())
@@ -91,20 +125,31 @@ impl Client {
         Some(header)
     }
 
-    /// The members of the form body: `client_id` unless the header says it, `client_secret` for
-    /// `client_secret_post`.
-    pub(crate) fn add_to<'a>(&'a self, form: form::Form<'a>) -> form::Form<'a> {
+    /// Whether the client proves who it is.
+    pub fn is_confidential(&self) -> bool {
+        self.secret.is_some() || self.needs_assertion()
+    }
+
+    /// Whether a signed assertion has to come with each request.
+    pub fn needs_assertion(&self) -> bool {
+        matches!(self.method, ClientAuthMethod::PrivateKeyJwt | ClientAuthMethod::SecretJwt)
+    }
+
+    /// The members of the form body: `client_id` unless header or assertion say it, `client_secret` for
+    /// `client_secret_post`, the assertion (RFC 7523 2.2).
+    fn add_to<'a>(&'a self, form: form::Form<'a>, assertion: Option<&'a Secret>) -> form::Form<'a> {
         match self.method {
+            ClientAuthMethod::PrivateKeyJwt | ClientAuthMethod::SecretJwt => form
+                .add("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
+                .add_some("client_assertion", assertion.map(Secret::expose)),
             ClientAuthMethod::SecretBasic if self.secret.is_some() => form,
             ClientAuthMethod::SecretPost => form
-                .add("client_id", &self.id)
+                .add("client_id", &*self.id)
                 .add_some("client_secret", self.secret.as_ref().map(Secret::expose)),
-            ClientAuthMethod::None | ClientAuthMethod::SecretBasic => form.add("client_id", &self.id),
+            ClientAuthMethod::None | ClientAuthMethod::SecretBasic => form.add("client_id", &*self.id),
         }
     }
 }
-
-pub(crate) const HEADER: http::header::HeaderName = AUTHORIZATION;
 
 #[cfg(test)]
 mod tests {
@@ -132,7 +177,7 @@ mod tests {
 
     #[test]
     fn members_of_the_body() {
-        let body = |client: &Client| client.add_to(form::Form::new()).finish().expose().to_owned();
+        let body = |client: &Client| client.add_to(form::Form::new(), None).finish().expose().to_owned();
         assert_eq!(body(&Client::public("id")), "client_id=id");
         let post = Client::confidential("id", Secret::from("s&t"), ClientAuthMethod::SecretPost);
         assert_eq!(body(&post), "client_id=id&client_secret=s%26t");

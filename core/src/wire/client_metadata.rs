@@ -7,6 +7,7 @@ use url::Url;
 use crate::address;
 use crate::scope::ScopeSet;
 use crate::wire::client_auth::ClientAuthMethod;
+use crate::wire::token::GrantType;
 
 /// What a client says about itself when it registers or is looked up.
 ///
@@ -77,6 +78,7 @@ impl ClientMetadata {
         redirect_uris: &'a [&'a str],
         method: ClientAuthMethod,
         scope: &ScopeSet,
+        grant: GrantType,
     ) -> Complete<'a> {
         let first = redirect_uris.first().copied().unwrap_or_default();
         let application_type = self.application_type.unwrap_or_else(|| ApplicationType::of(first));
@@ -84,8 +86,8 @@ impl ClientMetadata {
             metadata: Self { application_type: Some(application_type), ..self.clone() },
             redirect_uris,
             // MCP "Refresh Tokens": who wants refresh tokens says so.
-            grant_types: ["authorization_code", "refresh_token"],
-            response_types: ["code"],
+            grant_types: [grant.name(), GrantType::RefreshToken.name()],
+            response_types: if grant == GrantType::AuthorizationCode { &["code"] } else { &[] },
             token_endpoint_auth_method: method,
             scope: (!scope.is_empty()).then(|| scope.to_string()),
         }
@@ -114,7 +116,12 @@ impl ClientMetadata {
         if !redirect_uris.iter().all(|uri| is_redirect_uri(uri)) {
             return Err(DocumentError::RedirectUri);
         }
-        let complete = self.complete(redirect_uris, ClientAuthMethod::None, &ScopeSet::new());
+        let complete = self.complete(
+            redirect_uris,
+            ClientAuthMethod::None,
+            &ScopeSet::new(),
+            GrantType::AuthorizationCode,
+        );
         let document = Document { client_id, complete };
         serde_json::to_string_pretty(&document).map_err(|_| DocumentError::ClientId)
     }
@@ -124,9 +131,10 @@ impl ClientMetadata {
 pub(crate) struct Complete<'a> {
     #[serde(flatten)]
     metadata: ClientMetadata,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
     redirect_uris: &'a [&'a str],
     grant_types: [&'static str; 2],
-    response_types: [&'static str; 1],
+    response_types: &'static [&'static str],
     token_endpoint_auth_method: ClientAuthMethod,
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<String>,

@@ -1,24 +1,27 @@
 //! `application/x-www-form-urlencoded`: bodies written, queries read.
 
+use std::borrow::Cow;
+
 use percent_encoding::percent_decode_str;
 use url::form_urlencoded;
 
 use crate::limits;
+use crate::scope::ScopeSet;
 use crate::secret::Secret;
 
 pub(crate) const CONTENT_TYPE: &str = "application/x-www-form-urlencoded";
 
 /// A form body to be written. Room for it is taken once, so that growing leaves no copies of secrets
 /// behind, and wiping it costs no more than it must.
-pub(crate) struct Form<'a>(Vec<(&'a str, &'a str)>);
+pub(crate) struct Form<'a>(Vec<(&'a str, Cow<'a, str>)>);
 
 impl<'a> Form<'a> {
     pub(crate) fn new() -> Self {
         Self(Vec::with_capacity(8))
     }
 
-    pub(crate) fn add(mut self, name: &'a str, value: &'a str) -> Self {
-        self.0.push((name, value));
+    pub(crate) fn add(mut self, name: &'a str, value: impl Into<Cow<'a, str>>) -> Self {
+        self.0.push((name, value.into()));
         self
     }
 
@@ -27,6 +30,11 @@ impl<'a> Form<'a> {
             Some(value) => self.add(name, value),
             None => self,
         }
+    }
+
+    /// `scope`, unless it is empty (MCP "Scope Selection Strategy": omitted when undefined).
+    pub(crate) fn add_scope(self, scope: &ScopeSet) -> Self {
+        if scope.is_empty() { self } else { self.add("scope", scope.to_string()) }
     }
 
     pub(crate) fn finish(self) -> Secret {

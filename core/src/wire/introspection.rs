@@ -5,9 +5,10 @@ use url::Url;
 
 use crate::error::{Error, Exchange, PeerMisbehaved, PeerText, Refused};
 use crate::limits;
+use crate::quirks::Quirks;
 use crate::secret::Secret;
-use crate::wire::client_auth::{self, Client};
-use crate::wire::form::{self, Form};
+use crate::wire::client_auth::Client;
+use crate::wire::form::Form;
 use crate::wire::http::{HttpRequest, HttpResponse};
 use crate::wire::json::{self, Expect};
 
@@ -25,11 +26,7 @@ const EXCHANGE: Exchange = Exchange::Introspection;
 /// ```
 pub fn request(endpoint: Url, token: &str, client: &Client) -> HttpRequest {
     let form = Form::new().add("token", token).add("token_type_hint", "access_token");
-    let request = HttpRequest::post(endpoint, form::CONTENT_TYPE, client.add_to(form).finish());
-    match client.basic(false) {
-        Some(basic) => request.with(client_auth::HEADER, basic),
-        None => request,
-    }
+    client.post(&endpoint, form, None, &Quirks::none())
 }
 
 /// What an authorization server says of a token (RFC 7662 2.2).
@@ -96,8 +93,8 @@ mod tests {
         let request = request(url("https://as/introspect"), "a+b", &client);
         assert_eq!(request.method, http::Method::POST);
         assert_eq!(request.body.expose(), "token=a%2Bb&token_type_hint=access_token");
-        assert!(request.headers[client_auth::HEADER].is_sensitive());
-        assert_eq!(request.headers["content-type"], form::CONTENT_TYPE);
+        assert!(request.headers["authorization"].is_sensitive());
+        assert_eq!(request.headers["content-type"], "application/x-www-form-urlencoded");
     }
 
     #[test]

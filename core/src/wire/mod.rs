@@ -7,13 +7,16 @@ pub mod callback;
 pub mod challenge;
 pub mod client_auth;
 pub mod client_metadata;
+pub mod device;
 pub(crate) mod form;
 pub mod http;
 pub mod introspection;
 pub(crate) mod json;
 pub mod pkce;
+pub mod pushed;
 pub mod registration;
 pub mod resource_metadata;
+pub mod revocation;
 pub mod server_metadata;
 #[cfg(test)]
 pub(crate) mod testing;

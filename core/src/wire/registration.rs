@@ -5,12 +5,14 @@
 //! use grantor::wire::client_auth::ClientAuthMethod;
 //! use grantor::wire::client_metadata::ClientMetadata;
 //! use grantor::wire::registration::{self, RegistrationRequest};
+//! use grantor::wire::token::GrantType;
 //! use grantor::{Quirks, ScopeSet};
 //!
 //! let request = RegistrationRequest {
 //!     endpoint: &"https://as.example.com/register".parse()?,
 //!     metadata: &ClientMetadata::named("Example"),
-//!     redirect_uri: "http://127.0.0.1:7000/callback",
+//!     grant: GrantType::AuthorizationCode,
+//!     redirect_uri: Some("http://127.0.0.1:7000/callback"),
 //!     method: ClientAuthMethod::None,
 //!     scope: &ScopeSet::new(),
 //!     initial_access_token: None,
@@ -38,6 +40,7 @@ use crate::wire::client_auth::{Client, ClientAuthMethod};
 use crate::wire::client_metadata::ClientMetadata;
 use crate::wire::http::{HttpRequest, HttpResponse};
 use crate::wire::json::{self, Expect};
+use crate::wire::token::GrantType;
 
 const EXCHANGE: Exchange = Exchange::Registration;
 
@@ -48,8 +51,10 @@ pub struct RegistrationRequest<'a> {
     pub endpoint: &'a Url,
     /// What the client says about itself.
     pub metadata: &'a ClientMetadata,
-    /// Where the browser is to come back to.
-    pub redirect_uri: &'a str,
+    /// The grant that the client is going to use.
+    pub grant: GrantType,
+    /// Where the browser is to come back to, if the grant needs one.
+    pub redirect_uri: Option<&'a str>,
     /// How the client wants to authenticate at the token endpoint.
     pub method: ClientAuthMethod,
     /// The scopes to register for; left out when there are none.
@@ -61,8 +66,8 @@ pub struct RegistrationRequest<'a> {
 impl RegistrationRequest<'_> {
     /// Builds the request.
     pub fn request(&self) -> HttpRequest {
-        let complete = [self.redirect_uri];
-        let complete = self.metadata.complete(&complete, self.method, self.scope);
+        let uris = self.redirect_uri.as_slice();
+        let complete = self.metadata.complete(uris, self.method, self.scope, self.grant);
         // Plain strings and lists: serializing them cannot fail.
         let body = serde_json::to_string(&complete).unwrap_or_default();
         let request = HttpRequest::post(self.endpoint.clone(), "application/json", Secret::from(body));
@@ -216,7 +221,8 @@ mod tests {
         then(&RegistrationRequest {
             endpoint: &testing::url("https://as/register"),
             metadata: &ClientMetadata::named("Example"),
-            redirect_uri: "http://127.0.0.1:1/callback",
+            grant: GrantType::AuthorizationCode,
+            redirect_uri: Some("http://127.0.0.1:1/callback"),
             method,
             scope: &ScopeSet::new(),
             initial_access_token: Some(&Secret::from("planted")),

@@ -3,9 +3,12 @@
 // What the core itself must not do, its tests may.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod dpop;
 mod flow;
+mod grants;
 mod hostile;
 mod leaks;
+mod log_out;
 mod misuse;
 mod recordings;
 mod records;

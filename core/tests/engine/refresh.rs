@@ -449,8 +449,10 @@ fn a_user_is_not_asked_twice_for_two_processes() {
     assert_eq!(two.a.count("/authorize"), 1);
 }
 
+type Headers = &'static [(&'static str, &'static str)];
+
 /// The token endpoint answers 503 so many times, with these headers.
-fn busy(player: &mut Player, times: usize, headers: &'static [(&'static str, &'static str)]) {
+fn busy(player: &mut Player, times: usize, headers: Headers) {
     let mut left = times;
     player.world.intercept = Some(Box::new(move |request| {
         if request.uri().path() != "/token" || left == 0 {
@@ -483,7 +485,7 @@ fn rfc9110_10_2_3_a_server_that_is_busy_for_a_moment_is_waited_for() {
 
 #[test]
 fn rfc9110_10_2_3_but_once_and_not_for_long() {
-    let cases: [(usize, &'static [(&str, &str)], Option<u32>, usize); 3] = [
+    let cases: [(usize, Headers, Option<u32>, usize); 3] = [
         (9, &[("retry-after", "3")], Some(3), 3),
         (1, &[("retry-after", "6")], Some(6), 2),
         (1, &[("retry-after", "soon")], None, 2),

@@ -17,7 +17,10 @@ fn with_client(id: &str, secret: Option<&str>, method: &str, config: grantor::cl
     let server = player.world.server();
     server.auth_method = method.into();
     let redirect_uris = vec!["http://127.0.0.1:49152/callback".to_owned()];
-    server.clients.insert(id.into(), RegisteredClient { secret: secret.map(Into::into), redirect_uris });
+    server.clients.insert(
+        id.into(),
+        RegisteredClient { secret: secret.map(Into::into), redirect_uris, ..RegisteredClient::default() },
+    );
     player
 }
 

@@ -281,3 +281,21 @@ fn adopted_tokens_that_are_rejected_are_renewed() {
     assert_eq!(a.count("/authorize"), 1, "the refresh token is good; the user need not be asked");
     assert_eq!(a.world.server().issued, 3);
 }
+
+#[test]
+fn a_process_that_ends_with_its_call_leaves_nothing_pending() {
+    for broken in [false, true] {
+        let mut player = Player::new(config());
+        player.holding = Some(|effect| matches!(effect, Effect::Delete { .. }));
+        let call = player.begin("ping");
+        player.run();
+        assert_eq!(player.held.len(), 1);
+        assert!(player.outcome(call).is_none(), "the next process would wait for the page");
+        player.store.broken = broken;
+        player.release();
+        player.outcome(call).unwrap().delivered();
+        assert_eq!(player.notices.contains(&Notice::StoreFailed { kind: RecordKind::Pending }), broken);
+        let left = player.store.records().any(|(key, _)| key.kind == RecordKind::Pending);
+        assert_eq!(left, broken, "if it cannot be removed, the call goes on all the same");
+    }
+}

@@ -216,6 +216,13 @@ fn configurations_that_cannot_work() {
         error(|config| config.servers.push(AuthorizationServer::host(ISSUER))),
         GuardConfigError::IssuerRepeated(_)
     ));
+    assert_eq!(
+        error(|config| {
+            let client = grantor::wire::client_auth::Client::with_key("mcp");
+            config.servers = vec![AuthorizationServer::introspection(ISSUER, client)];
+        }),
+        GuardConfigError::ClientAuthentication
+    );
     assert_eq!(error(|config| config.realm = Some("a\nb".into())), GuardConfigError::Unsendable("realm"));
     assert!(matches!(
         error(|config| config.policy = Policy::new().implies("a", "a").unwrap()),

@@ -4,6 +4,7 @@
 //! authorization server with dynamic registration and rotating refresh tokens, and a client. The trace
 //! shows who asked whom what, with what status, and why.
 
+mod grant;
 mod trace;
 
 use std::env;
@@ -29,13 +30,16 @@ const LIFETIME_S: u64 = 3;
 const USAGE: &str = "\
 usage: cargo demo [-- OPTIONS]
 
+  --grant NAME     gets tokens by another grant than the user's browser: client_credentials,
+                   device, enterprise or workload
   --browser        opens the real browser instead of approving by itself
-  --adapter NAME   the HTTP stack of the client: reqwest (default) or ureq
+  --adapter NAME   the HTTP stack of the client: reqwest (default), hyper, smol or ureq
   --help           prints this";
 
 struct Options {
     adapter: String,
     browser: bool,
+    grant: Option<String>,
 }
 
 fn main() -> ExitCode {
@@ -60,17 +64,21 @@ fn main() -> ExitCode {
 }
 
 fn options(mut args: impl Iterator<Item = String>) -> Result<Option<Options>, String> {
-    let mut options = Options { adapter: ADAPTERS[0].into(), browser: false };
+    let mut options = Options { adapter: ADAPTERS[0].into(), browser: false, grant: None };
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--adapter" => options.adapter = args.next().ok_or("--adapter needs a name")?,
             "--browser" => options.browser = true,
+            "--grant" => options.grant = Some(args.next().ok_or("--grant needs a name")?),
             "--help" | "-h" => return Ok(None),
             other => return Err(format!("unknown option {other}")),
         }
     }
     if !ADAPTERS.contains(&options.adapter.as_str()) {
-        return Err(format!("no adapter {}; there are {}", options.adapter, ADAPTERS.join(" and ")));
+        return Err(format!("no adapter {}; there are {}", options.adapter, ADAPTERS.join(", ")));
+    }
+    if let Some(grant) = options.grant.as_deref().filter(|grant| !grant::NAMES.contains(grant)) {
+        return Err(format!("no grant {grant}; there are {}", grant::NAMES.join(", ")));
     }
     Ok(Some(options))
 }
@@ -90,6 +98,9 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         }
     }
     trace.begin(&servers.resource, &servers.issuer, &options.adapter);
+    if options.grant.as_deref() == Some("enterprise") {
+        trace.provider(&servers.provider);
+    }
 
     let client = grantor_adapters::open(&options.adapter, setup(options, &servers, &trace)?)?;
     trace.chapter("The client calls the tool `read`. It knows nothing but the server's URL.");
@@ -108,9 +119,13 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
 /// The client's side: who it is, how it shows pages, who is told what happens.
 fn setup(options: &Options, servers: &Served, trace: &Arc<Trace>) -> Result<Setup, Box<dyn Error>> {
     let config = Config::new(&servers.resource, ClientMetadata::named("Grantor demo"))?;
-    let user = if options.browser { Browser::default() } else { Browser::shown_by(approve) };
+    let setup = match &options.grant {
+        Some(name) => grant::prepare(name, servers, config)?,
+        None if options.browser => Setup::new(config).user_agent(Browser::default()),
+        None => Setup::new(config).user_agent(Browser::shown_by(approve)),
+    };
     let observed = Arc::clone(trace);
-    Ok(Setup::new(config).user_agent(user).observer(move |event: Event<'_>| observed.client(&event)))
+    Ok(setup.observer(move |event: Event<'_>| observed.client(&event)))
 }
 
 /// Stands in for a browser and a user who agrees: opens the page and follows where it leads.

@@ -19,6 +19,7 @@ struct State {
     step: u32,
     resource: String,
     issuer: String,
+    provider: String,
 }
 
 impl Trace {
@@ -34,6 +35,11 @@ impl Trace {
         println!("MCP server            {resource}");
         println!("authorization server  {issuer}");
         println!("client                Grantor with {adapter}");
+    }
+
+    pub(crate) fn provider(&self, issuer: &str) {
+        self.lock().provider = issuer.into();
+        println!("identity provider     {issuer}");
     }
 
     pub(crate) fn chapter(&self, text: &str) {
@@ -82,11 +88,7 @@ impl Trace {
     pub(crate) fn client(&self, event: &Event<'_>) {
         match event {
             Event::Exchanged { request, why, answer } => {
-                let server = if request.url.as_str().starts_with(&self.lock().issuer) {
-                    "authorization server"
-                } else {
-                    "MCP server"
-                };
+                let server = self.server_at(request.url.as_str());
                 let what = format!("{} {}", request.method, request.url.path());
                 match answer {
                     Ok(answer) => self.step("client", server, &what, answer.status, why),
@@ -106,7 +108,21 @@ impl Trace {
                 self.note(&format!("{why}: {}", prompt.summary.scopes));
                 self.note(&format!("waiting for the browser at {}", prompt.url.endpoint()));
             }
+            Event::WaitingForDevice { prompt, why } => {
+                self.note(&format!("{why}: {}", prompt.summary.scopes));
+            }
             _ => {}
+        }
+    }
+
+    fn server_at(&self, url: &str) -> &'static str {
+        let state = self.lock();
+        if !state.provider.is_empty() && url.starts_with(&state.provider) {
+            "identity provider"
+        } else if url.starts_with(&state.issuer) {
+            "authorization server"
+        } else {
+            "MCP server"
         }
     }
 

@@ -1,15 +1,21 @@
 //! Every adapter behind one trait, for tests that hold for all of them.
 
+mod asynchronous;
+mod blocking;
+
 use std::error::Error;
+use std::time::Duration;
 
 use grantor_driver::grantor;
+use grantor_driver::grantor::client::ConfigError;
 use grantor_driver::{CallError, Setup};
-use grantor_reqwest::AuthorizedClient;
-use grantor_ureq::AuthorizedAgent;
-use http::{HeaderMap, Request};
+use http::HeaderMap;
+
+use crate::asynchronous::{Async, Smol, Tokio};
+use crate::blocking::Ureq;
 
 /// The adapters' names.
-pub const ADAPTERS: [&str; 2] = ["reqwest", "ureq"];
+pub const ADAPTERS: [&str; 4] = ["reqwest", "hyper", "smol", "ureq"];
 
 /// A response with its body.
 #[derive(Debug)]
@@ -64,6 +70,31 @@ pub trait Adapter: Send + Sync {
     /// # Errors
     /// [`Failed`].
     fn callback(&self, url: &str) -> Result<(), Failed>;
+
+    /// The same client for another account.
+    ///
+    /// # Errors
+    /// When the name cannot be one.
+    fn account(&self, name: &str) -> Result<Box<dyn Adapter>, ConfigError>;
+
+    /// Sends many POSTs at once, each until it is answered or given up; the status codes of those that
+    /// were not given up.
+    fn burst(&self, url: &str, body: &str, calls: &[Patience]) -> Vec<Result<Option<u16>, Failed>>;
+
+    /// How many tasks its runtime has, if that can be told.
+    fn tasks(&self) -> Option<usize>;
+}
+
+/// When a caller gives up: the future is dropped. What blocks cannot be dropped; there a timeout of the
+/// HTTP stack ends the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// Never.
+    Endless,
+    /// After this many polls.
+    Polls(u32),
+    /// After this time.
+    Until(Duration),
 }
 
 /// The adapter of this name with this setup.
@@ -72,56 +103,19 @@ pub trait Adapter: Send + Sync {
 /// When there is none of that name, or the setup is refused.
 pub fn open(name: &str, setup: Setup) -> Result<Box<dyn Adapter>, Box<dyn Error>> {
     Ok(match name {
-        "reqwest" => {
-            let runtime =
-                tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-            Box::new(Reqwest { runtime, client: AuthorizedClient::new(setup)? })
-        }
+        "hyper" => Box::new(Async(grantor_hyper::AuthorizedClient::new(setup)?, Tokio::start()?)),
+        "reqwest" => Box::new(Async(grantor_reqwest::AuthorizedClient::new(setup)?, Tokio::start()?)),
+        "smol" => Box::new(Async(grantor_smol::AuthorizedClient::new(setup)?, Smol)),
         "ureq" => {
             let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
-            Box::new(Ureq(AuthorizedAgent::with_agent(setup, agent)?))
+            Box::new(Ureq(grantor_ureq::AuthorizedAgent::with_agent(setup, agent)?))
         }
         other => return Err(format!("unknown adapter {other}").into()),
     })
 }
 
-struct Reqwest {
-    runtime: tokio::runtime::Runtime,
-    client: AuthorizedClient,
-}
-
-impl Adapter for Reqwest {
-    fn post(&self, url: &str, headers: &HeaderMap, body: &str) -> Result<Answered, Failed> {
-        let request = self.client.http().post(url).headers(headers.clone()).body(body.to_owned());
-        self.runtime.block_on(async {
-            let response = self.client.send(request).await?;
-            let (status, headers) = (response.status().as_u16(), response.headers().clone());
-            let body = response.text().await.map_err(|error| Failed::Other(error.into()))?;
-            Ok(Answered { status, headers, body })
-        })
-    }
-
-    fn callback(&self, url: &str) -> Result<(), Failed> {
-        Ok(self.runtime.block_on(self.client.callback(url))?)
-    }
-}
-
-struct Ureq(AuthorizedAgent);
-
-impl Adapter for Ureq {
-    fn post(&self, url: &str, headers: &HeaderMap, body: &str) -> Result<Answered, Failed> {
-        let request = Request::post(url).body(body.to_owned());
-        let mut request = request.map_err(|error| Failed::Other(error.into()))?;
-        request.headers_mut().extend(headers.clone());
-        let mut response = self.0.run(request)?;
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let body = response.body_mut().read_to_string().map_err(|error| Failed::Other(error.into()))?;
-        Ok(Answered { status, headers, body })
-    }
-
-    fn callback(&self, url: &str) -> Result<(), Failed> {
-        Ok(self.0.callback(url)?)
-    }
+fn other(error: impl Error + Send + Sync + 'static) -> Failed {
+    Failed::Other(error.into())
 }
 
 /// The README's programs are compiled with the documentation's tests.

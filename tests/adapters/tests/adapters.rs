@@ -167,6 +167,12 @@ fn truncated_answers() {
                 let (error, _) = with_fault(name, exchange, move |_, stream| {
                     let _ = stream.write_all(answer.as_bytes());
                 });
+                // libcurl takes the end of a connection for the end of the head.
+                if name == "smol" && answer.ends_with("Content-Ty") {
+                    let blamed = matches!(error, Error::PeerMisbehaved(_) | Error::PeerIncompatible(_));
+                    assert!(blamed, "{exchange}: {error}");
+                    continue;
+                }
                 let kind = failed(&error, exchange);
                 let expected = [FailureKind::Broken, FailureKind::Unreachable, FailureKind::Other];
                 assert!(expected.contains(&kind), "{name} {exchange} {answer:?}: {kind:?}");
@@ -183,7 +189,24 @@ fn refused_connections() {
         let client = open(name, setup(&servers.resource)).unwrap();
         let Err(Failed::Authorization(error)) = call(&*client, &servers.resource, "ping") else { panic!() };
         assert_eq!(failed(&error, Exchange::ServerMetadata), FailureKind::Unreachable, "{name}");
-        assert!(error.to_string().to_lowercase().contains("refused"), "{name}: {error}");
+        let words = error.to_string().to_lowercase();
+        assert!(words.contains("refused") || words.contains("could not connect"), "{name}: {error}");
+    }
+}
+
+/// RFC 9110 8.4. These decode nothing; the others do with features of theirs (see the faults).
+#[test]
+fn encoded_answers_are_refused_in_clear_words() {
+    for name in ["hyper", "smol"] {
+        for exchange in EXCHANGES {
+            let (error, raw) = with_fault(name, exchange, |_, stream| {
+                let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\n";
+                let _ = stream.write_all(format!("{head}Content-Length: 4\r\n\r\n\x1f\x0b{{}}").as_bytes());
+            });
+            assert_eq!(failed(&error, exchange), FailureKind::Other, "{name}");
+            assert!(error.to_string().contains("Content-Encoding"), "{name}: {error}");
+            assert!(!raw.heads()[0].to_lowercase().contains("gzip"), "{name}");
+        }
     }
 }
 

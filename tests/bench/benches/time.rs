@@ -1,6 +1,7 @@
 //! How long things take.
 
 use std::hint::black_box;
+use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use grantor::wire::HttpResponse;
@@ -25,7 +26,7 @@ fn authorize(c: &mut Criterion) {
     let mut value = HeaderValue::from_static("Bearer 2YotnFZFEjr1zCsicMWpAA2YotnFZFEjr1zCsicMWpAA");
     value.set_sensitive(true);
     group.bench_function("insert", |b| {
-        b.iter(|| black_box(&mut request).insert(AUTHORIZATION, value.clone()))
+        b.iter(|| black_box(&mut request).insert(AUTHORIZATION, value.clone()));
     });
     group.finish();
 }
@@ -51,6 +52,7 @@ fn read(header: &str) -> bool {
 
 fn challenge(c: &mut Criterion) {
     let mut group = c.benchmark_group("challenge");
+    group.measurement_time(Duration::from_millis(400));
     for (name, shape) in SHAPES {
         for kib in [16, 32, 64] {
             let header = shape(kib * 1024 - 64);
@@ -80,7 +82,14 @@ fn exchange(c: &mut Criterion) {
     let quirks = Quirks::none();
     group.bench_function("grantor", |b| {
         b.iter(|| {
-            let request = TokenRequest { endpoint: &endpoint, client: &client, grant, resource: None };
+            let request = TokenRequest {
+                endpoint: &endpoint,
+                client: &client,
+                grant,
+                resource: None,
+                assertion: None,
+                proof: None,
+            };
             black_box(request.request(&quirks));
             let response = HttpResponse { status: 200, headers: &headers, body: ANSWER.as_bytes() };
             token::read(&request, &response, &quirks).expect("a token")
@@ -90,11 +99,9 @@ fn exchange(c: &mut Criterion) {
         .set_auth_uri(AuthUrl::new("https://as.example.com/authorize".into()).expect("a URL"))
         .set_token_uri(TokenUrl::new("https://as.example.com/token".into()).expect("a URL"))
         .set_redirect_uri(RedirectUrl::new(REDIRECT_URI.into()).expect("a URL"));
-    let answer = |request: oauth2::HttpRequest| -> Result<oauth2::HttpResponse, oauth2::http::Error> {
+    let answer = |request: oauth2::HttpRequest| -> Result<oauth2::HttpResponse, http::Error> {
         black_box(request);
-        oauth2::http::Response::builder()
-            .header("content-type", "application/json")
-            .body(ANSWER.as_bytes().to_vec())
+        http::Response::builder().header("content-type", "application/json").body(ANSWER.as_bytes().to_vec())
     };
     group.bench_function("oauth2", |b| {
         b.iter(|| {
@@ -112,8 +119,8 @@ criterion_group! {
     name = benches;
     config = Criterion::default()
         .sample_size(50)
-        .warm_up_time(std::time::Duration::from_millis(200))
-        .measurement_time(std::time::Duration::from_millis(800));
+        .warm_up_time(Duration::from_millis(200))
+        .measurement_time(Duration::from_millis(800));
     targets = authorize, flow, exchange, challenge
 }
 criterion_main!(benches);

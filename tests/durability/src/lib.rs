@@ -1,4 +1,5 @@
-//! Places in a process where it can be made to stop, so that another one can kill it there.
+//! Places in a process where it can be made to stop, so that another one can kill it there; and where it
+//! keeps its records.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::thread;
 
 use grantor::{AuthorizationPrompt, RecordRevision, Secret, StoreKey, Summary};
 use grantor_driver::store::{Record, StoreError, Swap};
-use grantor_driver::{Answer, InteractionFailure, Store, UserAgent, Wait};
+use grantor_driver::{Answer, FileStore, InteractionFailure, Store, UserAgent, Wait};
 
 /// Which side of an effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,4 +87,27 @@ impl<U: UserAgent> UserAgent for Stopping<U> {
     fn authorize(&self, prompt: &AuthorizationPrompt, wait: &Wait) -> Result<Answer, InteractionFailure> {
         self.1.pass(|| self.0.authorize(prompt, wait))
     }
+}
+
+/// The store in a directory, or in the keyring with its locks in the directory after `keyring:`.
+///
+/// # Errors
+/// When it cannot be used.
+pub fn store(place: &str) -> Result<Arc<dyn Store>, StoreError> {
+    match place.strip_prefix("keyring:") {
+        Some(locks) => keyring(locks),
+        None => Ok(Arc::new(FileStore::new(place)?)),
+    }
+}
+
+#[cfg(feature = "secret-service")]
+fn keyring(locks: &str) -> Result<Arc<dyn Store>, StoreError> {
+    let keyring = dbus_secret_service_keyring_store::Store::new().map_err(StoreError::new)?;
+    // Each test has a directory of its own, and so a service.
+    Ok(Arc::new(grantor_driver::KeyringStore::new(keyring, format!("grantor-test {locks}"), locks)?))
+}
+
+#[cfg(not(feature = "secret-service"))]
+fn keyring(_: &str) -> Result<Arc<dyn Store>, StoreError> {
+    Err(StoreError::new("built without the feature `secret-service`"))
 }

@@ -1,4 +1,4 @@
-//! Both adapters against npm `oidc-provider`: registration, resource indicators, `iss`, rotation, its
+//! All adapters against npm `oidc-provider`: registration, resource indicators, `iss`, rotation, its
 //! login and consent pages.
 
 use std::path::PathBuf;

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use grantor::jose::SigningKey;
+use grantor::jose::{PublicKey, SigningKey};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use url::{Url, form_urlencoded};
 
+use crate::grants::{Offers, proven};
 use crate::{Answered, Asked, header, text, with};
 
 /// What the user decides at the consent page.
@@ -51,11 +52,17 @@ pub struct AuthorizationServer {
     pub signs: Option<SigningKey>,
     /// The name of the user who is always logged in.
     pub clients: BTreeMap<String, RegisteredClient>,
+    /// What it offers beyond codes and refresh tokens.
+    pub offers: Offers,
+    /// Whether it has device codes.
+    pub devices: bool,
     codes: BTreeMap<String, Code>,
     access: BTreeMap<String, Access>,
     refresh: BTreeMap<String, Refresh>,
     revoked: BTreeSet<u64>,
     counter: u64,
+    /// Nonce and `acr` of the authorization whose code is exchanged.
+    user: Option<(Option<String>, Option<String>)>,
     /// How many token requests were answered with a token.
     pub issued: u64,
     /// How often a refresh token was used twice.
@@ -69,6 +76,10 @@ pub struct RegisteredClient {
     pub secret: Option<String>,
     /// Where browsers may be sent.
     pub redirect_uris: Vec<String>,
+    /// The key that verifies its assertions, if it has one.
+    pub key: Option<PublicKey>,
+    /// Whether it may ask for tokens of its own.
+    pub for_itself: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -78,6 +89,8 @@ struct Code {
     challenge: String,
     scope: String,
     resource: String,
+    nonce: Option<String>,
+    acr: Option<String>,
 }
 
 /// An access token as the resource sees it.
@@ -87,6 +100,10 @@ pub struct Access {
     pub scope: String,
     /// For whom it was issued.
     pub resource: String,
+    /// The key that it is bound to.
+    pub jkt: Option<String>,
+    /// How the user proved themselves.
+    pub acr: Option<String>,
     expires_at: u64,
     family: u64,
 }
@@ -97,6 +114,7 @@ struct Refresh {
     scope: String,
     resource: String,
     family: u64,
+    jkt: Option<String>,
     used: bool,
 }
 
@@ -152,8 +170,14 @@ impl AuthorizationServer {
             ("POST", "/register") => Some(self.register(request)),
             ("GET", "/jwks") => Some(crate::json(StatusCode::OK, &self.keys())),
             ("GET" | "POST", "/authorize") => Some(self.authorize(request)),
-            ("POST", "/token") => Some(self.token(unix_s, request)),
-            _ => None,
+            ("POST", "/token") => {
+                let answer = self.token(unix_s, request);
+                Some(self.with_nonce(answer))
+            }
+            (_, path) => {
+                let path = path.to_owned();
+                self.answer_more(unix_s, &path, request)
+            }
         }
     }
 
@@ -172,6 +196,10 @@ impl AuthorizationServer {
         });
         if self.signs.is_some() {
             document["jwks_uri"] = json!(at("/jwks"));
+        }
+        self.offered(&mut document);
+        if self.devices {
+            self.offers_devices(&mut document);
         }
         if self.iss {
             document["authorization_response_iss_parameter_supported"] = json!(true);
@@ -209,13 +237,13 @@ impl AuthorizationServer {
         format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
 
-    fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.counter += 1;
         self.counter
     }
 
     /// A name that tells where it comes from, so that tests see when it goes elsewhere.
-    fn name(&self, kind: &str, n: u64) -> String {
+    pub(crate) fn name(&self, kind: &str, n: u64) -> String {
         let host = Url::parse(&self.issuer).ok().and_then(|url| Some(url.host_str()?.to_owned()));
         format!("{kind}-{n}-of-{}", host.unwrap_or_default())
     }
@@ -232,13 +260,17 @@ impl AuthorizationServer {
             .map(Into::into)
             .collect();
         let native = body["application_type"] == "native";
-        if uris.is_empty() || uris.iter().any(|uri| uri.starts_with("http://") && !native) {
+        let by_code = body["grant_types"]
+            .as_array()
+            .is_none_or(|grants| grants.iter().any(|grant| grant == "authorization_code"));
+        if uris.is_empty() && by_code || uris.iter().any(|uri| uri.starts_with("http://") && !native) {
             return refuse(StatusCode::BAD_REQUEST, "invalid_redirect_uri");
         }
         let n = self.next();
         let id = self.name("client", n);
         let secret = (self.auth_method != "none").then(|| self.name("planted client/secret", n));
-        let client = RegisteredClient { secret: secret.clone(), redirect_uris: uris };
+        let client =
+            RegisteredClient { secret: secret.clone(), redirect_uris: uris, ..RegisteredClient::default() };
         self.clients.insert(id.clone(), client);
         body["client_id"] = json!(id);
         body["token_endpoint_auth_method"] = json!(self.auth_method);
@@ -251,7 +283,17 @@ impl AuthorizationServer {
 
     fn authorize(&mut self, request: &Asked) -> Answered {
         let query = request.uri().query().unwrap_or_default().to_owned();
-        let asked = pairs(&query);
+        let mut asked = pairs(&query);
+        if let Some(reference) = asked.get("request_uri") {
+            // RFC 9126 4: once.
+            let client = asked.get("client_id").cloned();
+            match self.offers.pushed.remove(reference) {
+                Some(pushed) if pushed.get("client_id") == client.as_ref() => asked = pushed,
+                _ => return text(StatusCode::BAD_REQUEST, "unknown request"),
+            }
+        } else if self.offers.pushed_only {
+            return text(StatusCode::BAD_REQUEST, "requests have to be pushed");
+        }
         let get = |name: &str| asked.get(name).cloned().unwrap_or_default();
         let (client, redirect_uri) = (get("client_id"), get("redirect_uri"));
         let known = match self.clients.get(&client) {
@@ -287,7 +329,15 @@ impl AuthorizationServer {
             let code = self.name("planted-code", n);
             back.query_pairs_mut().append_pair("code", &code);
             let challenge = get("code_challenge");
-            let code_for = Code { client, redirect_uri, challenge, scope, resource: get("resource") };
+            let code_for = Code {
+                client,
+                redirect_uri,
+                challenge,
+                scope,
+                resource: get("resource"),
+                nonce: asked.get("nonce").cloned(),
+                acr: asked.get("acr_values").cloned(),
+            };
             self.codes.insert(code, code_for);
         }
         if let Some(state) = asked.get("state") {
@@ -301,8 +351,13 @@ impl AuthorizationServer {
 
     fn token(&mut self, unix_s: u64, request: &Asked) -> Answered {
         let form = pairs(&String::from_utf8_lossy(request.body()));
-        let Some(client) = self.authenticate(request, &form) else {
+        let Some(client) = self.authenticate(request, &form, unix_s) else {
             return refuse(StatusCode::UNAUTHORIZED, "invalid_client");
+        };
+        let nonce = self.offers.dpop_nonce.clone();
+        let jkt = match proven(request, unix_s, None, nonce.as_deref(), &mut self.offers.proofs_seen) {
+            Ok(jkt) => jkt.filter(|_| self.offers.dpop),
+            Err(error) => return refuse(StatusCode::BAD_REQUEST, error),
         };
         let get = |name: &str| form.get(name).cloned().unwrap_or_default();
         match get("grant_type").as_str() {
@@ -319,7 +374,8 @@ impl AuthorizationServer {
                     return refuse(StatusCode::BAD_REQUEST, "invalid_grant");
                 }
                 let family = self.next();
-                self.issue(unix_s, &client, &code.scope, &code.resource, family)
+                self.user = Some((code.nonce, code.acr));
+                self.issue(unix_s, &client, &code.scope, &code.resource, family, jkt)
             }
             "refresh_token" => {
                 let token = get("refresh_token");
@@ -332,44 +388,89 @@ impl AuthorizationServer {
                     self.revoked.insert(family);
                     return refuse(StatusCode::BAD_REQUEST, "invalid_grant");
                 }
-                if refresh.client != client || self.revoked.contains(&refresh.family) {
+                if refresh.client != client || self.revoked.contains(&refresh.family) || refresh.jkt != jkt {
                     return refuse(StatusCode::BAD_REQUEST, "invalid_grant");
                 }
                 refresh.used = true;
                 let Refresh { client, scope, resource, family, .. } = refresh.clone();
-                self.issue(unix_s, &client, &scope, &resource, family)
+                self.issue(unix_s, &client, &scope, &resource, family, jkt)
             }
-            _ => refuse(StatusCode::BAD_REQUEST, "unsupported_grant_type"),
+            other => self.other_grant(unix_s, &client, other, &form, jkt),
         }
     }
 
-    fn issue(&mut self, unix_s: u64, client: &str, scope: &str, resource: &str, family: u64) -> Answered {
+    pub(crate) fn holds_refresh_token(&self, token: &str, client: &str) -> bool {
+        self.refresh.get(token).is_some_and(|refresh| {
+            refresh.client == client && !refresh.used && !self.revoked.contains(&refresh.family)
+        })
+    }
+
+    /// Takes a token back, and with a refresh token its whole family.
+    pub(crate) fn revoke_token(&mut self, client: &str, token: &str) {
+        if let Some(refresh) = self.refresh.get(token).filter(|refresh| refresh.client == client) {
+            self.revoked.insert(refresh.family);
+        }
+        self.access.remove(token);
+    }
+
+    pub(crate) fn issue(
+        &mut self,
+        unix_s: u64,
+        client: &str,
+        scope: &str,
+        resource: &str,
+        family: u64,
+        jkt: Option<String>,
+    ) -> Answered {
+        let (nonce, acr) = self.user.take().unwrap_or_default();
         self.issued += 1;
         let n = self.next();
         let token = self.access_token(unix_s, client, scope, resource, n);
         let access = Access {
             scope: scope.into(),
             resource: resource.into(),
+            jkt: jkt.clone(),
+            acr: acr.clone(),
             expires_at: unix_s + self.lifetime_s,
             family,
         };
         self.access.insert(token.clone(), access);
         let mut body = json!({
             "access_token": token,
-            "token_type": "Bearer",
+            "token_type": if jkt.is_some() { "DPoP" } else { "Bearer" },
             "expires_in": self.lifetime_s,
             "scope": scope,
         });
+        if self.offers.id_tokens && scope.split(' ').any(|scope| scope == "openid") {
+            let mut claims = json!({
+                "iss": self.issuer, "sub": "user-1", "aud": client, "iat": unix_s, "exp": unix_s + 300,
+                "auth_time": unix_s, "preferred_username": "ada",
+            });
+            for (claim, value) in [("nonce", nonce), ("acr", acr)] {
+                if let Some(value) = value {
+                    claims[claim] = json!(value);
+                }
+            }
+            body["id_token"] = json!(crate::grants::jwt("JWT", &claims));
+        }
         if self.refresh_tokens {
             let token = self.name("planted-refresh", n);
             let (client, scope, resource) = (client.into(), scope.into(), resource.into());
-            self.refresh.insert(token.clone(), Refresh { client, scope, resource, family, used: false });
+            self.refresh.insert(token.clone(), Refresh { client, scope, resource, family, jkt, used: false });
             body["refresh_token"] = json!(token);
         }
         with(crate::json(StatusCode::OK, &body), "cache-control", "no-store")
     }
 
-    fn authenticate(&self, request: &Asked, form: &BTreeMap<String, String>) -> Option<String> {
+    pub(crate) fn authenticate(
+        &self,
+        request: &Asked,
+        form: &BTreeMap<String, String>,
+        unix_s: u64,
+    ) -> Option<String> {
+        if let Some(assertion) = form.get("client_assertion") {
+            return self.asserted(assertion, unix_s);
+        }
         let basic = header(request.headers(), "authorization").and_then(|value| value.strip_prefix("Basic "));
         let (id, secret) = match basic {
             Some(basic) => {
@@ -388,6 +489,7 @@ impl AuthorizationServer {
             (None, None) => "none",
         };
         match self.clients.get(&id) {
+            Some(client) if client.key.is_some() => None,
             Some(client) if client.secret == secret && method == self.auth_method => Some(id),
             None if id.starts_with("https://") && secret.is_none() => Some(id),
             _ => None,
@@ -395,11 +497,11 @@ impl AuthorizationServer {
     }
 }
 
-fn refuse(status: StatusCode, error: &str) -> Answered {
+pub(crate) fn refuse(status: StatusCode, error: &str) -> Answered {
     crate::json(status, &json!({ "error": error, "error_description": "as the specification says" }))
 }
 
-fn pairs(text: &str) -> BTreeMap<String, String> {
+pub(crate) fn pairs(text: &str) -> BTreeMap<String, String> {
     form_urlencoded::parse(text.as_bytes()).into_owned().collect()
 }
 

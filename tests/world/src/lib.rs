@@ -5,6 +5,7 @@
 //! reuse detection. Every secret that it makes contains `planted`, so that a leak is easy to find.
 
 pub mod authorization_server;
+pub mod grants;
 pub mod mcp_server;
 #[cfg(feature = "net")]
 pub mod net;
@@ -92,9 +93,9 @@ impl World {
         }
         if origin == self::origin(&self.mcp.resource) {
             let servers = &self.authorization;
-            return self
-                .mcp
-                .answer(request, |token| servers.values().find_map(|server| server.check(token, unix_s)));
+            return self.mcp.answer(unix_s, request, |token| {
+                servers.values().find_map(|server| server.check(token, unix_s))
+            });
         }
         text(StatusCode::NOT_FOUND, "nothing here")
     }

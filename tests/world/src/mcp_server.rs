@@ -1,13 +1,14 @@
 //! A protected MCP server with tools that need different scopes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use url::Url;
 
 use crate::authorization_server::Access;
-use crate::{Answered, Asked, header, text, with};
+use crate::grants::{presented, proven};
+use crate::{Answered, Asked, text, with};
 
 /// Which scopes a challenge for scope names (MCP "Runtime Insufficient Scope Errors").
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,6 +43,11 @@ pub struct McpServer {
     pub names: Names,
     /// Whether every token is rejected.
     pub rejects_all: bool,
+    /// The nonce that proofs have to carry (RFC 9449 9).
+    pub dpop_nonce: Option<String>,
+    /// How the user must have proved themselves (RFC 9470).
+    pub acr: Option<String>,
+    proofs_seen: BTreeSet<String>,
     /// How many requests were answered with 200.
     pub served: u64,
 }
@@ -72,7 +78,20 @@ impl McpServer {
     }
 
     /// Answers a request; `check` looks up tokens.
-    pub fn answer(&mut self, request: &Asked, check: impl Fn(&str) -> Option<Access>) -> Answered {
+    pub fn answer(
+        &mut self,
+        unix_s: u64,
+        request: &Asked,
+        check: impl Fn(&str) -> Option<Access>,
+    ) -> Answered {
+        let answer = self.decide(unix_s, request, check);
+        match &self.dpop_nonce {
+            Some(nonce) => with(answer, "dpop-nonce", nonce),
+            None => answer,
+        }
+    }
+
+    fn decide(&mut self, unix_s: u64, request: &Asked, check: impl Fn(&str) -> Option<Access>) -> Answered {
         let url = request.uri().to_string();
         if self.has_metadata && *request.method() == Method::GET && url == self.metadata_url() {
             return crate::json(StatusCode::OK, &self.document());
@@ -80,8 +99,8 @@ impl McpServer {
         if *request.method() != Method::POST || url != self.resource {
             return text(StatusCode::NOT_FOUND, "not here");
         }
-        let token =
-            header(request.headers(), "authorization").and_then(|value| value.strip_prefix("Bearer "));
+        let presented = presented(request);
+        let token = presented.map(|(_, token)| token);
         let access = token.and_then(check).filter(|access| {
             !self.rejects_all && (access.resource == self.resource || access.resource.is_empty())
         });
@@ -89,6 +108,14 @@ impl McpServer {
             let error = if token.is_some() { Some("invalid_token") } else { None };
             return self.challenge(StatusCode::UNAUTHORIZED, error, &self.base_scope);
         };
+        if let Err(error) = self.check_proof(unix_s, request, presented, &access) {
+            return self.challenge_with("DPoP", StatusCode::UNAUTHORIZED, Some(error), "", "");
+        }
+        if self.acr.is_some() && access.acr != self.acr {
+            let acr = format!("acr_values=\"{}\", max_age=\"60\"", self.acr.as_deref().unwrap_or_default());
+            let error = Some("insufficient_user_authentication");
+            return self.challenge_with("Bearer", StatusCode::UNAUTHORIZED, error, "", &acr);
+        }
         let body: Value = serde_json::from_slice(request.body()).unwrap_or_default();
         let tool = body["params"]["name"].as_str().and_then(|name| self.tools.get(name));
         let needed: Vec<&str> =
@@ -125,7 +152,38 @@ impl McpServer {
         document
     }
 
+    /// A token that is bound to a key comes as `DPoP` and with a proof; any other comes as `Bearer`.
+    fn check_proof(
+        &mut self,
+        unix_s: u64,
+        request: &Asked,
+        presented: Option<(bool, &str)>,
+        access: &Access,
+    ) -> Result<(), &'static str> {
+        match (presented, &access.jkt) {
+            (Some((false, _)), None) => Ok(()),
+            (Some((true, token)), Some(jkt)) => {
+                let nonce = self.dpop_nonce.clone();
+                let seen = &mut self.proofs_seen;
+                let proof = proven(request, unix_s, Some((token, jkt)), nonce.as_deref(), seen)?;
+                proof.map(drop).ok_or("invalid_dpop_proof")
+            }
+            _ => Err("invalid_token"),
+        }
+    }
+
     fn challenge(&self, status: StatusCode, error: Option<&str>, scope: &str) -> Answered {
+        self.challenge_with("Bearer", status, error, scope, "")
+    }
+
+    fn challenge_with(
+        &self,
+        scheme: &str,
+        status: StatusCode,
+        error: Option<&str>,
+        scope: &str,
+        more: &str,
+    ) -> Answered {
         let answer = crate::json(status, &json!({ "error": error.unwrap_or("unauthorized") }));
         if !self.challenges {
             return answer;
@@ -140,7 +198,10 @@ impl McpServer {
         if !scope.is_empty() {
             params.push(format!("scope=\"{scope}\""));
         }
-        with(answer, "www-authenticate", format!("Bearer {}", params.join(", ")).trim())
+        if !more.is_empty() {
+            params.push(more.to_owned());
+        }
+        with(answer, "www-authenticate", format!("{scheme} {}", params.join(", ")).trim())
     }
 }
 

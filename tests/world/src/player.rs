@@ -4,9 +4,11 @@ use grantor::client::{
     CallId, Config, ConfigError, Engine, Notice, Output, RequestHead, ResponseHead, Verdict,
 };
 use grantor::error::{Failure, FailureKind};
+use grantor::jose::SigningKey;
 use grantor::wire::HttpResponse;
 use grantor::wire::client_metadata::ClientMetadata;
-use grantor::{Completion, Effect, Error, Interaction, Now, OpId, Stored};
+use grantor::wire::token::TokenTypeUri;
+use grantor::{AssertionRequest, Completion, Effect, Error, Interaction, Now, OpId, Stored};
 use http::{HeaderMap, Method, StatusCode};
 
 use crate::mcp_server::tool_call;
@@ -89,6 +91,14 @@ pub struct Player {
     pub holding: Option<fn(&Effect) -> bool>,
     /// What went in and came out, when [`record`](Self::record) was called.
     pub recording: Option<Recording>,
+    /// What the host has to say about the user or the workload.
+    pub assertion: Option<(String, TokenTypeUri)>,
+    /// What it was asked for.
+    pub assertions_asked: Vec<AssertionRequest>,
+    /// The key that the host keeps, by name.
+    pub signer: (String, SigningKey),
+    /// How often it has signed.
+    pub signatures: u64,
     calls: Vec<(CallId, Asked)>,
     answers: Vec<(CallId, Answered)>,
     outcomes: Vec<(CallId, Outcome)>,
@@ -133,6 +143,10 @@ impl Player {
             held: Vec::new(),
             holding: None,
             recording: None,
+            assertion: None,
+            assertions_asked: Vec::new(),
+            signer: ("kms/1".into(), crate::grants::signing_key()),
+            signatures: 0,
             calls: Vec::new(),
             answers: Vec::new(),
             outcomes: Vec::new(),
@@ -159,8 +173,15 @@ impl Player {
     /// When the configuration is refused.
     pub fn restart(&mut self) {
         self.note(|_| Input::Restart);
-        let config = self.engine.config().clone();
-        self.engine = Engine::new(config).expect("the same configuration");
+        self.restart_with(self.engine.config().clone());
+    }
+
+    /// The same with another configuration.
+    ///
+    /// # Panics
+    /// When the configuration is refused.
+    pub fn restart_with(&mut self, config: Config) {
+        self.engine = Engine::new(config).expect("a good configuration");
         self.calls.clear();
         self.answers.clear();
         self.outcomes.clear();
@@ -215,6 +236,26 @@ impl Player {
         let call = self.engine.callback(self.now, url);
         self.run();
         self.outcome(call).unwrap_or_else(|| panic!("the callback is stuck: {:?}", self.engine))
+    }
+
+    /// Gets a token, without a request.
+    ///
+    /// # Panics
+    /// When the call has not ended in the end.
+    pub fn log_in(&mut self) -> Outcome {
+        let call = self.engine.log_in(self.now);
+        self.run();
+        self.outcome(call).unwrap_or_else(|| panic!("the log-in is stuck: {:?}", self.engine))
+    }
+
+    /// Gives the tokens back.
+    ///
+    /// # Panics
+    /// When the call has not ended in the end.
+    pub fn log_out(&mut self) -> Outcome {
+        let call = self.engine.log_out(self.now);
+        self.run();
+        self.outcome(call).unwrap_or_else(|| panic!("the log-out is stuck: {:?}", self.engine))
     }
 
     /// How a call ended, if it has.
@@ -309,6 +350,23 @@ impl Player {
                 let (status, headers) = (answer.status().as_u16(), answer.headers());
                 let response = HttpResponse { status, headers, body: answer.body() };
                 self.complete(op, Completion::Http(response));
+            }
+            Effect::Assert(request) => {
+                let assertion = self.assertion.clone();
+                self.assertions_asked.push(*request);
+                match &assertion {
+                    Some((token, kind)) => {
+                        self.complete(op, Completion::Assertion { token, kind: *kind });
+                    }
+                    None => self.complete(op, Completion::Declined),
+                }
+            }
+            Effect::Sign { key, algorithm, input } => {
+                assert_eq!(*key, *self.signer.0, "the key that is configured");
+                assert_eq!(algorithm, self.signer.1.algorithm());
+                self.signatures += 1;
+                let signature = self.signer.1.sign(&input).expect("a signature");
+                self.complete(op, Completion::Signed { signature: &signature });
             }
             Effect::Interact(interaction) => self.interact(op, &interaction),
             _ if self.store.broken => self.complete(op, broken),

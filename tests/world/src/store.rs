@@ -56,6 +56,19 @@ impl MemoryStore {
         self.records.iter().map(|(key, (record, _))| (key, record.as_slice()))
     }
 
+    /// All records as text, to look for what should not be there.
+    pub fn dump(&self) -> String {
+        self.records().map(|(key, record)| format!("{key}\n{}\n", String::from_utf8_lossy(record))).collect()
+    }
+
+    /// Writes the records of this kind again, as another process would.
+    pub fn touch(&mut self, kind: RecordKind) {
+        for (_, (_, revision)) in self.records.iter_mut().filter(|(key, _)| key.kind == kind) {
+            self.writes += 1;
+            *revision = RecordRevision::from_counter(self.writes);
+        }
+    }
+
     /// Changes text in the records of a kind as Grantor would have written it, with the right checksum.
     ///
     /// # Panics

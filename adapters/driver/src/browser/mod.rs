@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use grantor::error::FailureKind;
-use grantor::{AuthorizationPrompt, Reason, Summary};
+use grantor::{AuthorizationPrompt, DevicePrompt, Reason, Summary};
 
 use self::loopback::Receiver;
 
@@ -54,6 +54,16 @@ pub trait UserAgent: Send + Sync + 'static {
     /// # Errors
     /// When the page cannot be shown or the callback cannot be received.
     fn authorize(&self, prompt: &AuthorizationPrompt, wait: &Wait) -> Result<Answer, InteractionFailure>;
+
+    /// Shows a code that the user is to type in on another device (RFC 8628), until `wait` is over. Returns
+    /// [`Answer::Later`], at once or then; [`Answer::Declined`] when the user gave up.
+    ///
+    /// # Errors
+    /// When there is no way to show it.
+    fn show_code(&self, prompt: &DevicePrompt, wait: &Wait) -> Result<Answer, InteractionFailure> {
+        let _ = (prompt, wait);
+        Err(InteractionFailure::impossible("this host cannot show a device code"))
+    }
 }
 
 /// What the user did.
@@ -128,6 +138,8 @@ impl Wait {
 type Show = dyn Fn(&str) -> Result<(), String> + Send + Sync;
 /// Decides a question.
 type Approve = dyn Fn(&Summary) -> bool + Send + Sync;
+/// Shows a code for another device.
+type ShowCode = dyn Fn(&DevicePrompt) + Send + Sync;
 
 /// The browser on the user's machine, with a receiver on a loopback port (RFC 8252 7.3).
 ///
@@ -138,6 +150,7 @@ type Approve = dyn Fn(&Summary) -> bool + Send + Sync;
 pub struct Browser {
     show: Box<Show>,
     approve: Box<Approve>,
+    show_code: Box<ShowCode>,
     port: u16,
     receivers: Mutex<BTreeMap<String, Receiver>>,
 }
@@ -160,6 +173,7 @@ impl Browser {
         Self {
             show: Box::new(show),
             approve: Box::new(|summary| matches!(summary.reason, Reason::StepUp | Reason::Unauthorized)),
+            show_code: Box::new(write_code),
             port: 0,
             receivers: Mutex::default(),
         }
@@ -169,6 +183,13 @@ impl Browser {
     #[must_use]
     pub fn on_question(self, approve: impl Fn(&Summary) -> bool + Send + Sync + 'static) -> Self {
         Self { approve: Box::new(approve), ..self }
+    }
+
+    /// Shows codes for other devices (RFC 8628) with this function. By itself they are written to standard
+    /// error.
+    #[must_use]
+    pub fn on_code(self, show: impl Fn(&DevicePrompt) + Send + Sync + 'static) -> Self {
+        Self { show_code: Box::new(show), ..self }
     }
 
     /// Listens on this port, for servers that want redirect URIs to be registered with it. By itself any
@@ -181,6 +202,16 @@ impl Browser {
     fn receivers(&self) -> MutexGuard<'_, BTreeMap<String, Receiver>> {
         self.receivers.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn write_code(prompt: &DevicePrompt) {
+    eprintln!(
+        "To let {} use {}, open {} on any device and enter the code {}",
+        prompt.summary.account,
+        prompt.summary.resource,
+        prompt.verification_uri.as_str(),
+        prompt.user_code
+    );
 }
 
 impl UserAgent for Browser {
@@ -206,6 +237,11 @@ impl UserAgent for Browser {
 
     fn approve(&self, summary: &Summary) -> bool {
         (self.approve)(summary)
+    }
+
+    fn show_code(&self, prompt: &DevicePrompt, _: &Wait) -> Result<Answer, InteractionFailure> {
+        (self.show_code)(prompt);
+        Ok(Answer::Later)
     }
 
     fn authorize(&self, prompt: &AuthorizationPrompt, wait: &Wait) -> Result<Answer, InteractionFailure> {

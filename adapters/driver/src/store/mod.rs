@@ -16,6 +16,7 @@ pub use memory::MemoryStore;
 
 use std::sync::Arc;
 
+use grantor::client::Account;
 use grantor::{RecordRevision, Secret, StoreKey};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
@@ -187,4 +188,12 @@ fn revision(content: &[u8]) -> RecordRevision {
     let mut first = [0; 16];
     first.copy_from_slice(&Sha256::digest(content)[..16]);
     RecordRevision(first)
+}
+
+/// The accounts of a resource that are logged in and listed.
+pub(crate) fn accounts(store: &dyn Store, resource: &str) -> Result<Vec<Account>, StoreError> {
+    match store.load(&StoreKey::accounts(resource))? {
+        Some(record) => grantor::client::accounts(&record.content).map_err(StoreError::new),
+        None => Ok(Vec::new()),
+    }
 }

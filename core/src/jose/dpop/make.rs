@@ -15,6 +15,7 @@ use crate::jose::key::{KeyError, PublicKey};
 /// here or elsewhere.
 ///
 /// ```
+/// # #[cfg(feature = "crypto")] {
 /// use grantor::jose::{Algorithm, SigningKey, dpop::{ProofKey, ProofRequest}};
 /// let key = SigningKey::generate(Algorithm::Es256, &[7; 32])?;
 /// let proofs = ProofKey::new(key.public(), key.algorithm())?;
@@ -22,6 +23,7 @@ use crate::jose::key::{KeyError, PublicKey};
 /// let request = ProofRequest::new(&http::Method::POST, &url);
 /// let proof = proofs.proof(&request, 1_700_000_000, &[9; 16]).sign(&key)?;
 /// assert_eq!(proof.expose().split('.').count(), 3);
+/// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]

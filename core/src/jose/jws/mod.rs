@@ -251,8 +251,8 @@ impl Trusted {
         Claims::parse(&self.payload)
     }
 
-    pub(super) fn into_payload(self) -> Box<[u8]> {
-        self.payload.into()
+    pub(super) fn into_payload(self) -> Vec<u8> {
+        self.payload
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{Issued, TokenRequest};
+use super::{Exchanged, Issued, TokenRequest, TokenType, TokenTypeUri};
 use crate::error::{Error, Exchange, PeerIncompatible, PeerMisbehaved, PeerText, RedirectProblem, Refused};
 use crate::limits;
 use crate::quirks::Quirks;
@@ -30,28 +30,64 @@ pub fn read(
 ) -> Result<Issued, Error> {
     let exchange = request.grant.exchange();
     let secrets = request.secrets();
+    let fields = good(response, exchange, &secrets, quirks)?;
+    fields.into_issued(exchange, &secrets, request.proof.is_some(), quirks)
+}
+
+/// Reads the answer to a request with [`Grant::TokenExchange`](super::Grant::TokenExchange): the token must
+/// be of the kind that was asked for (RFC 8693 2.2.1).
+///
+/// # Errors
+/// As [`read`]; [`PeerMisbehaved::IssuedTokenType`] for another kind.
+pub fn read_exchange(
+    request: &TokenRequest<'_>,
+    requested: TokenTypeUri,
+    response: &HttpResponse<'_>,
+    quirks: &Quirks,
+) -> Result<Exchanged, Error> {
+    let exchange = request.grant.exchange();
+    good(response, exchange, &request.secrets(), quirks)?.into_exchanged(exchange, requested, quirks)
+}
+
+/// Reads the members of an answer that is none of the server's errors (RFC 6749 5.2).
+fn good<'a>(
+    response: &HttpResponse<'a>,
+    exchange: Exchange,
+    secrets: &[&Secret],
+    quirks: &Quirks,
+) -> Result<Fields<'a>, Error> {
+    if response.status != 200 {
+        return Err(refused(response, exchange, secrets, quirks));
+    }
+    let fields = Fields::read(response, exchange, secrets, quirks)?;
+    if quirks.errors_with_status_200 && (fields.error.is_some() || fields.ok == Some(false)) {
+        return Err(refusal(&fields, secrets).into());
+    }
+    Ok(fields)
+}
+
+/// What an answer that brings nothing means, of the token endpoint or one that answers like it.
+pub(crate) fn refused(
+    response: &HttpResponse<'_>,
+    exchange: Exchange,
+    secrets: &[&Secret],
+    quirks: &Quirks,
+) -> Error {
     if response.is_redirect() {
-        return Err(PeerMisbehaved::Redirect { exchange, problem: RedirectProblem::Unexpected }.into());
+        return PeerMisbehaved::Redirect { exchange, problem: RedirectProblem::Unexpected }.into();
     }
     if response.is_unavailable() {
         let retry_after_s = response.retry_after_s();
-        return Err(Refused::Unavailable { exchange, status: response.status, retry_after_s }.into());
-    }
-    if response.status == 200 {
-        let fields = Fields::read(response, exchange, &secrets, quirks)?;
-        if quirks.errors_with_status_200 && (fields.error.is_some() || fields.ok == Some(false)) {
-            return Err(refusal(&fields, &secrets).into());
-        }
-        return fields.into_issued(exchange, &secrets, quirks);
+        return Refused::Unavailable { exchange, status: response.status, retry_after_s }.into();
     }
     // RFC 6749 5.2 says 400, and 401 for invalid_client; servers use others as well.
     if (400..500).contains(&response.status)
-        && let Ok(fields) = Fields::read(response, exchange, &secrets, quirks)
+        && let Ok(fields) = Fields::read(response, exchange, secrets, quirks)
         && fields.error.is_some()
     {
-        return Err(refusal(&fields, &secrets).into());
+        return refusal(&fields, secrets).into();
     }
-    Err(PeerMisbehaved::Status { exchange, status: response.status }.into())
+    PeerMisbehaved::Status { exchange, status: response.status }.into()
 }
 
 fn refusal(fields: &Fields<'_>, secrets: &[&Secret]) -> Refused {
@@ -72,6 +108,12 @@ struct Fields<'a> {
     #[serde(borrow)]
     refresh_token: Option<Cow<'a, str>>,
     scope: Option<Scopes>,
+    #[serde(borrow)]
+    id_token: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    issued_token_type: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    authorization_details: Option<&'a RawValue>,
     #[serde(borrow)]
     error: Option<Cow<'a, str>>,
     #[serde(borrow)]
@@ -122,32 +164,81 @@ impl<'a> Fields<'a> {
         Ok(fields)
     }
 
-    fn into_issued(self, exchange: Exchange, secrets: &[&Secret], quirks: &Quirks) -> Result<Issued, Error> {
+    fn into_issued(
+        mut self,
+        exchange: Exchange,
+        secrets: &[&Secret],
+        with_proof: bool,
+        quirks: &Quirks,
+    ) -> Result<Issued, Error> {
         let missing = |field| PeerMisbehaved::MissingField { exchange, field };
-        let access_token = self.access_token.ok_or(missing("access_token"))?;
-        let token_type = self.token_type.ok_or(missing("token_type"))?;
-        if !token_type.eq_ignore_ascii_case("bearer") {
-            return Err(PeerIncompatible::TokenType { got: PeerText::without(&token_type, secrets) }.into());
-        }
-        check_header_text(&access_token, exchange, "access_token")?;
-        let refresh_token = self.refresh_token.filter(|token| !token.is_empty());
-        if refresh_token.as_ref().is_some_and(|token| token.len() > limits::CREDENTIAL) {
-            return Err(PeerMisbehaved::Unacceptable { exchange, field: "refresh_token" }.into());
-        }
-        let expires_in_s = match self.expires_in {
-            Some(seconds) if seconds.text && !quirks.numbers_as_strings => {
-                return Err(PeerMisbehaved::Unacceptable { exchange, field: "expires_in" }.into());
-            }
-            Some(seconds) => Some(seconds.n.min(limits::LIFETIME_S)),
-            None => None,
+        let access_token = self.access_token.take().ok_or(missing("access_token"))?;
+        let named = self.token_type.take().ok_or(missing("token_type"))?;
+        let token_type = match &*named {
+            name if name.eq_ignore_ascii_case("bearer") => TokenType::Bearer,
+            name if name.eq_ignore_ascii_case("dpop") && with_proof => TokenType::Dpop,
+            name => return Err(PeerIncompatible::TokenType { got: PeerText::without(name, secrets) }.into()),
         };
-        let scope = self.scope.map(|scopes| scopes.read(exchange, quirks)).transpose()?;
+        check_header_text(&access_token, exchange, "access_token")?;
+        let id_token = bounded(self.id_token.take(), exchange, "id_token")?;
+        let details = self.authorization_details.map(RawValue::get);
+        if details.is_some_and(|details| details.len() > limits::AUTHORIZATION_DETAILS) {
+            return Err(PeerMisbehaved::Unacceptable { exchange, field: "authorization_details" }.into());
+        }
         Ok(Issued {
             access_token: Secret::from(access_token.into_owned()),
-            expires_in_s,
-            refresh_token: refresh_token.map(|token| Secret::from(token.into_owned())),
-            scope,
+            token_type,
+            id_token,
+            authorization_details: details.map(Into::into),
+            expires_in_s: self.lifetime(exchange, quirks)?,
+            refresh_token: bounded(self.refresh_token.take(), exchange, "refresh_token")?,
+            scope: self.scope.map(|scopes| scopes.read(exchange, quirks)).transpose()?,
         })
+    }
+
+    /// RFC 8693 2.2.1. `token_type` says `N_A` for a token that is none for a resource; nothing hangs on it.
+    fn into_exchanged(
+        mut self,
+        exchange: Exchange,
+        requested: TokenTypeUri,
+        quirks: &Quirks,
+    ) -> Result<Exchanged, Error> {
+        let missing = |field| PeerMisbehaved::MissingField { exchange, field };
+        let token = self.access_token.take().filter(|token| !token.is_empty());
+        let issued = self.issued_token_type.take().ok_or(missing("issued_token_type"))?;
+        if issued != requested.uri() {
+            return Err(PeerMisbehaved::IssuedTokenType { got: PeerText::new(&issued) }.into());
+        }
+        Ok(Exchanged {
+            token: bounded(token, exchange, "access_token")?.ok_or(missing("access_token"))?,
+            expires_in_s: self.lifetime(exchange, quirks)?,
+            refresh_token: bounded(self.refresh_token.take(), exchange, "refresh_token")?,
+            scope: self.scope.map(|scopes| scopes.read(exchange, quirks)).transpose()?,
+        })
+    }
+
+    fn lifetime(&self, exchange: Exchange, quirks: &Quirks) -> Result<Option<u64>, PeerMisbehaved> {
+        match &self.expires_in {
+            Some(seconds) if seconds.text && !quirks.numbers_as_strings => {
+                Err(PeerMisbehaved::Unacceptable { exchange, field: "expires_in" })
+            }
+            Some(seconds) => Ok(Some(seconds.n.min(limits::LIFETIME_S))),
+            None => Ok(None),
+        }
+    }
+}
+
+/// A token that is no header: within its bound; an empty one is none.
+fn bounded(
+    token: Option<Cow<'_, str>>,
+    exchange: Exchange,
+    field: &'static str,
+) -> Result<Option<Secret>, PeerMisbehaved> {
+    match token.filter(|token| !token.is_empty()) {
+        Some(token) if token.len() > limits::CREDENTIAL => {
+            Err(PeerMisbehaved::Unacceptable { exchange, field })
+        }
+        token => Ok(token.map(|token| Secret::from(token.into_owned()))),
     }
 }
 

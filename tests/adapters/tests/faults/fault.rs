@@ -168,12 +168,8 @@ pub(crate) fn check(leg: Leg, fault: Fault, decodes: bool, outcome: Result<u16, 
     let unavailable = |status, retry_after_s| Refused::Unavailable { exchange, status, retry_after_s }.into();
     let right = match fault {
         Fault::BadGateway => error == unavailable(502, None),
-        // To a stack that decodes nothing it is no JSON.
-        Fault::Bomb if !decodes => matches!(
-            error,
-            Error::PeerMisbehaved(PeerMisbehaved::Json { exchange: of, .. } | PeerMisbehaved::Utf8 { exchange: of })
-                if of == exchange
-        ),
+        // A stack that decodes nothing asks for no coding, and reads no body that has one.
+        Fault::Bomb if !decodes => kind == Some(FailureKind::Other),
         Fault::Bomb | Fault::Huge => kind == Some(FailureKind::BodyTooLarge),
         Fault::LengthTooLarge | Fault::ResetInBody | Fault::ResetInHead => kind == Some(FailureKind::Broken),
         Fault::LengthTooSmall | Fault::TruncatedJson => {

@@ -1,4 +1,4 @@
-//! A client in a process of its own: `client ADAPTER RESOURCE DIRECTORY [before|after N]`.
+//! A client in a process of its own: `client ADAPTER RESOURCE STORE [before|after N]`.
 //!
 //! For each line on its input it calls the MCP server once and prints the status, or why there is none.
 //! At the point that it was told, it prints `stopped` and does nothing more.
@@ -10,14 +10,14 @@ use std::thread;
 use grantor::client::Config;
 use grantor::wire::client_metadata::ClientMetadata;
 use grantor_adapters::open;
-use grantor_driver::{Browser, FileStore, Setup};
-use grantor_durability::{Points, Side, Stopping};
+use grantor_driver::{Browser, Setup};
+use grantor_durability::{Points, Side, Stopping, store};
 use http::{HeaderMap, HeaderValue};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [adapter, resource, directory, rest @ ..] = arguments.as_slice() else {
-        return Err("usage: client ADAPTER RESOURCE DIRECTORY [before|after N]".into());
+    let [adapter, resource, place, rest @ ..] = arguments.as_slice() else {
+        return Err("usage: client ADAPTER RESOURCE STORE [before|after N]".into());
     };
     let points = match rest {
         [side, n] if side == "before" => Points::stopping_at(n.parse()?, Side::Before),
@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     });
     let config = Config::new(resource, ClientMetadata::named("Durability"))?;
     let setup = Setup::new(config)
-        .store(Stopping(FileStore::new(directory)?, points.clone()))
+        .store(Stopping(store(place)?, points.clone()))
         .user_agent(Stopping(browser, points));
     let client = open(adapter, setup)?;
     let mut headers = HeaderMap::new();

@@ -17,9 +17,9 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn start(adapter: &str, resource: &str, directory: &Path, arguments: &[String]) -> Self {
+    pub(crate) fn start(adapter: &str, resource: &str, store: &str, arguments: &[String]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_client"));
-        command.args([adapter, resource]).arg(directory).args(arguments);
+        command.args([adapter, resource, store]).args(arguments);
         Self::spawn(command)
     }
 
@@ -84,6 +84,11 @@ impl Directory {
         let path = std::env::temp_dir().join(name);
         let _ = fs::remove_dir_all(&path);
         Self(path)
+    }
+
+    /// Its name, as a client takes it.
+    pub(crate) fn place(&self) -> String {
+        self.0.to_string_lossy().into_owned()
     }
 
     /// All files.

@@ -89,7 +89,8 @@ impl Trial {
             Some(Point::Local(n, Side::After)) => vec!["after".to_owned(), n.to_string()],
             _ => Vec::new(),
         };
-        let mut client = Client::start(self.adapter, &self.served.resource, &self.directory.0, &arguments);
+        let mut client =
+            Client::start(self.adapter, &self.served.resource, &self.directory.place(), &arguments);
         let at = match point {
             Some(Point::Http(n, side)) => Some((n, side)),
             _ => None,
@@ -196,7 +197,7 @@ fn everywhere(name: &str, most: usize, play: fn(&Trial, Point) -> Option<usize>)
     let mut kills = 0;
     for run in outcomes.chunks(MOST) {
         let killed = run.iter().filter(|(_, asked)| asked.is_some()).count();
-        assert!(killed >= 3 && killed < MOST, "{killed} of {MOST}");
+        assert!((3..MOST).contains(&killed), "{killed} of {MOST}");
         assert!(run[killed..].iter().all(|(_, asked)| asked.is_none()), "the points are in order");
         kills += killed;
         again.extend(run.iter().filter(|(_, asked)| *asked == Some(1)).map(|(index, _)| points[*index]));

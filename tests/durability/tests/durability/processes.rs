@@ -11,10 +11,9 @@ use crate::common::{Client, Directory};
 const PROCESSES: usize = 8;
 const ROUNDS: u64 = 6;
 
-fn start(served: &Served, directory: &Directory) -> Vec<Client> {
-    (0..PROCESSES)
-        .map(|n| Client::start(ADAPTERS[n % ADAPTERS.len()], &served.resource, &directory.0, &[]))
-        .collect()
+fn start(served: &Served, store: &str) -> Vec<Client> {
+    let adapter = |n: usize| ADAPTERS[n % ADAPTERS.len()];
+    (0..PROCESSES).map(|n| Client::start(adapter(n), &served.resource, store, &[])).collect()
 }
 
 /// All of them call at once.
@@ -29,22 +28,32 @@ fn pages(served: &Served) -> usize {
     served.world().asked.iter().filter(|asked| asked.contains("/authorize?")).count()
 }
 
-#[test]
-fn eight_processes_that_refresh_at_once() {
-    let (served, directory) = (Served::start(Arc::new(|_, _| {})), Directory::new());
-    let mut first = Client::start(ADAPTERS[0], &served.resource, &directory.0, &[]);
+fn check(store: &str) {
+    let served = Served::start(Arc::new(|_, _| {}));
+    let mut first = Client::start(ADAPTERS[0], &served.resource, store, &[]);
     call(std::slice::from_mut(&mut first));
-    let mut lasting = start(&served, &directory);
+    let mut lasting = start(&served, store);
     for round in 1..=ROUNDS {
         served.world().server().expire_access_tokens();
         if round % 2 == 0 {
             call(&mut lasting);
         } else {
-            call(&mut start(&served, &directory)); // who knows nothing but the records
+            call(&mut start(&served, store)); // who knows nothing but the records
         }
         let mut world = served.world();
         let server = world.server();
         assert_eq!((server.issued, server.reuses), (1 + round, 0), "one token request for each expiry");
     }
     assert_eq!(pages(&served), 1, "nobody was logged out");
+}
+
+#[test]
+fn eight_processes_that_refresh_at_once() {
+    check(&Directory::new().place());
+}
+
+#[cfg(feature = "secret-service")]
+#[test]
+fn eight_processes_on_one_keyring() {
+    check(&format!("keyring:{}", Directory::new().place()));
 }

@@ -146,9 +146,7 @@ impl Process {
                 Fate::Failed(kind) => self.fail(sim, op, kind),
                 Fate::Lost(kind) => {
                     sim.model.disturbed = true;
-                    if let Effect::Http { request, .. } = &effect {
-                        sim.world.answer(sim.now.unix_s, &asked(request));
-                    }
+                    lose(sim, effect);
                     self.fail(sim, op, kind);
                 }
                 Fate::Answered(answer) => self.answer_falsely(sim, op, &effect, &answer),
@@ -289,6 +287,23 @@ impl Process {
                 self.calls.remove(index);
             }
         }
+    }
+}
+
+/// Does what is asked for, and tells nobody.
+fn lose(sim: &mut Sim, effect: Effect) {
+    match effect {
+        Effect::Http { request, .. } => drop(sim.world.answer(sim.now.unix_s, &asked(&request))),
+        _ if sim.store.broken => {}
+        Effect::Save { key, record, expect } => {
+            if let Written::Saved(_) = sim.store.save(&key, &record, expect) {
+                sim.model.saved(&key, &record);
+            }
+        }
+        Effect::Delete { key, expect } => {
+            sim.store.delete(&key, expect);
+        }
+        _ => {}
     }
 }
 

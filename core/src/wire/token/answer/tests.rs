@@ -10,7 +10,14 @@ fn read_with(answer: &Answer, quirks: &Quirks) -> Result<Issued, Error> {
     let client = Client::confidential("id", Secret::from("client-secret"), ClientAuthMethod::SecretPost);
     let refresh_token = Secret::from("refresh-secret");
     let grant = Grant::RefreshToken { refresh_token: &refresh_token };
-    let request = TokenRequest { endpoint: &endpoint, client: &client, grant, resource: None };
+    let request = TokenRequest {
+        endpoint: &endpoint,
+        client: &client,
+        grant,
+        resource: None,
+        assertion: None,
+        proof: None,
+    };
     read(&request, &answer.response(), quirks)
 }
 

@@ -1,0 +1,307 @@
+//! MCP authorization for hyper on tokio.
+//!
+//! [`AuthorizedClient`] sends requests of the `http` crate and returns responses of hyper; in between it
+//! does whatever authorization the server demands. It is a tower service, too. Bodies stream. Clone it,
+//! and use it from many tasks.
+//!
+//! ```no_run
+//! use grantor_hyper::{AuthorizedClient, ClientMetadata, Config};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let server = "https://mcp.example.com/mcp";
+//! let config = Config::new(server, ClientMetadata::named("My client"))?;
+//! let client = AuthorizedClient::new(config)?;
+//! let request = http::Request::post(server).header("content-type", "application/json").body("{}")?;
+//! let response = client.send(request).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! By itself it speaks TLS with rustls, aws-lc-rs and the verifier of the platform, so it trusts whom the
+//! user's system trusts, the authorities of an enterprise included. For anything else, bring a
+//! [connector](AuthorizedClient::with_connector) or a [client](AuthorizedClient::with_client).
+
+#![deny(missing_docs)]
+
+mod body;
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use grantor_driver::grantor::client::{ConfigError, Credentials, RequestHead, ResponseHead};
+use grantor_driver::grantor::error::FailureKind;
+use grantor_driver::grantor::wire::HttpRequest;
+use grantor_driver::nonblocking::{Host, Session};
+use grantor_driver::{HttpAnswer, HttpFailure};
+use http::{Request, Response};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::Connect;
+#[cfg(feature = "rustls")]
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+pub use crate::body::Body;
+pub use grantor_driver::grantor::client::Config;
+pub use grantor_driver::grantor::wire::client_metadata::ClientMetadata;
+pub use grantor_driver::{
+    Answer, Assertion, AssertionSource, Browser, CallError, Event, FileStore, InteractionFailure,
+    MemoryStore, Observer, Setup, Signer, Store, UserAgent, Wait, grantor,
+};
+
+/// Why a call has no response.
+pub type Error = CallError<hyper_util::client::legacy::Error>;
+
+/// The connector of [`AuthorizedClient::new`].
+#[cfg(feature = "rustls")]
+pub type Https = hyper_rustls::HttpsConnector<HttpConnector>;
+
+/// A hyper client whose requests to one MCP server are authorized for one account.
+pub struct AuthorizedClient<C: Connect + Clone + Send + Sync + 'static> {
+    session: Session<Hyper<C>>,
+    http: Client<C, Body>,
+}
+
+/// Why there is no client.
+#[cfg(feature = "rustls")]
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The configuration cannot work.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The platform has no verifier of certificates.
+    #[error("no verifier of certificates: {0}")]
+    Tls(#[source] io::Error),
+}
+
+#[cfg(feature = "rustls")]
+impl AuthorizedClient<Https> {
+    /// A client for `https` and `http` that keeps connections alive.
+    ///
+    /// # Errors
+    /// [`BuildError`].
+    pub fn new(setup: impl Into<Setup>) -> Result<Self, BuildError> {
+        let mut tcp = HttpConnector::new();
+        tcp.set_nodelay(true);
+        tcp.enforce_http(false);
+        let connector = hyper_rustls::HttpsConnectorBuilder::new()
+            .with_provider_and_platform_verifier(rustls::crypto::aws_lc_rs::default_provider())
+            .map_err(BuildError::Tls)?
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(tcp);
+        Ok(Self::with_connector(setup, connector)?)
+    }
+}
+
+impl<C: Connect + Clone + Send + Sync + 'static> AuthorizedClient<C> {
+    /// A client whose connections the caller makes: other TLS, proxies, Unix sockets, timeouts.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn with_connector(setup: impl Into<Setup>, connector: C) -> Result<Self, ConfigError> {
+        let mut builder = Client::builder(TokioExecutor::new());
+        builder.timer(TokioTimer::new()).pool_timer(TokioTimer::new());
+        Self::with_client(setup, builder.build(connector))
+    }
+
+    /// A client that shares the caller's connections.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn with_client(setup: impl Into<Setup>, http: Client<C, Body>) -> Result<Self, ConfigError> {
+        let session = Session::new(Arc::new(Hyper(http.clone())), setup)?;
+        Ok(Self { session, http })
+    }
+
+    /// The same for another account. Clone the result rather than asking for it twice.
+    ///
+    /// # Errors
+    /// [`ConfigError::Account`].
+    pub fn account(&self, name: &str) -> Result<Self, ConfigError> {
+        Ok(Self { session: self.session.account(name)?, http: self.http.clone() })
+    }
+
+    /// The plain client.
+    pub fn http(&self) -> &Client<C, Body> {
+        &self.http
+    }
+
+    /// Sends a request to the MCP server, and again where authorization needs it. Its URI is absolute.
+    /// Returns the response, whatever the status, with the body not read yet. Dropping the future cancels
+    /// this call alone.
+    ///
+    /// # Errors
+    /// [`CallError`]; also [`CallError::NotReplayable`] when the body is a stream and the request has to
+    /// be sent again.
+    pub async fn send<B: Into<Body>>(&self, request: Request<B>) -> Result<Response<Incoming>, Error> {
+        let request = request.map(Into::into);
+        let uri = request.uri().to_string();
+        let head = RequestHead::new(request.method().as_str(), &uri);
+        let call = self.session.call(head.headers(request.headers()))?;
+        let mut original = Some(request);
+        let send = |credentials: Credentials| {
+            let copy = original.as_ref().and_then(try_clone);
+            let mut request = copy.or_else(|| original.take())?;
+            credentials.apply(request.headers_mut());
+            Some(self.http.request(request))
+        };
+        call.run(send, |response: &Response<Incoming>| ResponseHead {
+            status: response.status().as_u16(),
+            headers: response.headers(),
+        })
+        .await
+    }
+
+    /// Takes in a callback that comes without its prompt: the redirect endpoint of a web application.
+    /// Returns when the token is stored.
+    ///
+    /// # Errors
+    /// When the callback answers nothing, or the authorization failed.
+    pub async fn callback(&self, url: &str) -> Result<(), CallError<std::convert::Infallible>> {
+        self.session.callback(url).await
+    }
+
+    /// Gets a token if there is none, without a request to send.
+    ///
+    /// # Errors
+    /// When the authorization failed.
+    pub async fn log_in(&self) -> Result<(), CallError<std::convert::Infallible>> {
+        self.session.log_in().await
+    }
+
+    /// Gives the account's tokens back (RFC 7009) and forgets them.
+    ///
+    /// # Errors
+    /// When the authorization server could not be told, or the store failed; the tokens are not used any
+    /// more in any case.
+    pub async fn log_out(&self) -> Result<(), CallError<std::convert::Infallible>> {
+        self.session.log_out().await
+    }
+
+    /// Asks for what challenges demand that came by another way than a response's headers, such as in the
+    /// `_meta` of a tool's result. Returns when there is a token to try the request again with.
+    ///
+    /// # Errors
+    /// When the authorization failed.
+    pub async fn step_up(
+        &self,
+        request: RequestHead<'_>,
+        challenges: &grantor::wire::challenge::Challenges,
+    ) -> Result<(), CallError<std::convert::Infallible>> {
+        self.session.step_up(request, challenges).await
+    }
+
+    /// The accounts of this resource that are logged in and [listed](Config::listed).
+    ///
+    /// # Errors
+    /// When the store fails or holds what cannot be read.
+    pub async fn accounts(&self) -> Result<Vec<grantor::client::Account>, grantor_driver::store::StoreError> {
+        self.session.accounts().await
+    }
+
+    /// What to show for the account, when its token says who the user is.
+    pub fn account_label(&self) -> Option<String> {
+        self.session.account_label()
+    }
+}
+
+/// The same request once more, unless its body is a stream.
+fn try_clone(request: &Request<Body>) -> Option<Request<Body>> {
+    let mut copy = Request::new(request.body().try_clone()?);
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.version_mut() = request.version();
+    *copy.headers_mut() = request.headers().clone();
+    *copy.extensions_mut() = request.extensions().clone();
+    Some(copy)
+}
+
+impl<C: Connect + Clone + Send + Sync + 'static> Clone for AuthorizedClient<C> {
+    fn clone(&self) -> Self {
+        Self { session: self.session.clone(), http: self.http.clone() }
+    }
+}
+
+impl<C: Connect + Clone + Send + Sync + 'static> fmt::Debug for AuthorizedClient<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthorizedClient").field("session", &self.session).finish_non_exhaustive()
+    }
+}
+
+impl<C, B> tower_service::Service<Request<B>> for AuthorizedClient<C>
+where
+    C: Connect + Clone + Send + Sync + 'static,
+    B: Into<Body> + Send + 'static,
+{
+    type Response = Response<Incoming>;
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Error>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let client = self.clone();
+        Box::pin(async move { client.send(request).await })
+    }
+}
+
+/// hyper's client as the driver's host.
+struct Hyper<C>(Client<C, Body>);
+
+impl<C: Connect + Clone + Send + Sync + 'static> Host for Hyper<C> {
+    async fn send(&self, request: &HttpRequest, max_body: usize) -> Result<HttpAnswer, HttpFailure> {
+        let mut sent = Request::new(Body::from(request.body.expose().to_owned()));
+        *sent.method_mut() = request.method.clone();
+        *sent.uri_mut() =
+            request.url.as_str().parse().map_err(|_| HttpFailure::new(FailureKind::Other, "no URI"))?;
+        *sent.headers_mut() = request.headers.clone();
+        let response = self.0.request(sent).await.map_err(|error| {
+            let kind = if error.is_connect() { FailureKind::Unreachable } else { FailureKind::Broken };
+            failure(kind, &error)
+        })?;
+        let (head, mut body) = response.into_parts();
+        let mut answer = HttpAnswer::arriving(head.status.as_u16(), head.headers, max_body)?;
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| failure(FailureKind::Broken, &error))?;
+            if let Some(part) = frame.data_ref() {
+                answer.push(part)?;
+            }
+        }
+        Ok(answer.whole())
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        tokio::spawn(task);
+    }
+
+    fn unblock(&self, work: impl FnOnce() + Send + 'static) {
+        tokio::task::spawn_blocking(work);
+    }
+}
+
+/// What went wrong; a connector may have timeouts of its own. hyper's errors name no URL.
+fn failure(kind: FailureKind, error: &(dyn std::error::Error + 'static)) -> HttpFailure {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let io = error.downcast_ref::<io::Error>();
+        if io.is_some_and(|error| error.kind() == io::ErrorKind::TimedOut) {
+            return HttpFailure::because(FailureKind::TimedOut, error);
+        }
+        cause = error.source();
+    }
+    HttpFailure::because(kind, error)
+}

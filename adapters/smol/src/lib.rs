@@ -1,0 +1,296 @@
+//! MCP authorization on smol, without tokio.
+//!
+//! [`AuthorizedClient`] sends requests of isahc (which are those of the `http` crate) and returns
+//! responses of isahc; in between it does whatever authorization the server demands. Bodies stream. Clone
+//! it, and use it from many tasks, on any executor.
+//!
+//! ```no_run
+//! use grantor_smol::{AuthorizedClient, ClientMetadata, Config};
+//! use isahc::AsyncReadResponseExt as _;
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let server = "https://mcp.example.com/mcp";
+//! let config = Config::new(server, ClientMetadata::named("My client"))?;
+//! let client = AuthorizedClient::new(config)?;
+//! let request = http::Request::post(server).header("content-type", "application/json").body("{}")?;
+//! let mut response = client.send(request).await?;
+//! println!("{:?}", response.bytes().await?);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Why isahc: hyper needs tokio whatever the runtime. Of the clients that do not, this one is kept, pools
+//! connections and speaks TLS with rustls; it is libcurl inside, on a thread of its own, and wakes tasks
+//! of whatever runtime. TLS is by aws-lc-rs and the verifier of the platform, so it trusts whom the user's
+//! system trusts, the authorities of an enterprise included. For anything else, bring a
+//! [client](AuthorizedClient::with_client).
+//!
+//! The libcurl that isahc builds waits for sockets with `select`, which knows file descriptors below 1024
+//! only: in a process with more of them open, connecting fails.
+//!
+//! isahc can trace what is on the wire, tokens included (target `isahc::wire`). Leave that off.
+
+#![deny(missing_docs)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_lite::AsyncReadExt as _;
+use grantor_driver::grantor::client::{ConfigError, Credentials, RequestHead, ResponseHead};
+use grantor_driver::grantor::error::FailureKind;
+use grantor_driver::grantor::wire::HttpRequest;
+use grantor_driver::nonblocking::{Host, Session};
+use grantor_driver::{HttpAnswer, HttpFailure};
+use http::request::{Builder, Parts};
+use http::{Request, Response};
+use isahc::config::{Configurable as _, RedirectPolicy};
+use isahc::error::ErrorKind;
+use isahc::{AsyncBody, HttpClient};
+use zeroize::Zeroizing;
+
+pub use grantor_driver::grantor::client::Config;
+pub use grantor_driver::grantor::wire::client_metadata::ClientMetadata;
+pub use grantor_driver::{
+    Answer, Assertion, AssertionSource, Browser, CallError, Event, FileStore, InteractionFailure,
+    MemoryStore, Observer, Setup, Signer, Store, UserAgent, Wait, grantor,
+};
+
+/// Why a call has no response.
+pub type Error = CallError<isahc::Error>;
+
+/// So many connections a client of [`AuthorizedClient::new`] has at most; more requests than that wait.
+pub const MAX_CONNECTIONS: usize = 256;
+
+/// An isahc client whose requests to one MCP server are authorized for one account.
+#[derive(Clone, Debug)]
+pub struct AuthorizedClient {
+    session: Session<Isahc>,
+    http: HttpClient,
+}
+
+/// Why there is no client.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The configuration cannot work.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// isahc cannot make a client.
+    #[error(transparent)]
+    Http(#[from] isahc::Error),
+}
+
+impl AuthorizedClient {
+    /// A client with isahc's usual settings and at most [`MAX_CONNECTIONS`].
+    ///
+    /// # Errors
+    /// [`BuildError`].
+    pub fn new(setup: impl Into<Setup>) -> Result<Self, BuildError> {
+        let http = HttpClient::builder().max_connections(MAX_CONNECTIONS).build()?;
+        Ok(Self::with_client(setup, http)?)
+    }
+
+    /// The caller's client with its settings and connections: proxies, roots, timeouts. Its redirects are
+    /// not used, since a token must not follow them.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn with_client(setup: impl Into<Setup>, http: HttpClient) -> Result<Self, ConfigError> {
+        let session = Session::new(Arc::new(Isahc(http.clone())), setup)?;
+        Ok(Self { session, http })
+    }
+
+    /// The same for another account. Clone the result rather than asking for it twice.
+    ///
+    /// # Errors
+    /// [`ConfigError::Account`].
+    pub fn account(&self, name: &str) -> Result<Self, ConfigError> {
+        Ok(Self { session: self.session.account(name)?, http: self.http.clone() })
+    }
+
+    /// The plain client.
+    pub fn http(&self) -> &HttpClient {
+        &self.http
+    }
+
+    /// Sends a request to the MCP server, and again where authorization needs it. Returns its response,
+    /// whatever the status, with the body not read yet. Dropping the future cancels this call alone.
+    ///
+    /// # Errors
+    /// [`CallError`]; also [`CallError::NotReplayable`] when the body is a reader and the request has to
+    /// be sent again.
+    pub async fn send<B: Into<AsyncBody>>(&self, request: Request<B>) -> Result<Response<AsyncBody>, Error> {
+        let (parts, body) = request.into_parts();
+        let mut body = Content::of(body.into()).await;
+        let uri = parts.uri.to_string();
+        let head = RequestHead::new(parts.method.as_str(), &uri);
+        let call = self.session.call(head.headers(&parts.headers))?;
+        let send = |credentials: Credentials| {
+            let body = body.next()?;
+            let mut parts = parts.clone();
+            credentials.apply(&mut parts.headers);
+            Some(send_once(&self.http, request_builder(parts), body))
+        };
+        call.run(send, |response: &Response<AsyncBody>| ResponseHead {
+            status: response.status().as_u16(),
+            headers: response.headers(),
+        })
+        .await
+    }
+
+    /// Takes in a callback that comes without its prompt: the redirect endpoint of a web application.
+    /// Returns when the token is stored.
+    ///
+    /// # Errors
+    /// When the callback answers nothing, or the authorization failed.
+    pub async fn callback(&self, url: &str) -> Result<(), CallError<std::convert::Infallible>> {
+        self.session.callback(url).await
+    }
+
+    /// Gets a token if there is none, without a request to send.
+    ///
+    /// # Errors
+    /// When the authorization failed.
+    pub async fn log_in(&self) -> Result<(), CallError<std::convert::Infallible>> {
+        self.session.log_in().await
+    }
+
+    /// Gives the account's tokens back (RFC 7009) and forgets them.
+    ///
+    /// # Errors
+    /// When the authorization server could not be told, or the store failed; the tokens are not used any
+    /// more in any case.
+    pub async fn log_out(&self) -> Result<(), CallError<std::convert::Infallible>> {
+        self.session.log_out().await
+    }
+
+    /// Asks for what challenges demand that came by another way than a response's headers, such as in the
+    /// `_meta` of a tool's result. Returns when there is a token to try the request again with.
+    ///
+    /// # Errors
+    /// When the authorization failed.
+    pub async fn step_up(
+        &self,
+        request: RequestHead<'_>,
+        challenges: &grantor::wire::challenge::Challenges,
+    ) -> Result<(), CallError<std::convert::Infallible>> {
+        self.session.step_up(request, challenges).await
+    }
+
+    /// The accounts of this resource that are logged in and [listed](Config::listed).
+    ///
+    /// # Errors
+    /// When the store fails or holds what cannot be read.
+    pub async fn accounts(&self) -> Result<Vec<grantor::client::Account>, grantor_driver::store::StoreError> {
+        self.session.accounts().await
+    }
+
+    /// What to show for the account, when its token says who the user is.
+    pub fn account_label(&self) -> Option<String> {
+        self.session.account_label()
+    }
+}
+
+/// The body of a request that may have to be sent again.
+enum Content {
+    Absent,
+    Once(Option<AsyncBody>),
+    Whole(Vec<u8>),
+}
+
+impl Content {
+    async fn of(mut body: AsyncBody) -> Self {
+        if body.is_empty() {
+            return Self::Absent;
+        }
+        let mut whole = Vec::new();
+        // Only what is in memory can be reset, and reading that neither waits nor fails.
+        if body.reset() && body.read_to_end(&mut whole).await.is_ok() {
+            Self::Whole(whole)
+        } else {
+            Self::Once(Some(body))
+        }
+    }
+
+    fn next(&mut self) -> Option<AsyncBody> {
+        match self {
+            Self::Absent => Some(AsyncBody::empty()),
+            Self::Once(body) => body.take(),
+            Self::Whole(whole) => Some(whole.clone().into()),
+        }
+    }
+}
+
+/// A request of which every response comes back as it is.
+fn request_builder(parts: Parts) -> Builder {
+    let mut builder = Request::builder().method(parts.method).uri(parts.uri).version(parts.version);
+    if let Some(headers) = builder.headers_mut() {
+        *headers = parts.headers;
+    }
+    if let Some(extensions) = builder.extensions_mut() {
+        *extensions = parts.extensions;
+    }
+    builder.redirect_policy(RedirectPolicy::None)
+}
+
+async fn send_once(
+    http: &HttpClient,
+    request: Builder,
+    body: AsyncBody,
+) -> Result<Response<AsyncBody>, isahc::Error> {
+    let request = request.body(body).map_err(|_| ErrorKind::InvalidRequest)?;
+    http.send_async(request).await
+}
+
+/// isahc on smol as the driver's host.
+#[derive(Debug)]
+struct Isahc(HttpClient);
+
+impl Host for Isahc {
+    async fn send(&self, request: &HttpRequest, max_body: usize) -> Result<HttpAnswer, HttpFailure> {
+        let mut builder = Request::builder().method(request.method.clone()).uri(request.url.as_str());
+        if let Some(headers) = builder.headers_mut() {
+            *headers = request.headers.clone();
+        }
+        let builder = builder.redirect_policy(RedirectPolicy::None).automatic_decompression(false);
+        let body = match request.body.expose() {
+            "" => AsyncBody::empty(),
+            body => body.into(),
+        };
+        let response = send_once(&self.0, builder, body).await.map_err(|error| failure(&error))?;
+        let (head, mut body) = response.into_parts();
+        let mut answer = HttpAnswer::arriving(head.status.as_u16(), head.headers, max_body)?;
+        let mut part = Zeroizing::new([0; 8 * 1024]);
+        loop {
+            match body.read(&mut *part).await.map_err(|error| failure(&error.into()))? {
+                0 => return Ok(answer.whole()),
+                len => answer.push(&part[..len])?,
+            }
+        }
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        smol::Timer::after(duration).await;
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        smol::spawn(task).detach();
+    }
+
+    fn unblock(&self, work: impl FnOnce() + Send + 'static) {
+        smol::unblock(work).detach();
+    }
+}
+
+/// What went wrong. isahc's errors name no URL.
+fn failure(error: &isahc::Error) -> HttpFailure {
+    let kind = match error.kind() {
+        ErrorKind::Timeout => FailureKind::TimedOut,
+        ErrorKind::BadServerCertificate | ErrorKind::ConnectionFailed | ErrorKind::NameResolution => {
+            FailureKind::Unreachable
+        }
+        ErrorKind::Io | ErrorKind::ProtocolViolation => FailureKind::Broken,
+        _ => FailureKind::Other,
+    };
+    HttpFailure::because(kind, error)
+}

@@ -1,0 +1,106 @@
+//! The list of accounts of a resource: which there are, and whose.
+
+use serde::{Deserialize, Serialize};
+
+use super::Engine;
+use super::ops::Owner;
+use super::output::Notice;
+use super::record;
+use crate::effect::{Completion, Effect, RecordKind, StoreKey, Stored};
+use crate::error::RecordProblem;
+use crate::limits;
+use crate::time::Now;
+
+/// An account that is logged in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Account {
+    /// The host's name for it.
+    pub name: Box<str>,
+    /// What to show for it, when its token says who the user is
+    /// ([`Engine::account_label`]).
+    pub label: Option<Box<str>>,
+    /// Its authorization server.
+    pub issuer: Box<str>,
+}
+
+/// The accounts of a resource, from the record that [`StoreKey::accounts`] names. They are there when
+/// [`Config::listed`](super::Config::listed) says so.
+///
+/// # Errors
+/// [`RecordProblem`] when the record cannot be read.
+pub fn accounts(record: &[u8]) -> Result<Vec<Account>, RecordProblem> {
+    record::read(record).map(|list: List| list.accounts)
+}
+
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct List {
+    accounts: Vec<Account>,
+}
+
+/// The list is being brought up to date.
+#[derive(Debug)]
+pub(super) struct Listing {
+    rounds: u8,
+}
+
+impl Engine {
+    /// Brings the list up to date: this account is in it while it has tokens. Nobody waits for that.
+    pub(super) fn list_account(&mut self, now: Now) {
+        if self.config.listed && self.listing.is_none() {
+            self.listing = Some(Listing { rounds: 0 });
+            self.load_list(now);
+        }
+    }
+
+    fn load_list(&mut self, now: Now) {
+        let key = StoreKey::accounts(self.config.resource.as_str());
+        self.load(now, Owner::Listing, key, "the list of accounts is brought up to date");
+    }
+
+    pub(super) fn on_listing(&mut self, now: Now, completion: Completion<'_>) {
+        let Some(mut listing) = self.listing.take() else { return };
+        match completion {
+            Completion::Loaded(stored) => {
+                if self.write_list(now, stored) {
+                    self.listing = Some(listing);
+                }
+            }
+            Completion::Saved(_) => {}
+            Completion::Conflict if listing.rounds < limits::STORE_ROUNDS => {
+                listing.rounds += 1;
+                self.listing = Some(listing);
+                self.load_list(now);
+            }
+            _ => self.notice(Notice::StoreFailed { kind: RecordKind::Accounts }),
+        }
+    }
+
+    /// Whether there was anything to write.
+    fn write_list(&mut self, now: Now, stored: Option<Stored<'_>>) -> bool {
+        let mut list: List = stored.and_then(|stored| record::read(stored.record).ok()).unwrap_or_default();
+        let before = list.accounts.clone();
+        let own = self.grant.grant.as_deref().filter(|grant| grant.tokens.access.is_some());
+        let own = own.map(|grant| Account {
+            name: self.config.account.clone(),
+            label: grant.user.as_ref().map(|user| user.label.clone()),
+            issuer: grant.issuer.as_str().into(),
+        });
+        list.accounts.retain(|account| account.name != self.config.account);
+        list.accounts.extend(own);
+        list.accounts.sort_by(|a, b| a.name.cmp(&b.name));
+        let surplus = list.accounts.len().saturating_sub(limits::ACCOUNTS);
+        list.accounts.drain(..surplus);
+        if list.accounts == before {
+            return false;
+        }
+        let effect = Effect::Save {
+            key: StoreKey::accounts(self.config.resource.as_str()),
+            record: record::write(&list),
+            expect: stored.map(|stored| stored.revision),
+        };
+        let why = "the list of accounts is brought up to date";
+        self.perform(now, Owner::Listing, effect, limits::STORE_MS, why);
+        true
+    }
+}

@@ -1,0 +1,138 @@
+//! Device authorization (RFC 8628): the user agrees on another device, and the engine polls.
+
+use super::Engine;
+use super::acquire::{Acquisition, End, Step};
+use super::discover::Resource;
+use super::exchange::Ask;
+use super::ops::Owner;
+use super::seal::Addressee;
+use crate::effect::{DevicePrompt, Effect, Interaction};
+use crate::error::{PeerIncompatible, Refused};
+use crate::limits;
+use crate::scope::ScopeSet;
+use crate::time::Now;
+use crate::wire::HttpResponse;
+use crate::wire::device::{self, DeviceCodes, DeviceRequest, Poll};
+use crate::wire::server_metadata::ServerMetadata;
+use crate::wire::token::GrantType;
+
+/// The codes that the user has, and when to ask again.
+#[derive(Debug)]
+pub(super) struct Polling {
+    codes: DeviceCodes,
+    interval_ms: u64,
+    next_ms: u64,
+    ends_ms: u64,
+}
+
+impl Polling {
+    pub(super) fn next_timeout(&self) -> u64 {
+        self.next_ms.min(self.ends_ms)
+    }
+}
+
+impl Engine {
+    /// Takes the next step of a device authorization.
+    pub(super) fn device(
+        &mut self,
+        now: Now,
+        acquisition: &mut Acquisition,
+        resource: &Resource,
+        server: &ServerMetadata,
+        scopes: ScopeSet,
+    ) -> Result<Step, End> {
+        self.check_somebody_waits()?;
+        let Some(polling) = &acquisition.polling else {
+            return self.request_codes(now, acquisition, resource, server, &scopes);
+        };
+        if now.mono_ms >= polling.ends_ms {
+            return Err(Refused::DeviceCodeExpired.into());
+        }
+        if now.mono_ms < polling.next_ms {
+            return Ok(Step::Polling);
+        }
+        let ask = Ask::DeviceCode(polling.codes.device_code.clone());
+        self.start_exchange(now, acquisition, resource, server, scopes, ask)
+    }
+
+    fn request_codes(
+        &mut self,
+        now: Now,
+        acquisition: &Acquisition,
+        resource: &Resource,
+        server: &ServerMetadata,
+        scopes: &ScopeSet,
+    ) -> Result<Step, End> {
+        let client = acquisition.client.clone().ok_or(PeerIncompatible::NoClientAuthentication)?;
+        let no_grant =
+            || PeerIncompatible::NoGrant { issuer: (&server.issuer).into(), grant: GrantType::DeviceCode };
+        let endpoint = server.device_authorization_endpoint.as_ref().ok_or_else(no_grant)?;
+        let addressee = Addressee {
+            client: &client,
+            issuer: &server.issuer,
+            token_endpoint: &server.token_endpoint,
+            endpoint,
+            dpop: None,
+        };
+        let Some(seals) = self.seal(now, Owner::Acquisition, addressee)? else { return Ok(Step::Sealing) };
+        let resource = self.resource_parameter(resource);
+        let request = DeviceRequest {
+            endpoint,
+            client: &client,
+            scope: scopes,
+            resource: resource.as_deref(),
+            assertion: seals.assertion.as_ref(),
+        };
+        let request = request.request(&self.config.quirks);
+        self.fetch(now, request, "the user will need a code for another device");
+        Ok(Step::RequestingCodes)
+    }
+
+    pub(super) fn on_codes(
+        &mut self,
+        now: Now,
+        acquisition: &mut Acquisition,
+        response: &HttpResponse<'_>,
+    ) -> Result<(), End> {
+        let (Some(client), Some(server), Some(resource)) =
+            (&acquisition.client, acquisition.server.as_deref(), acquisition.resource.clone())
+        else {
+            return Ok(());
+        };
+        let scopes = self.choose_scopes(acquisition, &resource, server);
+        let request = DeviceRequest {
+            endpoint: server.device_authorization_endpoint.as_deref().unwrap_or(&server.token_endpoint),
+            client,
+            scope: &scopes,
+            resource: None,
+            assertion: None,
+        };
+        let codes = device::read(&request, response, &self.config.quirks)?;
+        let prompt = DevicePrompt {
+            user_code: codes.user_code.clone(),
+            verification_uri: codes.verification_uri.clone(),
+            verification_uri_complete: codes.verification_uri_complete.clone(),
+            expires_in_s: codes.expires_in_s,
+            summary: self.summary(acquisition, &resource, &server.issuer.clone(), scopes),
+        };
+        let lifetime_ms = codes.expires_in_s.saturating_mul(1000).min(self.config.interaction_ms);
+        let interval_ms = codes.interval_s * 1000;
+        let (next_ms, ends_ms) =
+            (now.mono_ms.saturating_add(interval_ms), now.mono_ms.saturating_add(lifetime_ms));
+        let effect = Effect::Interact(Interaction::Device(Box::new(prompt)));
+        self.perform(now, Owner::Prompt, effect, lifetime_ms, "only the user can grant access");
+        acquisition.polling = Some(Polling { codes, interval_ms, next_ms, ends_ms });
+        Ok(())
+    }
+
+    /// RFC 8628 3.5: the interval holds for every poll, and grows when the server says so.
+    pub(super) fn poll_later(&self, now: Now, acquisition: &mut Acquisition, poll: Poll) -> Step {
+        if let Some(polling) = &mut acquisition.polling {
+            if poll == Poll::SlowDown {
+                polling.interval_ms += limits::SLOW_DOWN_MS;
+            }
+            polling.next_ms = now.mono_ms.saturating_add(polling.interval_ms);
+        }
+        Step::Polling
+    }
+}

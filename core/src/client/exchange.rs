@@ -1,0 +1,213 @@
+//! The token requests of an acquisition, whatever the grant, and what their answers bring.
+
+use std::sync::Arc;
+
+use url::Url;
+
+use super::acquire::{Acquisition, End, Step};
+use super::grant::{Grant, Tokens};
+use super::identity;
+use super::nonces;
+use super::ops::Owner;
+use super::output::Notice;
+use super::seal::{Addressee, Dpop, Seals};
+use super::{Engine, unexpected};
+use crate::effect::Effect;
+use crate::error::{Error, PeerMisbehaved, Refused};
+use crate::limits;
+use crate::policy::DpopPolicy;
+use crate::scope::ScopeSet;
+use crate::secret::Secret;
+use crate::time::Now;
+use crate::wire::HttpResponse;
+use crate::wire::client_auth::Client;
+use crate::wire::device::Poll;
+use crate::wire::pkce::Verifier;
+use crate::wire::server_metadata::Issuer;
+use crate::wire::token::{self, Issued, TokenRequest, TokenType, TokenTypeUri};
+
+/// A token request: with whom, as whom, for what.
+#[derive(Clone, Debug)]
+pub(super) struct TokenExchange {
+    pub(super) issuer: Issuer,
+    pub(super) token_endpoint: Url,
+    pub(super) client: Client,
+    pub(super) resource: Option<Box<str>>,
+    pub(super) scopes: ScopeSet,
+    pub(super) ask: Ask,
+    /// The key that the token is to be bound to.
+    pub(super) dpop: Option<Arc<Dpop>>,
+    /// What the request that is under way carries.
+    pub(super) seals: Seals,
+    /// Whether it was sent again with another nonce.
+    pub(super) nonce_retried: bool,
+}
+
+/// What is given for the token.
+#[derive(Clone, Debug)]
+pub(super) enum Ask {
+    Assertion(Secret),
+    ClientCredentials,
+    Code { code: Secret, redirect_uri: Box<str>, verifier: Secret },
+    DeviceCode(Secret),
+    Subject { token: Secret, kind: TokenTypeUri, audience: Box<str> },
+}
+
+impl TokenExchange {
+    /// The request, for building it and for reading its answer.
+    pub(super) fn with<T>(&self, then: impl FnOnce(&TokenRequest<'_>) -> T) -> T {
+        let scope = &self.scopes;
+        let verifier;
+        let grant = match &self.ask {
+            Ask::Assertion(assertion) => token::Grant::JwtBearer { assertion, scope },
+            Ask::ClientCredentials => token::Grant::ClientCredentials { scope },
+            Ask::Code { code, redirect_uri, verifier: text } => {
+                verifier = Verifier::from_record(text.clone());
+                token::Grant::AuthorizationCode { code, redirect_uri, verifier: &verifier }
+            }
+            Ask::DeviceCode(device_code) => token::Grant::DeviceCode { device_code },
+            Ask::Subject { token, kind, audience } => token::Grant::TokenExchange {
+                subject_token: token,
+                subject_token_type: *kind,
+                requested_token_type: TokenTypeUri::IdJag,
+                audience,
+                scope,
+            },
+        };
+        then(&TokenRequest {
+            endpoint: &self.token_endpoint,
+            client: &self.client,
+            grant,
+            resource: self.resource.as_deref(),
+            assertion: self.seals.assertion.as_ref(),
+            proof: self.seals.proof.as_ref(),
+        })
+    }
+
+    fn why(&self) -> &'static str {
+        match self.ask {
+            Ask::Assertion(_) => "the assertion is exchanged for a token",
+            Ask::ClientCredentials => "the client asks for a token of its own",
+            Ask::Code { .. } => "the code is exchanged for a token",
+            Ask::DeviceCode(_) => "the user may have agreed on the other device",
+            Ask::Subject { .. } => {
+                "the identity provider is to vouch for the user at the authorization server"
+            }
+        }
+    }
+}
+
+impl Engine {
+    /// Sends the token request, once what it has to carry is signed.
+    pub(super) fn request_token(&mut self, now: Now, acquisition: &mut Acquisition) -> Result<Step, End> {
+        let Some(exchange) = acquisition.exchange.as_deref_mut() else { return Ok(Step::Planning) };
+        let addressee = Addressee {
+            client: &exchange.client,
+            issuer: &exchange.issuer,
+            token_endpoint: &exchange.token_endpoint,
+            endpoint: &exchange.token_endpoint,
+            dpop: exchange.dpop.as_deref(),
+        };
+        let Some(seals) = self.seal(now, Owner::Acquisition, addressee)? else { return Ok(Step::Sealing) };
+        exchange.seals = seals;
+        let request = exchange.with(|request| request.request(&self.config.quirks));
+        let effect = Effect::Http { request: Box::new(request), max_body: limits::TOKEN_BODY };
+        self.perform_token(now, Owner::Acquisition, effect, exchange.why());
+        acquisition.overdue_ms = Some(now.mono_ms.saturating_add(self.config.timeouts.token_wait_ms));
+        Ok(Step::Exchanging)
+    }
+
+    /// The token endpoint answered.
+    pub(super) fn on_token_answer(
+        &mut self,
+        now: Now,
+        acquisition: &mut Acquisition,
+        response: &HttpResponse<'_>,
+    ) -> Result<Step, End> {
+        let Some(mut exchange) = acquisition.exchange.take() else {
+            return Err(unexpected(Step::Exchanging.work()).into());
+        };
+        acquisition.overdue_ms = None;
+        let is_new_nonce = self.note_nonce(&exchange.token_endpoint, response.headers);
+        if let Ask::Subject { .. } = exchange.ask {
+            return self.on_subject_answer(now, acquisition, &exchange, response);
+        }
+        let quirks = &self.config.quirks;
+        let issued = match exchange.with(|request| token::read(request, response, quirks)) {
+            Ok(issued) => issued,
+            Err(error) if exchange.dpop.is_some() && nonces::is_wanted(&error) => {
+                if exchange.nonce_retried || !is_new_nonce {
+                    return Err(PeerMisbehaved::DpopNonce.into());
+                }
+                exchange.nonce_retried = true;
+                acquisition.exchange = Some(exchange);
+                return Ok(Step::Planning);
+            }
+            Err(error) => return self.on_token_refused(now, acquisition, &exchange, error),
+        };
+        let user = self.identify(now, acquisition, &exchange, &issued)?;
+        if acquisition.asked.as_deref().is_some_and(|asked| asked.sign_on) {
+            return self.on_signed_on(now, acquisition, issued, user);
+        }
+        self.take_token(now, acquisition, *exchange, issued, user)
+    }
+
+    fn on_token_refused(
+        &mut self,
+        now: Now,
+        acquisition: &mut Acquisition,
+        exchange: &TokenExchange,
+        error: Error,
+    ) -> Result<Step, End> {
+        match (&exchange.ask, &error) {
+            (Ask::DeviceCode(_), error) if let Some(poll) = Poll::of(error) => {
+                Ok(self.poll_later(now, acquisition, poll))
+            }
+            (_, Error::Refused(Refused::Token { code, .. }))
+                if *code == "invalid_client"
+                    && !acquisition.asked.as_deref().is_some_and(|asked| asked.sign_on)
+                    && !acquisition.registered_again
+                    && self.is_registered_dynamically(acquisition) =>
+            {
+                self.register_again(now, acquisition);
+                Ok(Step::Planning)
+            }
+            _ => Err(error.into()),
+        }
+    }
+
+    fn take_token(
+        &mut self,
+        now: Now,
+        acquisition: &mut Acquisition,
+        exchange: TokenExchange,
+        issued: Issued,
+        user: Option<Box<identity::User>>,
+    ) -> Result<Step, End> {
+        if issued.token_type == TokenType::Bearer && self.config.dpop == DpopPolicy::Required {
+            return Err(PeerMisbehaved::NotBound.into());
+        }
+        self.notice(Notice::TokenIssued {
+            scope: issued.scope.clone().unwrap_or_else(|| exchange.scopes.clone()),
+            expires_in_s: issued.expires_in_s,
+            refreshable: issued.refresh_token.is_some(),
+            refreshed: false,
+        });
+        let server = acquisition.server.as_deref();
+        acquisition.obtained = Some(Box::new(Grant {
+            tokens: Tokens::issued(&issued, now),
+            issuer: exchange.issuer,
+            token_endpoint: exchange.token_endpoint,
+            revocation_endpoint: server.and_then(|server| server.revocation_endpoint.clone()),
+            client: exchange.client,
+            resource: exchange.resource,
+            dpop: exchange.dpop.filter(|_| issued.token_type == TokenType::Dpop),
+            user: user.or_else(|| acquisition.sign_on.user.take()),
+            subject: acquisition.sign_on.kept.take(),
+            authorization_details: issued.authorization_details,
+            granted: issued.scope,
+            requested: exchange.scopes,
+        }));
+        Ok(Step::Planning)
+    }
+}

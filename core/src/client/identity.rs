@@ -1,0 +1,81 @@
+//! Who the user of an account is, as their ID token says (`OpenID` Connect Core 3.1.3.7).
+
+use serde::{Deserialize, Serialize};
+
+use super::Engine;
+use super::acquire::Acquisition;
+use super::exchange::TokenExchange;
+use super::output::Notice;
+use crate::error::{PeerMisbehaved, PeerText};
+use crate::jose::{Algorithm, Claims, IdToken, IdTokenRules, Jws};
+use crate::time::Now;
+use crate::wire::token::Issued;
+
+/// The user whom an ID token names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct User {
+    /// `sub`.
+    pub(crate) subject: Box<str>,
+    /// What to show for the account: a user name, an address or a name; the subject where there is none.
+    pub(crate) label: Box<str>,
+}
+
+impl Engine {
+    /// The account's user as the token of this account says: what to show in a list of accounts. `None`
+    /// without `openid` among the scopes granted, and before there is a token.
+    ///
+    /// The text is the authorization server's: bounded, without control characters.
+    pub fn account_label(&self) -> Option<PeerText> {
+        let user = self.grant.grant.as_ref()?.user.as_deref()?;
+        Some(PeerText::new(&user.label))
+    }
+
+    /// Checks the ID token that came with a token, and what was demanded of the user's authentication
+    /// (RFC 9470 5).
+    ///
+    /// It came from the token endpoint over TLS, in answer to a request of this client, which is as good as
+    /// a signature (`OpenID` Connect Core 3.1.3.7, 6).
+    pub(super) fn identify(
+        &mut self,
+        now: Now,
+        acquisition: &Acquisition,
+        exchange: &TokenExchange,
+        issued: &Issued,
+    ) -> Result<Option<Box<User>>, PeerMisbehaved> {
+        let Some(id_token) = &issued.id_token else { return Ok(None) };
+        let asked = acquisition.asked.as_deref();
+        let trusted = Jws::parse(id_token.expose()).and_then(|jws| jws.received_from_issuer(&Algorithm::ALL));
+        let trusted = match trusted {
+            Ok(trusted) => trusted,
+            // Nothing hangs on it but a label, unless a certain authentication was demanded.
+            Err(_) if asked.is_none_or(|asked| asked.acr_values.is_none() && asked.max_age_s.is_none()) => {
+                self.notice(Notice::IdTokenUnreadable);
+                return Ok(None);
+            }
+            Err(problem) => return Err(PeerMisbehaved::IdTokenSyntax(problem)),
+        };
+        let acr_values: Vec<&str> = asked
+            .and_then(|asked| asked.acr_values.as_deref())
+            .map(|values| values.split(' ').filter(|value| !value.is_empty()).collect())
+            .unwrap_or_default();
+        let mut rules = IdTokenRules::new(exchange.issuer.as_str(), &exchange.client.id);
+        rules.nonce = asked.and_then(|asked| asked.nonce.as_deref());
+        rules.max_age_s = asked.and_then(|asked| asked.max_age_s);
+        rules.acr_values = &acr_values;
+        rules.access_token = Some(issued.access_token.expose());
+        let id_token = IdToken::check(trusted, &rules, now.unix_s).map_err(PeerMisbehaved::IdToken)?;
+        let label = id_token.claims().ok().and_then(|claims| label(&claims));
+        let label = label.unwrap_or_else(|| id_token.subject.clone());
+        Ok(Some(Box::new(User { subject: id_token.subject, label })))
+    }
+}
+
+/// What people call themselves (`OpenID` Connect Core 5.1).
+fn label(claims: &Claims<'_>) -> Option<Box<str>> {
+    ["preferred_username", "email", "name"]
+        .into_iter()
+        .filter_map(|claim| claims.text(claim).ok().flatten())
+        .map(|text| PeerText::new(&text).to_string())
+        .find(|text| !text.trim().is_empty())
+        .map(Into::into)
+}

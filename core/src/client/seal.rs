@@ -1,0 +1,344 @@
+//! What a request carries beside its parameters: the client's assertion, and the proof of the key that its
+//! token is bound to. Both are signatures, made here or wherever the host keeps the key.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::{HeaderValue, Method};
+use sha2::{Digest as _, Sha256};
+use url::Url;
+use zeroize::Zeroizing;
+
+use super::nonces;
+use super::ops::Owner;
+use super::record::KeyRecord;
+use super::{Engine, effect_error};
+use crate::effect::Effect;
+use crate::error::{Error, Failure, FailureKind, PeerIncompatible, Work};
+use crate::jose::dpop::{ProofKey, ProofRequest};
+use crate::jose::{Algorithm, ClientAssertion, Unsigned};
+use crate::key::Key;
+use crate::limits;
+use crate::policy::{AssertionAudience, DpopPolicy};
+use crate::secret::Secret;
+use crate::time::Now;
+use crate::wire::client_auth::{Client, ClientAuthMethod};
+use crate::wire::server_metadata::{Issuer, ServerMetadata};
+
+/// What a request carries.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Seals {
+    pub(super) assertion: Option<Secret>,
+    pub(super) proof: Option<HeaderValue>,
+}
+
+/// A request that waits for signatures.
+pub(super) struct Sealing {
+    owner: Owner,
+    seals: Seals,
+    unsigned: Option<(Seal, Unsigned)>,
+}
+
+impl fmt::Debug for Sealing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sealing").field("owner", &self.owner).finish_non_exhaustive()
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Seal {
+    Assertion,
+    Proof,
+}
+
+/// Where a request to an authorization server goes, and whose it is.
+#[derive(Clone, Copy)]
+pub(super) struct Addressee<'a> {
+    pub(super) client: &'a Client,
+    pub(super) issuer: &'a Issuer,
+    pub(super) token_endpoint: &'a Url,
+    /// The endpoint that is asked.
+    pub(super) endpoint: &'a Url,
+    pub(super) dpop: Option<&'a Dpop>,
+}
+
+/// A key that tokens are bound to (RFC 9449).
+#[derive(Clone, Debug)]
+pub(crate) struct Dpop {
+    pub(super) key: Key,
+    proofs: ProofKey,
+}
+
+impl Dpop {
+    pub(crate) fn new(key: Key) -> Option<Self> {
+        let proofs = ProofKey::new(key.public(), key.algorithm()).ok()?;
+        Some(Self { key, proofs })
+    }
+}
+
+/// Makes `jti` values: unguessable, and no two the same.
+pub(super) struct Jtis {
+    seed: Zeroizing<[u8; 32]>,
+    made: u64,
+}
+
+impl fmt::Debug for Jtis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Jtis").field("made", &self.made).finish_non_exhaustive()
+    }
+}
+
+impl Jtis {
+    pub(super) fn new(seed: Zeroizing<[u8; 32]>) -> Self {
+        Self { seed, made: 0 }
+    }
+
+    fn next(&mut self) -> [u8; 16] {
+        let digest = Sha256::new().chain_update(*self.seed).chain_update(self.made.to_be_bytes()).finalize();
+        self.made += 1;
+        let mut jti = [0; 16];
+        jti.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
+        jti
+    }
+}
+
+impl Engine {
+    /// Makes what a request has to carry; `None` when a signature is awaited from the host. Asked again
+    /// when that has come, the rest is made.
+    pub(super) fn seal(&mut self, now: Now, owner: Owner, to: Addressee<'_>) -> Result<Option<Seals>, Error> {
+        let index = self.sealing.iter().position(|sealing| sealing.owner == owner);
+        let begun = index.map(|index| self.sealing.swap_remove(index));
+        let mut seals = begun.map(|sealing| sealing.seals).unwrap_or_default();
+        if to.client.needs_assertion() && seals.assertion.is_none() {
+            match self.assertion(now, owner, to)? {
+                Made::Here(assertion) => seals.assertion = Some(assertion),
+                Made::Elsewhere(unsigned) => {
+                    return Ok(self.await_signature(owner, seals, Seal::Assertion, unsigned));
+                }
+            }
+        }
+        if let Some(dpop) = to.dpop
+            && seals.proof.is_none()
+        {
+            let unsigned = self.proof(now, dpop, &Method::POST, to.endpoint, None);
+            match self.sign(now, owner, &dpop.key, unsigned)? {
+                Made::Here(proof) => seals.proof = header(&proof),
+                Made::Elsewhere(unsigned) => {
+                    return Ok(self.await_signature(owner, seals, Seal::Proof, unsigned));
+                }
+            }
+        }
+        Ok(Some(seals))
+    }
+
+    fn await_signature(
+        &mut self,
+        owner: Owner,
+        seals: Seals,
+        seal: Seal,
+        unsigned: Unsigned,
+    ) -> Option<Seals> {
+        self.sealing.push(Sealing { owner, seals, unsigned: Some((seal, unsigned)) });
+        None
+    }
+
+    /// The host has signed.
+    pub(super) fn on_signed(&mut self, owner: Owner, signature: &[u8]) -> Result<(), Error> {
+        let Some(sealing) = self.sealing.iter_mut().find(|sealing| sealing.owner == owner) else {
+            return Ok(());
+        };
+        let Some((seal, unsigned)) = sealing.unsigned.take() else { return Ok(()) };
+        let signed = unsigned.assemble(signature).map_err(|error| signing_failed(&error.to_string()))?;
+        match seal {
+            Seal::Assertion => sealing.seals.assertion = Some(signed),
+            Seal::Proof => sealing.seals.proof = header(&signed),
+        }
+        Ok(())
+    }
+
+    /// Gives up what waits for signatures.
+    pub(super) fn forget_sealing(&mut self, owner: Owner) {
+        self.sealing.retain(|sealing| sealing.owner != owner);
+    }
+
+    fn assertion(&mut self, now: Now, owner: Owner, to: Addressee<'_>) -> Result<Made, Error> {
+        let audience = match self.config.assertion_audience {
+            AssertionAudience::Issuer => to.issuer.as_str(),
+            AssertionAudience::TokenEndpoint => to.token_endpoint.as_str(),
+        };
+        let jti = self.next_jti();
+        let assertion = ClientAssertion::new(&to.client.id, audience);
+        if to.client.method == ClientAuthMethod::SecretJwt {
+            return secret_assertion(&assertion, to.client, now, &jti);
+        }
+        let no_key = || signing_failed("there is no key for this client");
+        let key = self.key_of(to.client).cloned().ok_or_else(no_key)?;
+        let unsigned = assertion.unsigned(key.algorithm(), key.public().kid(), now.unix_s, &jti);
+        self.sign(now, owner, &key, unsigned)
+    }
+
+    /// A proof for one request (RFC 9449 4.2), to be signed.
+    pub(super) fn proof(
+        &mut self,
+        now: Now,
+        dpop: &Dpop,
+        method: &Method,
+        url: &Url,
+        access_token: Option<&str>,
+    ) -> Unsigned {
+        let jti = self.next_jti();
+        let mut request = ProofRequest::new(method, url);
+        request.access_token = access_token;
+        request.nonce = nonces::of(&self.nonces, url);
+        dpop.proofs.proof(&request, now.unix_s, &jti)
+    }
+
+    /// Signs at once, or asks the host to.
+    pub(super) fn sign(
+        &mut self,
+        now: Now,
+        owner: Owner,
+        key: &Key,
+        unsigned: Unsigned,
+    ) -> Result<Made, Error> {
+        #[cfg(feature = "crypto")]
+        if let Some(here) = key.here() {
+            let signed = unsigned.sign(here).map_err(|error| signing_failed(&error.to_string()))?;
+            return Ok(Made::Here(signed));
+        }
+        let effect = Effect::Sign {
+            key: key.reference().unwrap_or_default().into(),
+            algorithm: unsigned.algorithm(),
+            input: unsigned.signing_input().to_vec(),
+        };
+        self.perform(now, owner, effect, limits::SIGN_MS, "the key is held elsewhere");
+        Ok(Made::Elsewhere(unsigned))
+    }
+
+    fn next_jti(&mut self) -> [u8; 16] {
+        // Startup does not end before there is a seed, where anything has to be signed.
+        self.jtis.as_mut().map(|jtis| jtis.next()).unwrap_or_default()
+    }
+
+    /// The key by which a configured client authenticates.
+    fn key_of(&self, client: &Client) -> Option<&Key> {
+        self.config.own_client(&client.id)?.key.as_ref()
+    }
+
+    /// Refuses a server that takes no assertions by this client's key.
+    pub(super) fn check_assertions(&self, client: &Client, server: &ServerMetadata) -> Result<(), Error> {
+        let named = &server.assertion_algorithms;
+        match self.key_of(client) {
+            Some(key)
+                if client.method == ClientAuthMethod::PrivateKeyJwt
+                    && !named.is_empty()
+                    && !named.iter().any(|name| **name == *key.algorithm().name()) =>
+            {
+                Err(PeerIncompatible::NoAlgorithm { algorithm: key.algorithm() }.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The key that tokens of this server are to be bound to, by the policy and what the server says.
+    /// `Err(None)` when there is no entropy to make one.
+    pub(super) fn choose_dpop(
+        &mut self,
+        server: &ServerMetadata,
+    ) -> Result<Option<Arc<Dpop>>, Option<Error>> {
+        let policy = self.config.dpop;
+        let supported =
+            |algorithm: Algorithm| server.dpop_algorithms.iter().any(|name| **name == *algorithm.name());
+        let issuer = || (&server.issuer).into();
+        match (policy, &self.config.dpop_key) {
+            (DpopPolicy::Off, _) => Ok(None),
+            (DpopPolicy::WhenSupported, _) if server.dpop_algorithms.is_empty() => Ok(None),
+            // Servers that do not say so may support it all the same: the answer tells.
+            (_, Some(key)) if server.dpop_algorithms.is_empty() || supported(key.algorithm()) => {
+                Ok(Dpop::new(key.clone()).map(Arc::new))
+            }
+            (DpopPolicy::WhenSupported, Some(_)) => Ok(None),
+            (_, Some(key)) => Err(Some(PeerIncompatible::NoAlgorithm { algorithm: key.algorithm() }.into())),
+            (_, None) => {
+                let own = [Algorithm::Es256, Algorithm::EdDsa];
+                let found = own.into_iter().find(|own| server.dpop_algorithms.is_empty() || supported(*own));
+                match (found, policy) {
+                    (Some(algorithm), _) => self.make_key(algorithm).map(Some).ok_or(None),
+                    (None, DpopPolicy::Required) => {
+                        Err(Some(PeerIncompatible::NoDpop { issuer: issuer() }.into()))
+                    }
+                    (None, _) => Ok(None),
+                }
+            }
+        }
+    }
+
+    #[cfg(feature = "crypto")]
+    fn make_key(&mut self, algorithm: Algorithm) -> Option<Arc<Dpop>> {
+        // Random bytes are no P-256 key once in 2^32 draws.
+        loop {
+            let entropy = self.entropy.take::<32>()?;
+            if let Ok(key) = crate::jose::SigningKey::generate(algorithm, &entropy) {
+                return Dpop::new(Key::local(key)).map(Arc::new);
+            }
+        }
+    }
+
+    #[cfg(not(feature = "crypto"))]
+    fn make_key(&mut self, _: Algorithm) -> Option<Arc<Dpop>> {
+        None // `Config::check` has demanded a key
+    }
+
+    /// The key of a record; `None` when it is lost.
+    pub(super) fn recorded_key(&self, record: &KeyRecord) -> Option<Arc<Dpop>> {
+        record.key(self.config.dpop_key.as_ref()).and_then(Dpop::new).map(Arc::new)
+    }
+}
+
+/// A signature that is there, or that the host was asked for.
+pub(super) enum Made {
+    Here(Secret),
+    Elsewhere(Unsigned),
+}
+
+#[cfg(feature = "crypto")]
+fn secret_assertion(
+    assertion: &ClientAssertion<'_>,
+    client: &Client,
+    now: Now,
+    jti: &[u8; 16],
+) -> Result<Made, Error> {
+    let secret = client.secret.as_ref().ok_or_else(|| signing_failed("there is no secret"))?;
+    let made = assertion.with_secret(secret, now.unix_s, jti);
+    made.map(Made::Here).map_err(|error| signing_failed(&error.to_string()))
+}
+
+#[cfg(not(feature = "crypto"))]
+fn secret_assertion(_: &ClientAssertion<'_>, _: &Client, _: Now, _: &[u8; 16]) -> Result<Made, Error> {
+    Err(signing_failed("client_secret_jwt needs the feature `crypto`"))
+}
+
+pub(super) fn signing_failed(detail: &str) -> Error {
+    effect_error(Work::Signing, Failure::new(FailureKind::Other, detail))
+}
+
+/// A signed proof as the header that carries it.
+pub(super) fn header(proof: &Secret) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(proof.expose()).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rfc9449_4_2_jti_never_repeats() {
+        let mut jtis = Jtis::new(Zeroizing::new([1; 32]));
+        let made: std::collections::BTreeSet<_> = (0..1000).map(|_| jtis.next()).collect();
+        assert_eq!(made.len(), 1000);
+        assert_ne!(Jtis::new(Zeroizing::new([2; 32])).next(), Jtis::new(Zeroizing::new([1; 32])).next());
+        assert!(!format!("{jtis:?}").contains("1, 1"));
+    }
+}

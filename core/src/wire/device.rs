@@ -1,0 +1,225 @@
+//! Device authorization (RFC 8628): for hosts without a browser.
+//!
+//! ```
+//! use grantor::wire::HttpResponse;
+//! use grantor::wire::client_auth::Client;
+//! use grantor::wire::device::{self, DeviceRequest};
+//! use grantor::{Quirks, ScopeSet};
+//!
+//! let request = DeviceRequest {
+//!     endpoint: &"https://as.example.com/device".parse()?,
+//!     client: &Client::public("c1"),
+//!     scope: &ScopeSet::parse("files:read")?,
+//!     resource: Some("https://mcp.example.com/mcp"),
+//!     assertion: None,
+//! };
+//! assert!(request.request(&Quirks::none()).body.expose().starts_with("scope=files%3Aread"));
+//!
+//! let headers = http::HeaderMap::from_iter([("content-type".parse()?, "application/json".parse()?)]);
+//! let body = br#"{"device_code": "d1", "user_code": "WDJB-MJHT", "expires_in": 1800,
+//!     "verification_uri": "https://as.example.com/device"}"#;
+//! let codes = device::read(&request, &HttpResponse { status: 200, headers: &headers, body }, &Quirks::none())?;
+//! assert_eq!(&*codes.user_code, "WDJB-MJHT");
+//! assert_eq!(codes.interval_s, 5);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use serde::Deserialize;
+use url::Url;
+
+use crate::error::{Error, Exchange, PeerMisbehaved, Refused};
+use crate::limits;
+use crate::quirks::Quirks;
+use crate::scope::ScopeSet;
+use crate::secret::Secret;
+use crate::wire::authorization::AuthorizationUrl;
+use crate::wire::client_auth::Client;
+use crate::wire::form::Form;
+use crate::wire::http::{HttpRequest, HttpResponse};
+use crate::wire::json::{self, Expect};
+use crate::wire::token;
+
+const EXCHANGE: Exchange = Exchange::DeviceAuthorization;
+
+/// A request for codes (RFC 8628 3.1).
+#[derive(Clone, Copy, Debug)]
+pub struct DeviceRequest<'a> {
+    /// The server's device authorization endpoint.
+    pub endpoint: &'a Url,
+    /// Who asks.
+    pub client: &'a Client,
+    /// The scopes to ask for; left out when there are none.
+    pub scope: &'a ScopeSet,
+    /// `resource`; left out when `None`.
+    pub resource: Option<&'a str>,
+    /// The client's assertion, when it [needs one](Client::needs_assertion).
+    pub assertion: Option<&'a Secret>,
+}
+
+/// The codes (RFC 8628 3.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DeviceCodes {
+    /// What the client polls with.
+    pub device_code: Secret,
+    /// What the user types in.
+    pub user_code: Box<str>,
+    /// Where. It is http(s).
+    pub verification_uri: AuthorizationUrl,
+    /// The same with the code in it, for links and QR codes.
+    pub verification_uri_complete: Option<AuthorizationUrl>,
+    /// How long the codes are good, in seconds.
+    pub expires_in_s: u64,
+    /// The least time between two polls, in seconds; 5 when the server does not say.
+    pub interval_s: u64,
+}
+
+/// What a poll that brought no token means (RFC 8628 3.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Poll {
+    /// The user has not decided yet.
+    Pending,
+    /// The same, and all further polls have to be five seconds further apart.
+    SlowDown,
+}
+
+impl Poll {
+    /// Whether this error of the token endpoint means to go on polling.
+    pub fn of(error: &Error) -> Option<Self> {
+        match error {
+            Error::Refused(Refused::Token { code, .. }) if *code == "authorization_pending" => {
+                Some(Self::Pending)
+            }
+            Error::Refused(Refused::Token { code, .. }) if *code == "slow_down" => Some(Self::SlowDown),
+            _ => None,
+        }
+    }
+}
+
+impl DeviceRequest<'_> {
+    /// Builds the request.
+    pub fn request(&self, quirks: &Quirks) -> HttpRequest {
+        let form = Form::new().add_scope(self.scope).add_some("resource", self.resource);
+        self.client.post(self.endpoint, form, self.assertion, quirks)
+    }
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    device_code: String,
+    user_code: String,
+    verification_uri: String,
+    verification_uri_complete: Option<String>,
+    expires_in: u64,
+    interval: Option<u64>,
+}
+
+/// Reads the answer.
+///
+/// # Errors
+/// [`Refused::Token`] with the server's code; [`PeerMisbehaved`] when the answer breaks a rule, such as a URI
+/// that is not http(s).
+pub fn read(
+    request: &DeviceRequest<'_>,
+    response: &HttpResponse<'_>,
+    quirks: &Quirks,
+) -> Result<DeviceCodes, Error> {
+    let secrets: Vec<_> = request.client.secret.as_ref().into_iter().chain(request.assertion).collect();
+    if response.status != 200 {
+        return Err(token::refused(response, EXCHANGE, &secrets, quirks));
+    }
+    let expect = Expect {
+        exchange: EXCHANGE,
+        max_body: limits::DOCUMENT_BODY,
+        any_content_type: quirks.any_content_type,
+        secrets: &secrets,
+    };
+    let answer: Answer = json::read(response, expect)?;
+    let unacceptable = |field| PeerMisbehaved::Unacceptable { exchange: EXCHANGE, field };
+    let is_code = |code: &str, most: usize| {
+        !code.is_empty() && code.len() <= most && !code.chars().any(char::is_control)
+    };
+    if !is_code(&answer.device_code, limits::CREDENTIAL) {
+        return Err(unacceptable("device_code").into());
+    }
+    if !is_code(&answer.user_code, limits::USER_CODE) {
+        return Err(unacceptable("user_code").into());
+    }
+    let page = |text: &str, field| AuthorizationUrl::read(text).ok_or(unacceptable(field));
+    Ok(DeviceCodes {
+        verification_uri: page(&answer.verification_uri, "verification_uri")?,
+        verification_uri_complete: answer
+            .verification_uri_complete
+            .map(|text| page(&text, "verification_uri_complete"))
+            .transpose()?,
+        device_code: Secret::from(answer.device_code),
+        user_code: answer.user_code.into(),
+        expires_in_s: answer.expires_in.min(limits::LIFETIME_S),
+        interval_s: answer.interval.unwrap_or(5).clamp(1, 300),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::testing::{Answer as Answered, url};
+
+    fn read_answer(body: &serde_json::Value) -> Result<DeviceCodes, Error> {
+        let (endpoint, client) = (url("https://as/device"), Client::public("id"));
+        let scope = ScopeSet::new();
+        let request = DeviceRequest {
+            endpoint: &endpoint,
+            client: &client,
+            scope: &scope,
+            resource: None,
+            assertion: None,
+        };
+        assert_eq!(request.request(&Quirks::none()).body.expose(), "client_id=id");
+        read(&request, &Answered::json(&body.to_string()).response(), &Quirks::none())
+    }
+
+    fn with(name: &str, value: impl Into<serde_json::Value>) -> serde_json::Value {
+        let mut body = serde_json::json!({
+            "device_code": "d", "user_code": "U", "verification_uri": "https://as/d", "expires_in": 60
+        });
+        body[name] = value.into();
+        body
+    }
+
+    #[test]
+    fn rfc8628_3_2_answer() {
+        let codes = read_answer(&with("verification_uri_complete", "https://as/d?code=U")).unwrap();
+        assert_eq!((codes.interval_s, codes.expires_in_s), (5, 60));
+        assert_eq!(codes.verification_uri_complete.unwrap().as_str(), "https://as/d?code=U");
+        assert_eq!(read_answer(&with("interval", 0)).unwrap().interval_s, 1, "no polling without a pause");
+        assert!(!format!("{:?}", read_answer(&with("device_code", "planted"))).contains("planted"));
+    }
+
+    #[test]
+    fn rfc8628_3_2_pages_of_another_scheme_and_codes_that_are_none() {
+        for (field, value) in [
+            ("verification_uri", "javascript:alert(1)"),
+            ("verification_uri", "file:///etc/passwd"),
+            ("verification_uri_complete", "x-evil:open"),
+            ("user_code", "a\u{1b}[2J"),
+            ("user_code", ""),
+            ("device_code", ""),
+        ] {
+            let refused = PeerMisbehaved::Unacceptable { exchange: EXCHANGE, field };
+            assert_eq!(read_answer(&with(field, value)), Err(refused.into()), "{value}");
+        }
+    }
+
+    #[test]
+    fn rfc8628_3_5_polling() {
+        let error = |code: &str| {
+            let answer = Answered::new(400, "application/json", &format!(r#"{{"error":"{code}"}}"#));
+            token::refused(&answer.response(), Exchange::DeviceToken, &[], &Quirks::none())
+        };
+        assert_eq!(Poll::of(&error("authorization_pending")), Some(Poll::Pending));
+        assert_eq!(Poll::of(&error("slow_down")), Some(Poll::SlowDown));
+        assert_eq!(Poll::of(&error("expired_token")), None);
+        assert_eq!(Poll::of(&error("access_denied")), None);
+    }
+}

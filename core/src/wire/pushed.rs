@@ -1,0 +1,225 @@
+//! Pushed authorization requests (RFC 9126): the request goes to the server first, and the browser only
+//! carries a reference to it.
+//!
+//! JWT-secured requests (RFC 9101) are out: a pushed request is authenticated by TLS and the client.
+//!
+//! ```
+//! use grantor::wire::HttpResponse;
+//! use grantor::wire::authorization::{AuthorizationRequest, Extras};
+//! use grantor::wire::client_auth::Client;
+//! use grantor::wire::pushed::{self, PushedRequest};
+//! use grantor::{Quirks, ScopeSet};
+//!
+//! let authorization_endpoint = "https://as.example.com/authorize".parse()?;
+//! let request = PushedRequest {
+//!     endpoint: &"https://as.example.com/par".parse()?,
+//!     client: &Client::public("c1"),
+//!     authorization: AuthorizationRequest {
+//!         redirect_uri: "http://127.0.0.1:7000/callback",
+//!         state: "unguessable",
+//!         code_challenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+//!         scope: &ScopeSet::parse("files:read")?,
+//!         endpoint: &authorization_endpoint,
+//!         client_id: "c1",
+//!         resource: None,
+//!         extras: Extras::default(),
+//!     },
+//!     assertion: None,
+//!     proof: None,
+//! };
+//! assert!(request.request(&Quirks::none()).body.expose().ends_with("&scope=files%3Aread&client_id=c1"));
+//!
+//! let headers = http::HeaderMap::from_iter([("content-type".parse()?, "application/json".parse()?)]);
+//! let body = br#"{"request_uri": "urn:ietf:params:oauth:request_uri:1", "expires_in": 60}"#;
+//! let pushed = pushed::read(&request, &HttpResponse { status: 201, headers: &headers, body }, &Quirks::none())?;
+//! assert_eq!(
+//!     pushed.url(&authorization_endpoint, "c1").as_str(),
+//!     "https://as.example.com/authorize?client_id=c1&request_uri=urn%3Aietf%3Aparams%3Aoauth%3Arequest_uri%3A1"
+//! );
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use http::header::{HeaderName, HeaderValue};
+use serde::Deserialize;
+use url::Url;
+
+use crate::error::{Error, Exchange, PeerMisbehaved};
+use crate::limits;
+use crate::quirks::Quirks;
+use crate::secret::Secret;
+use crate::wire::authorization::{AuthorizationRequest, AuthorizationUrl};
+use crate::wire::client_auth::Client;
+use crate::wire::form::Form;
+use crate::wire::http::{HttpRequest, HttpResponse};
+use crate::wire::json::{self, Expect};
+use crate::wire::token;
+
+const EXCHANGE: Exchange = Exchange::PushedAuthorization;
+
+/// An authorization request to be pushed (RFC 9126 2.1).
+#[derive(Clone, Copy, Debug)]
+pub struct PushedRequest<'a> {
+    /// The server's pushed authorization request endpoint.
+    pub endpoint: &'a Url,
+    /// Who asks.
+    pub client: &'a Client,
+    /// For what.
+    pub authorization: AuthorizationRequest<'a>,
+    /// The client's assertion, when it [needs one](Client::needs_assertion).
+    pub assertion: Option<&'a Secret>,
+    /// The `DPoP` proof for this endpoint: binds the code to its key (RFC 9449 10.1).
+    pub proof: Option<&'a HeaderValue>,
+}
+
+/// A request that the server holds (RFC 9126 2.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Pushed {
+    request_uri: Box<str>,
+    /// How long it is held, in seconds.
+    pub expires_in_s: u64,
+}
+
+impl PushedRequest<'_> {
+    /// Builds the request.
+    pub fn request(&self, quirks: &Quirks) -> HttpRequest {
+        let mut form = Form::new();
+        for (name, value) in self.authorization.parameters() {
+            // A client that authenticates says who it is by that; the others by this parameter, once.
+            if name != "client_id" {
+                form = form.add(name, value);
+            }
+        }
+        let request = self.client.post(self.endpoint, form, self.assertion, quirks);
+        match self.proof {
+            Some(proof) => request.with(HeaderName::from_static("dpop"), proof.clone()),
+            None => request,
+        }
+    }
+}
+
+impl Pushed {
+    /// The URL for the browser (RFC 9126 4).
+    pub fn url(&self, authorization_endpoint: &Url, client_id: &str) -> AuthorizationUrl {
+        AuthorizationUrl::with(
+            authorization_endpoint,
+            [("client_id", client_id), ("request_uri", &self.request_uri)],
+        )
+    }
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    request_uri: String,
+    expires_in: u64,
+}
+
+/// Reads the answer.
+///
+/// # Errors
+/// [`Refused::Token`](crate::error::Refused::Token) with the server's code (RFC 9126 2.3); [`PeerMisbehaved`]
+/// when the answer breaks a rule.
+pub fn read(
+    request: &PushedRequest<'_>,
+    response: &HttpResponse<'_>,
+    quirks: &Quirks,
+) -> Result<Pushed, Error> {
+    let secrets: Vec<_> = request.client.secret.as_ref().into_iter().chain(request.assertion).collect();
+    // RFC 9126 2.2 says 201; servers use 200 as well.
+    if !matches!(response.status, 200 | 201) {
+        return Err(token::refused(response, EXCHANGE, &secrets, quirks));
+    }
+    let expect = Expect {
+        exchange: EXCHANGE,
+        max_body: limits::DOCUMENT_BODY,
+        any_content_type: quirks.any_content_type,
+        secrets: &secrets,
+    };
+    let Answer { request_uri, expires_in } = json::read(response, expect)?;
+    if request_uri.is_empty() || request_uri.len() > limits::URL {
+        return Err(PeerMisbehaved::Unacceptable { exchange: EXCHANGE, field: "request_uri" }.into());
+    }
+    Ok(Pushed { request_uri: request_uri.into(), expires_in_s: expires_in.min(limits::LIFETIME_S) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Refused;
+    use crate::scope::ScopeSet;
+    use crate::wire::authorization::Extras;
+    use crate::wire::client_auth::ClientAuthMethod;
+    use crate::wire::testing::{Answer as Answered, url};
+
+    fn with_request<T>(client: &Client, then: impl FnOnce(&PushedRequest<'_>) -> T) -> T {
+        let (endpoint, authorize) = (url("https://as/par"), url("https://as/authorize?tenant=1"));
+        then(&PushedRequest {
+            endpoint: &endpoint,
+            client,
+            authorization: AuthorizationRequest {
+                redirect_uri: "http://127.0.0.1:1/callback",
+                state: "s",
+                code_challenge: "c",
+                scope: &ScopeSet::parse("a b").unwrap(),
+                resource: Some("https://mcp.example.com"),
+                endpoint: &authorize,
+                client_id: &client.id,
+                extras: Extras::default(),
+            },
+            assertion: None,
+            proof: None,
+        })
+    }
+
+    fn read_answer(answer: &Answered) -> Result<Pushed, Error> {
+        let client = Client::confidential("id", Secret::from("planted"), ClientAuthMethod::SecretPost);
+        with_request(&client, |request| read(request, &answer.response(), &Quirks::none()))
+    }
+
+    #[test]
+    fn rfc9126_2_1_request_with_the_clients_authentication() {
+        let basic = Client::confidential("id", Secret::from("s"), ClientAuthMethod::SecretBasic);
+        let request = with_request(&basic, |request| request.request(&Quirks::none()));
+        assert_eq!(request.headers["authorization"], "Basic aWQ6cw==");
+        assert_eq!(
+            request.body.expose(),
+            "response_type=code&redirect_uri=http%3A%2F%2F127.0.0.1%3A1%2Fcallback&state=s&code_challenge=c\
+             &code_challenge_method=S256&scope=a+b&resource=https%3A%2F%2Fmcp.example.com"
+        );
+        let public = with_request(&Client::public("id"), |request| request.request(&Quirks::none()));
+        assert_eq!(public.body.expose().matches("client_id=id").count(), 1);
+    }
+
+    #[test]
+    fn rfc9126_2_2_answer_and_4_the_url_for_the_browser() {
+        let pushed = read_answer(&Answered::new(
+            201,
+            "application/json",
+            r#"{"request_uri":"urn:x:1","expires_in":90}"#,
+        ));
+        let pushed = pushed.unwrap();
+        assert_eq!(pushed.expires_in_s, 90);
+        let authorize = url("https://as/authorize?tenant=1");
+        let expected = "https://as/authorize?tenant=1&client_id=id&request_uri=urn%3Ax%3A1";
+        assert_eq!(pushed.url(&authorize, "id").as_str(), expected);
+    }
+
+    #[test]
+    fn rfc9126_2_3_errors() {
+        let answer = Answered::new(
+            400,
+            "application/json",
+            r#"{"error":"invalid_request","error_description":"planted"}"#,
+        );
+        let Err(Error::Refused(Refused::Token { code, description })) = read_answer(&answer) else {
+            panic!()
+        };
+        assert_eq!(code, "invalid_request");
+        assert!(!description.unwrap().to_string().contains("planted"));
+        let long = format!(r#"{{"request_uri":"{}","expires_in":1}}"#, "x".repeat(limits::URL + 1));
+        for body in [r#"{"request_uri":"","expires_in":1}"#, &long] {
+            let refused = PeerMisbehaved::Unacceptable { exchange: EXCHANGE, field: "request_uri" };
+            assert_eq!(read_answer(&Answered::new(201, "application/json", body)), Err(refused.into()));
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Logging out (RFC 7009).
+
+use grantor::client::accounts;
+use grantor::error::{Exchange, Refused};
+use grantor::{Effect, Error, RecordKind, StoreKey};
+use grantor_world::player::config;
+use grantor_world::{Outcome, Player};
+
+fn logged_in() -> Player {
+    let mut player = Player::new(config());
+    player.world.server().offers.revocation = true;
+    player.call("ping").delivered();
+    player
+}
+
+#[test]
+fn rfc7009_2_both_tokens_are_given_back_and_forgotten() {
+    let mut player = logged_in();
+    assert!(matches!(player.log_out(), Outcome::Done));
+    assert_eq!(player.count("/revoke"), 2);
+    assert!(!player.store.dump().contains("planted-refresh"), "the store has forgotten them too");
+    let pages = player.prompts.len();
+    assert_eq!(player.call("ping").delivered().status(), 200);
+    assert!(player.prompts.len() > pages, "the next call logs in again");
+    assert_eq!(player.count("/register"), 1, "as the same client");
+}
+
+#[test]
+fn logging_out_twice_or_without_tokens_is_nothing() {
+    let mut player = Player::new(config());
+    assert!(matches!(player.log_out(), Outcome::Done));
+    let mut player = logged_in();
+    assert!(matches!(player.log_out(), Outcome::Done));
+    assert!(matches!(player.log_out(), Outcome::Done));
+    assert_eq!(player.count("/revoke"), 2);
+}
+
+#[test]
+fn after_a_restart_the_endpoint_is_known() {
+    let mut player = logged_in();
+    player.restart();
+    assert!(matches!(player.log_out(), Outcome::Done));
+    assert_eq!(player.count("/revoke"), 2);
+    assert_eq!(player.count("oauth-authorization-server"), 1);
+}
+
+#[test]
+fn a_server_that_takes_nothing_back() {
+    let mut player = Player::new(config());
+    player.call("ping").delivered();
+    assert!(matches!(player.log_out(), Outcome::Done));
+    assert_eq!(player.count("/revoke"), 0);
+    assert!(!player.store.dump().contains("planted-access"));
+}
+
+#[test]
+fn a_server_that_cannot_be_told_is_said_and_the_tokens_are_gone_all_the_same() {
+    let mut player = logged_in();
+    player.world.intercept = Some(Box::new(|asked| {
+        let busy = grantor_world::text(http::StatusCode::SERVICE_UNAVAILABLE, "");
+        (asked.uri().path() == "/revoke").then_some(busy)
+    }));
+    let error = player.log_out().failed();
+    let Error::Refused(Refused::Unavailable { exchange, status: 503, .. }) = error else { panic!("{error}") };
+    assert_eq!(exchange, Exchange::Revocation);
+    assert!(!player.store.dump().contains("planted-access"));
+}
+
+#[test]
+fn accounts_are_listed_while_they_are_logged_in() {
+    let listed = |name: &str| config().account(name).listed(true);
+    let names = |player: &Player| {
+        let key = StoreKey::accounts("https://mcp.example.com/mcp");
+        let (record, _) = player.store.load(&key).expect("a list");
+        let accounts = accounts(&record).expect("a list that can be read");
+        accounts.iter().map(|account| account.name.to_string()).collect::<Vec<_>>()
+    };
+    let mut player = Player::new(listed("work"));
+    player.call("ping").delivered();
+    assert_eq!(names(&player), ["work"]);
+    player.restart_with(listed("home"));
+    player.call("ping").delivered();
+    assert_eq!(names(&player), ["home", "work"], "switching is another engine on the same store");
+    assert!(matches!(player.log_out(), Outcome::Done));
+    assert_eq!(names(&player), ["work"]);
+    player.restart_with(listed("work"));
+    assert_eq!(player.call("ping").delivered().status(), 200, "its tokens are its own");
+    assert_eq!(player.count("/authorize"), 2);
+    assert!(accounts(b"{").is_err());
+}
+
+#[test]
+fn a_refresh_under_way_is_waited_for() {
+    let mut player = logged_in();
+    player.wait_s(3601);
+    player.holding =
+        Some(|effect| matches!(effect, Effect::Http { request, .. } if request.url.path() == "/token"));
+    let call = player.begin("ping");
+    player.run();
+    let log_out = player.engine.log_out(player.now);
+    player.run();
+    assert!(player.outcome(log_out).is_none());
+    player.release();
+    assert!(matches!(player.outcome(log_out), Some(Outcome::Done)));
+    assert!(!player.store.dump().contains("planted-refresh"), "the new ones are gone as well");
+    let _ = player.outcome(call);
+}
+
+#[test]
+fn another_process_that_wrote_the_record() {
+    let mut player = logged_in();
+    player.store.touch(RecordKind::Grant);
+    assert!(matches!(player.log_out(), Outcome::Done));
+    assert!(!player.store.dump().contains("planted-refresh"));
+}

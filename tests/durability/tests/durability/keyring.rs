@@ -1,0 +1,13 @@
+//! The operating system's keyring, a real one.
+
+use grantor_driver::store::check_contract;
+use grantor_durability::store;
+
+use crate::common::Directory;
+
+#[test]
+fn contract() {
+    let directory = Directory::new();
+    let place = format!("keyring:{}", directory.place());
+    check_contract(&*store(&place).unwrap(), &*store(&place).unwrap());
+}
