@@ -7,7 +7,8 @@ use http::header::{
     CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, ORIGIN, RETRY_AFTER, VARY,
     WWW_AUTHENTICATE,
 };
-use serde_json::{json, value::RawValue};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
 
 use super::config::{Cors, GuardConfig, GuardConfigError};
 use super::metadata;
@@ -293,19 +294,23 @@ fn token_text(problem: TokenProblem) -> &'static str {
 
 /// A JSON-RPC error, with the `id` of the message if it is known (MCP "Sending Messages").
 fn body(shape: &Shape, details: &Details<'_>) -> Vec<u8> {
-    let mut error = json!({ "code": shape.code, "message": shape.text });
+    let mut error = Map::new();
+    error.insert("code".to_owned(), json!(shape.code));
+    error.insert("message".to_owned(), json!(shape.text));
     if let Some(name) = shape.error {
-        error["data"] = json!({ "error": name });
-        if !details.scopes.is_empty() {
-            error["data"]["scope"] = json!(details.scopes.to_string());
-        }
+        let data = if details.scopes.is_empty() {
+            json!({ "error": name })
+        } else {
+            json!({ "error": name, "scope": details.scopes.to_string() })
+        };
+        error.insert("data".to_owned(), data);
     }
     #[derive(serde::Serialize)]
     struct Message<'a> {
         jsonrpc: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
         id: Option<&'a RawValue>,
-        error: serde_json::Value,
+        error: Map<String, Value>,
     }
     let id = details.id.and_then(|id| serde_json::from_str(id).ok());
     serde_json::to_vec(&Message { jsonrpc: "2.0", id, error }).unwrap_or_default()

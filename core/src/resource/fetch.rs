@@ -210,7 +210,7 @@ impl Guard {
                 }
             }
             Task::Ask { token, waiting, next, .. } => {
-                self.settle_ask(now, index, &token, waiting, next, with)
+                self.settle_ask(now, index, &token, waiting, next, with);
             }
         }
     }

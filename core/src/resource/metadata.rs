@@ -56,10 +56,11 @@ fn sign(
 ) -> Result<String, GuardConfigError> {
     let mut claims = members.clone();
     claims.insert("iss".to_owned(), json!(issuer));
-    let mut header = json!({ "alg": key.algorithm().name() });
-    if let Some(kid) = key.public().kid() {
-        header["kid"] = json!(kid);
-    }
+    let algorithm = key.algorithm().name();
+    let header = match key.public().kid() {
+        Some(kid) => json!({ "alg": algorithm, "kid": kid }),
+        None => json!({ "alg": algorithm }),
+    };
     let unsigned = Unsigned::new(key.algorithm(), &header, &claims);
     let signed = unsigned.sign(key).map_err(|_| GuardConfigError::Signing)?;
     Ok(signed.expose().to_owned())

@@ -99,6 +99,8 @@ pub(crate) fn ok(body: impl Into<String>) -> Reply {
     Ok((200, vec![("content-type", "application/json".into())], body.into()))
 }
 
+type HostSays = Box<dyn FnMut(&str) -> Option<String>>;
+
 pub(crate) struct Bench {
     pub(crate) guard: Guard,
     pub(crate) now: Now,
@@ -108,7 +110,7 @@ pub(crate) struct Bench {
     pub(crate) asked: Vec<String>,
     pub(crate) notices: Vec<Notice>,
     /// What the host says of tokens.
-    pub(crate) host: Box<dyn FnMut(&str) -> Option<String>>,
+    pub(crate) host: HostSays,
 }
 
 pub(crate) fn metadata() -> String {

@@ -59,8 +59,8 @@ impl Hierarchy {
         self.implications.iter().enumerate().filter_map(move |(next, (left, _))| {
             // That `files:admin` is itself among the `files:*` that it implies is no circle.
             let leads =
-                |text: &Box<str>| text == left || next != at && Held { text, pattern: true }.sets_off(left);
-            granted.iter().any(leads).then_some(next)
+                |text: &str| *text == **left || next != at && Held { text, pattern: true }.sets_off(left);
+            granted.iter().any(|text| leads(text)).then_some(next)
         })
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::pattern::Pattern;
 use super::{Need, Policy, Rule};
@@ -53,19 +53,19 @@ impl Policy {
 
     /// The table as JSON, for documentation that is generated.
     pub fn to_json(&self) -> Value {
-        let operations: Vec<Value> = self
+        let operations: Vec<Map<String, Value>> = self
             .sorted()
             .map(|rule| {
                 let mut row = self.row(&rule.need);
-                row["kind"] = json!(rule.kind.name());
-                row["name"] = json!(rule.name);
+                row.insert("kind".to_owned(), json!(rule.kind.name()));
+                row.insert("name".to_owned(), json!(rule.name));
                 if let Some((_, described)) = &rule.computed {
-                    row["by_arguments"] = json!(described);
+                    row.insert("by_arguments".to_owned(), json!(described));
                 }
                 row
             })
             .collect();
-        let mut implies = serde_json::Map::new();
+        let mut implies = Map::new();
         for (scope, included) in self.hierarchy.rows() {
             implies.insert(scope.to_owned(), json!(included));
         }
@@ -74,19 +74,21 @@ impl Policy {
             "operations": operations,
             "otherwise": self.row(&self.otherwise),
             "implies": implies,
-            "notes": notes.collect::<serde_json::Map<_, _>>(),
+            "notes": notes.collect::<Map<_, _>>(),
             "scopes_supported": self.minimal(),
         })
     }
 
-    fn row(&self, need: &Need) -> Value {
+    fn row(&self, need: &Need) -> Map<String, Value> {
         let need = self.with_every(need);
-        let mut row = json!({ "public": need.public, "any_of": need.alternatives });
+        let mut row = Map::new();
+        row.insert("public".to_owned(), json!(need.public));
+        row.insert("any_of".to_owned(), json!(need.alternatives));
         if let Some(seconds) = need.max_age_s {
-            row["max_age"] = json!(seconds);
+            row.insert("max_age".to_owned(), json!(seconds));
         }
         if !need.acr_values.is_empty() {
-            row["acr_values"] = json!(need.acr_values);
+            row.insert("acr_values".to_owned(), json!(need.acr_values));
         }
         row
     }
