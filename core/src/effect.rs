@@ -37,6 +37,12 @@ impl OpId {
 pub enum Effect {
     /// Provide an assertion, fresh: of the user, or of the workload. Answer: [`Completion::Assertion`].
     Assert(Box<AssertionRequest>),
+    /// Find out what an access token is, in a way of the host's own. Answer:
+    /// [`Completion::TokenChecked`].
+    CheckToken {
+        /// The token as a client sent it; not a JWT of a known issuer, whatever else it is.
+        token: Secret,
+    },
     /// Delete a record if it is still of this revision. Answer: [`Completion::Deleted`], also when there
     /// is no such record, or [`Completion::Conflict`].
     Delete {
@@ -245,6 +251,10 @@ pub enum Completion<'a> {
         /// The signature.
         signature: &'a [u8],
     },
+    /// What a token is: an object in JSON with the members of an introspection answer (RFC 7662 2.2), such
+    /// as `{"sub": "alice", "scope": "files:read", "aud": "https://mcp.example.com/mcp"}`; or that it is
+    /// not valid.
+    TokenChecked(Option<&'a str>),
 }
 
 impl fmt::Debug for Completion<'_> {
@@ -263,6 +273,7 @@ impl fmt::Debug for Completion<'_> {
             Self::Loaded(stored) => f.debug_tuple("Loaded").field(&stored.map(|s| s.revision)).finish(),
             Self::Saved(revision) => f.debug_tuple("Saved").field(revision).finish(),
             Self::Signed { .. } => f.write_str("Signed(…)"),
+            Self::TokenChecked(_) => f.write_str("TokenChecked(…)"),
         }
     }
 }

@@ -478,6 +478,10 @@ pub enum Exchange {
     DeviceToken,
     /// A pushed authorization request (RFC 9126).
     PushedAuthorization,
+    /// Asking what a token is.
+    Introspection,
+    /// The keys of an issuer.
+    KeySet,
     /// A token request with a refresh token.
     RefreshToken,
     /// Dynamic client registration.
@@ -503,6 +507,8 @@ impl fmt::Display for Exchange {
             Self::DeviceAuthorization => "device authorization",
             Self::DeviceToken => "token request (device code)",
             Self::PushedAuthorization => "pushed authorization request",
+            Self::Introspection => "token introspection",
+            Self::KeySet => "key set",
             Self::RefreshToken => "token request (refresh)",
             Self::Registration => "client registration",
             Self::ResourceMetadata => "protected resource metadata",

@@ -137,6 +137,8 @@ pub mod limits;
 pub mod manual;
 mod policy;
 mod quirks;
+#[cfg(feature = "crypto")]
+pub mod resource;
 mod revision;
 mod scope;
 mod secret;

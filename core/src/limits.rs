@@ -80,6 +80,47 @@ pub const CLIENT_ASSERTION_S: u64 = 60;
 /// How old a `DPoP` proof may be, unless configured otherwise.
 pub const DPOP_AGE_S: u64 = 300;
 
+/// A header or body member that names an operation.
+pub const OPERATION_NAME: usize = 8 * 1024;
+/// Messages in one JSON-RPC batch.
+pub const BATCH: usize = 256;
+/// A body that the Guard reads to know the operation, unless configured otherwise.
+pub const MESSAGE_BODY: usize = 4 * 1024 * 1024;
+/// Scopes in a challenge that the operation itself does not need, with those that it needs.
+pub const CHALLENGE_SCOPE: usize = 4 * 1024;
+/// What remembered tokens take, unless configured otherwise.
+pub const TOKEN_CACHE: usize = 32 * 1024 * 1024;
+/// What remembered `DPoP` proofs take, unless configured otherwise.
+pub const REPLAY_CACHE: usize = 16 * 1024 * 1024;
+/// After this time a token that was seen before is checked again, unless configured otherwise.
+pub const TOKEN_RECHECK_S: u64 = 5 * 60;
+/// How long an introspection answer is believed, unless configured otherwise.
+pub const INTROSPECTION_CACHE_S: u64 = 60;
+/// How long it is believed that a token is not valid.
+pub const INACTIVE_CACHE_S: u64 = 10;
+/// How long a nonce for `DPoP` proofs is handed out; it is accepted for twice as long.
+pub const DPOP_NONCE_S: u64 = 5 * 60;
+/// How long keys are used without asking again, when their server does not say.
+pub const KEYS_FRESH_MS: u64 = 10 * 60 * 1000;
+/// The same, at least, whatever the server says.
+pub const KEYS_FRESH_MIN_MS: u64 = 60 * 1000;
+/// The same, at most.
+pub const KEYS_FRESH_MAX_MS: u64 = 24 * 60 * 60 * 1000;
+/// How much longer keys are used while they cannot be had anew.
+pub const KEYS_STALE_MS: u64 = 60 * 60 * 1000;
+/// An unknown key is asked for at most this often.
+pub const KEYS_REFETCH_MS: u64 = 30 * 1000;
+/// Time for a request that checks of tokens wait for.
+pub const CHECK_MS: u64 = 10 * 1000;
+/// An authorization server that failed is left alone for this long.
+pub const SERVER_PAUSE_MS: u64 = 5 * 1000;
+/// The same where it says when to ask again, at most.
+pub const SERVER_PAUSE_MAX_MS: u64 = 5 * 60 * 1000;
+/// Checks that wait for one answer.
+pub const WAITING_CHECKS: usize = 16 * 1024;
+/// Questions about tokens that are open at once.
+pub const CHECKS_ASKED: usize = 1024;
+
 /// Redirects followed for one metadata document, all within its origin.
 pub const REDIRECTS: u8 = 3;
 /// Times that one call is sent: at first, after a refresh, after an authorization, after step-ups.

@@ -28,6 +28,10 @@ const options = {
   // Whether the MCP endpoint demands tokens that are bound, and nonces.
   resourceDpop: false,
   resourceNonces: false,
+  // The resource, when it lives elsewhere, its scopes, and the format of its tokens: `opaque` or `jwt`.
+  resource: undefined,
+  scopes: ['mcp:use', 'files:write'],
+  format: 'opaque',
   // Whether a second factor is asked for when `acr_values` demand it.
   secondFactor: true,
   ...JSON.parse(process.argv[2] ?? '{}'),
@@ -40,10 +44,10 @@ await new Promise((done) => mcp.listen(0, '127.0.0.1', done));
 const as = http.createServer({ keepAliveTimeout: 60_000 });
 await new Promise((done) => as.listen(0, '127.0.0.1', done));
 
-const resource = `http://127.0.0.1:${mcp.address().port}/mcp`;
+const resource = options.resource ?? `http://127.0.0.1:${mcp.address().port}/mcp`;
 const metadataUrl = `http://127.0.0.1:${mcp.address().port}/.well-known/oauth-protected-resource/mcp`;
 const issuer = `http://127.0.0.1:${as.address().port}`;
-const scopes = ['mcp:use', 'files:write'];
+const { scopes } = options;
 const guard = { client_id: 'mcp-server', client_secret: crypto.randomUUID() };
 // What tests change on the way.
 let accessTokenTTL = 3600;
@@ -66,10 +70,14 @@ const provider = new Provider(issuer, {
   clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post', 'client_secret_jwt', 'private_key_jwt'],
   clients: [
     { ...guard, grant_types: [], redirect_uris: [], response_types: [] },
+    // A resource that lives elsewhere introspects as this one.
+    { client_id: 'mcp', client_secret: 'a secret for introspection', grant_types: [], redirect_uris: [], response_types: [] },
     ...options.clients,
   ],
   cookies: { keys: ['test'] },
   enabledJWA: { clientAuthSigningAlgValues: ['HS256', ...options.algorithms], dPoPSigningAlgValues: ['ES256', 'EdDSA'] },
+  // Some clients register with the scopes of their first challenge; that must not bind them for good.
+  extraClientMetadata: { properties: ['any_scope'], validator: (_, __, ___, metadata) => { delete metadata.scope; } },
   extraTokenClaims({ oidc }) {
     const { acr, authTime } = oidc.entities.AuthorizationCode ?? oidc.entities.RefreshToken ?? {};
     return { acr, auth_time: authTime };
@@ -87,7 +95,7 @@ const provider = new Provider(issuer, {
       enabled: true,
       getResourceServerInfo: (_, indicator) => {
         if (indicator !== resource) throw new Error('unknown resource');
-        return { scope: scopes.join(' '), audience: resource, accessTokenTTL, accessTokenFormat: 'opaque' };
+        return { scope: scopes.join(' '), audience: resource, accessTokenTTL, accessTokenFormat: options.format };
       },
       useGrantedResource: () => true,
     },

@@ -5,7 +5,11 @@
 //! [stores](store), the [browser] and its loopback receiver, deadlines, and waking those who
 //! wait.
 //!
-//! No decision about OAuth is made here; those come from the [engine](grantor::client::Engine).
+//! For protected servers, [`guarding::Guarded`] does the same around a
+//! [`Guard`](grantor::resource::Guard).
+//!
+//! No decision about OAuth is made here; those come from the [engine](grantor::client::Engine) and the
+//! Guard.
 
 #![deny(missing_docs)]
 
@@ -14,6 +18,7 @@ pub mod browser;
 mod effects;
 mod error;
 mod event;
+pub mod guarding;
 mod http;
 pub mod nonblocking;
 mod pump;

@@ -138,9 +138,26 @@ impl AuthorizedClient {
     }
 }
 
-/// reqwest as the driver's host.
-#[derive(Debug)]
-struct Reqwest(Client);
+/// reqwest as the driver's host, also for servers that are protected by a
+/// [`Guard`](grantor::resource::Guard).
+#[derive(Clone, Debug)]
+pub struct Reqwest(Client);
+
+impl Reqwest {
+    /// A host of its own connections, with reqwest's usual settings.
+    ///
+    /// # Errors
+    /// When reqwest cannot make a client.
+    pub fn new() -> reqwest::Result<Self> {
+        Client::builder().redirect(Policy::none()).build().map(Self)
+    }
+
+    /// A host that shares the caller's connections. The client must have been built with
+    /// [`Policy::none`]; answers that came after a redirect are refused.
+    pub fn with_client(client: Client) -> Self {
+        Self(client)
+    }
+}
 
 impl Host for Reqwest {
     async fn send(&self, request: &HttpRequest, max_body: usize) -> Result<HttpAnswer, HttpFailure> {

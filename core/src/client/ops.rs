@@ -27,6 +27,7 @@ enum Kind {
     Approve,
     Assert,
     Authorize,
+    CheckToken,
     Delete,
     Device,
     Http,
@@ -40,6 +41,7 @@ impl Kind {
     fn of(effect: &Effect) -> Self {
         match effect {
             Effect::Assert(_) => Self::Assert,
+            Effect::CheckToken { .. } => Self::CheckToken,
             Effect::Delete { .. } => Self::Delete,
             Effect::Http { .. } => Self::Http,
             Effect::Interact(Interaction::Approve(_)) => Self::Approve,
@@ -59,6 +61,7 @@ impl Kind {
                 | (Self::Approve, Completion::Approved | Completion::Declined)
                 | (Self::Assert, Completion::Assertion { .. } | Completion::Declined)
                 | (Self::Authorize, Completion::Callback { .. } | Completion::Declined)
+                | (Self::CheckToken, Completion::TokenChecked(_))
                 | (Self::Delete, Completion::Deleted | Completion::Conflict)
                 | (Self::Device, Completion::Declined)
                 | (Self::Http, Completion::Http(_))

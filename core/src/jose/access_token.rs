@@ -66,7 +66,7 @@ pub struct AccessToken {
     pub expires_at_s: u64,
     /// To which key the token is bound. Whoever accepts the token must check the binding.
     pub confirmation: Confirmation,
-    payload: Vec<u8>,
+    pub(crate) payload: Vec<u8>,
 }
 
 impl AccessToken {

@@ -5,3 +5,7 @@ pub mod architecture {}
 
 #[doc = include_str!("attacks.md")]
 pub mod attacks {}
+
+#[cfg(feature = "crypto")]
+#[doc = include_str!("scopes.md")]
+pub mod scopes {}

@@ -10,6 +10,7 @@ pub mod client_metadata;
 pub mod device;
 pub(crate) mod form;
 pub mod http;
+pub mod introspection;
 pub(crate) mod json;
 pub mod pkce;
 pub mod pushed;

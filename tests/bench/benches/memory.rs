@@ -4,7 +4,8 @@ use std::alloc::System;
 use std::mem::size_of;
 
 use grantor::client::Engine;
-use grantor_bench::Flow;
+use grantor_bench::guard::{Checked, Kept};
+use grantor_bench::{Flow, guard};
 use http::header::HeaderMap;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, Stats, StatsAlloc};
 
@@ -35,4 +36,27 @@ fn main() {
     let warm = region.change();
     println!("authorize allocations per 1000: {}", warm.allocations + warm.reallocations);
     println!("authorize bytes kept per 1000: {}", held(&warm));
+
+    for (name, more) in [("few", 0), ("many", 200)] {
+        let mut checked = Checked::es256(more, Kept::Yes);
+        checked.check();
+        let region = Region::new(ALLOCATOR);
+        for _ in 0..1000 {
+            checked.check();
+        }
+        let seen = region.change();
+        println!("guard allocations per 1000, {name} claims: {}", seen.allocations + seen.reallocations);
+    }
+    distinct_tokens();
+}
+
+/// Ten million tokens, each seen once: what is remembered of them stays within its bound.
+fn distinct_tokens() {
+    let region = Region::new(ALLOCATOR);
+    let mut guard = guard::asking_the_host();
+    for n in 0..10_000_000u64 {
+        guard::learn(&mut guard, n);
+    }
+    println!("bytes after 10 million tokens: {}", held(&region.change()));
+    println!("of which the cache counts: {}", guard.token_cache_bytes());
 }

@@ -1,6 +1,7 @@
 //! What the benchmarks measure: flows with their answers at hand, and headers meant to hurt.
 
 mod flow;
+pub mod guard;
 mod headers;
 mod stacks;
 

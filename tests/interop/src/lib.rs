@@ -3,6 +3,7 @@
 //! [`Server`] starts one on free ports and ends it when it is dropped; [`Person`] clicks through its
 //! pages by plain HTTP.
 
+pub mod client;
 pub mod jose;
 mod person;
 mod server;

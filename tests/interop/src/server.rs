@@ -81,6 +81,15 @@ impl Server {
         }
     }
 
+    /// Starts one for a resource that lives elsewhere, with tokens in this format: `jwt` or `opaque`.
+    ///
+    /// # Panics
+    /// As [`with`](Self::with).
+    pub fn of(resource: &str, scopes: &str, format: &str) -> Self {
+        let scopes: Vec<&str> = scopes.split(' ').collect();
+        Self::with(&json!({ "resource": resource, "scopes": scopes, "format": format }))
+    }
+
     /// Changes something behind the client's back.
     ///
     /// # Panics

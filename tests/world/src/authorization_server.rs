@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use grantor::jose::PublicKey;
+use grantor::jose::{PublicKey, SigningKey};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -48,6 +48,8 @@ pub struct AuthorizationServer {
     pub auth_method: String,
     /// What the user decides.
     pub consent: Consent,
+    /// Signs access tokens as JWTs (RFC 9068); without it they are opaque.
+    pub signs: Option<SigningKey>,
     /// The name of the user who is always logged in.
     pub clients: BTreeMap<String, RegisteredClient>,
     /// What it offers beyond codes and refresh tokens.
@@ -166,6 +168,7 @@ impl AuthorizationServer {
         }
         match (request.method().as_str(), path.strip_prefix(&prefix)?) {
             ("POST", "/register") => Some(self.register(request)),
+            ("GET", "/jwks") => Some(crate::json(StatusCode::OK, &self.keys())),
             ("GET" | "POST", "/authorize") => Some(self.authorize(request)),
             ("POST", "/token") => {
                 let answer = self.token(unix_s, request);
@@ -191,6 +194,9 @@ impl AuthorizationServer {
             "code_challenge_methods_supported": ["S256"],
             "token_endpoint_auth_methods_supported": [self.auth_method],
         });
+        if self.signs.is_some() {
+            document["jwks_uri"] = json!(at("/jwks"));
+        }
         self.offered(&mut document);
         if self.devices {
             self.offers_devices(&mut document);
@@ -206,6 +212,29 @@ impl AuthorizationServer {
             }
         }
         document
+    }
+
+    fn keys(&self) -> Value {
+        let jwk = |key: &SigningKey| {
+            let mut jwk: Value = serde_json::from_str(&key.public().to_jwk()).unwrap_or_default();
+            jwk["kid"] = json!(key.public().kid());
+            jwk
+        };
+        json!({ "keys": self.signs.iter().map(jwk).collect::<Vec<_>>() })
+    }
+
+    /// An access token: opaque, or a JWT when there is a key.
+    fn access_token(&self, unix_s: u64, client: &str, scope: &str, resource: &str, n: u64) -> String {
+        let Some(key) = &self.signs else { return self.name("planted-access", n) };
+        let header = json!({ "alg": key.algorithm().name(), "typ": "at+jwt", "kid": key.public().kid() });
+        let claims = json!({
+            "iss": self.issuer, "aud": resource, "sub": "planted-user", "client_id": client, "scope": scope,
+            "jti": n.to_string(), "iat": unix_s, "exp": unix_s + self.lifetime_s,
+        });
+        let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let input = format!("{}.{}", encode(&header), encode(&claims));
+        let signature = key.sign(input.as_bytes()).expect("a signature");
+        format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
 
     pub(crate) fn next(&mut self) -> u64 {
@@ -396,7 +425,7 @@ impl AuthorizationServer {
         let (nonce, acr) = self.user.take().unwrap_or_default();
         self.issued += 1;
         let n = self.next();
-        let token = self.name("planted-access", n);
+        let token = self.access_token(unix_s, client, scope, resource, n);
         let access = Access {
             scope: scope.into(),
             resource: resource.into(),

@@ -193,6 +193,12 @@ impl<'a> Jws<'a> {
         self.trust()
     }
 
+    /// The payload before its signature was looked at, to find out who should have signed it.
+    #[cfg(feature = "crypto")]
+    pub(crate) fn unverified_payload(&self) -> Result<Vec<u8>, JwsError> {
+        base64url::decode(self.payload).ok_or(JwsError::Base64 { part: Part::Payload })
+    }
+
     fn admit(&self, allowed: &[Algorithm]) -> Result<Vec<u8>, JwsError> {
         if !allowed.contains(&self.header.algorithm) {
             return Err(JwsError::AlgorithmForbidden(self.header.algorithm));

@@ -34,11 +34,7 @@ pub struct Unsigned {
 
 impl Unsigned {
     /// Header and claims as they will be signed.
-    pub(in crate::jose) fn new(
-        algorithm: Algorithm,
-        header: &impl Serialize,
-        claims: &impl Serialize,
-    ) -> Self {
+    pub(crate) fn new(algorithm: Algorithm, header: &impl Serialize, claims: &impl Serialize) -> Self {
         Self { algorithm, input: input(header, claims) }
     }
 

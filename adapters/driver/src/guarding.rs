@@ -1,0 +1,259 @@
+//! The Guard of a protected server, for async hosts on whatever runtime.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use futures_channel::oneshot;
+use futures_lite::future;
+use grantor::error::{Failure, FailureKind};
+use grantor::resource::{
+    CheckId, Cors, Decision, Guard, GuardConfig, GuardConfigError, Notice, Output, RequestHead,
+};
+use grantor::{Completion, Effect, Now, OpId, Secret};
+
+use crate::effects::Performed;
+use crate::http::HttpFailure;
+use crate::nonblocking::Host;
+use crate::pump::Clock;
+
+/// How often one request may have to wait. Twice is usual at most: for keys, for newer keys.
+const ROUNDS: usize = 8;
+
+type Checking = Pin<Box<dyn Future<Output = Result<Option<String>, HttpFailure>> + Send>>;
+type Verifier = Box<dyn Fn(Secret) -> Checking + Send + Sync>;
+type Log = Box<dyn Fn(&Notice) + Send + Sync>;
+
+/// A [`Guard`] with its host. Clones are the same Guard.
+pub struct Guarded<H: Host>(Arc<Shared<H>>);
+
+struct Shared<H: Host> {
+    host: H,
+    clock: Clock,
+    cors: bool,
+    state: Mutex<State>,
+    verifier: Option<Verifier>,
+    log: Option<Log>,
+}
+
+struct State {
+    guard: Guard,
+    waiting: HashMap<CheckId, oneshot::Sender<()>>,
+}
+
+/// What an input leads to, to be done without the lock.
+#[derive(Default)]
+struct Todo {
+    jobs: Vec<(OpId, Instant, Effect)>,
+    notices: Vec<Notice>,
+}
+
+/// A [`Guarded`] that is being set up.
+pub struct Setup<H: Host> {
+    host: H,
+    config: GuardConfig,
+    verifier: Option<Verifier>,
+    log: Option<Log>,
+}
+
+impl<H: Host> Setup<H> {
+    /// For this host.
+    pub fn new(host: H, config: GuardConfig) -> Self {
+        Self { host, config, verifier: None, log: None }
+    }
+
+    /// Checks tokens of servers that are configured as
+    /// [`host`](grantor::resource::AuthorizationServer::host). The answer is the one of
+    /// [`TokenChecked`](grantor::Completion::TokenChecked).
+    #[must_use]
+    pub fn verifier<F>(mut self, check: impl Fn(Secret) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<Option<String>, HttpFailure>> + Send + 'static,
+    {
+        self.verifier = Some(Box::new(move |token| Box::pin(check(token))));
+        self
+    }
+
+    /// Is told what an operator may want to know.
+    #[must_use]
+    pub fn log(mut self, log: impl Fn(&Notice) + Send + Sync + 'static) -> Self {
+        self.log = Some(Box::new(log));
+        self
+    }
+
+    /// Ready to be asked.
+    ///
+    /// # Errors
+    /// When the configuration cannot work.
+    pub fn build(self) -> Result<Guarded<H>, GuardConfigError> {
+        let cors = self.config.cors != Cors::Off;
+        let state = State { guard: Guard::new(self.config)?, waiting: HashMap::new() };
+        Ok(Guarded(Arc::new(Shared {
+            host: self.host,
+            clock: Clock::start(),
+            cors,
+            state: Mutex::new(state),
+            verifier: self.verifier,
+            log: self.log,
+        })))
+    }
+}
+
+impl<H: Host> fmt::Debug for Setup<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Setup").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+impl<H: Host> Guarded<H> {
+    /// Decides about a request, fetching what that needs; never [`Decision::Wait`]. Dropping the future
+    /// stops nothing that others wait for.
+    pub async fn check(&self, request: RequestHead<'_>, body: Option<&[u8]>) -> Decision {
+        for _ in 0..ROUNDS {
+            let (decision, wait, todo) = {
+                let mut state = self.0.lock();
+                let decision = state.guard.check(self.0.clock.now(), &request, body);
+                let wait = match decision {
+                    Decision::Wait(check) => {
+                        let (ready, wait) = oneshot::channel();
+                        state.waiting.insert(check, ready);
+                        Some(wait)
+                    }
+                    _ => None,
+                };
+                (decision, wait, state.drain(self.0.clock))
+            };
+            self.0.see_to(todo);
+            match wait {
+                Some(wait) => drop(wait.await),
+                None => return decision,
+            }
+        }
+        Decision::Answer(Box::new(self.0.lock().guard.unavailable(&request)))
+    }
+
+    /// The same without waiting: `None` when something has to be fetched first. That is under way then, and
+    /// [`check`](Self::check) waits for it.
+    pub fn check_now(&self, request: &RequestHead<'_>) -> Option<Decision> {
+        let (decision, todo) = {
+            let mut state = self.0.lock();
+            let decision = state.guard.check(self.0.clock.now(), request, None);
+            (decision, state.drain(self.0.clock))
+        };
+        self.0.see_to(todo);
+        (!matches!(decision, Decision::Wait(_))).then_some(decision)
+    }
+
+    /// Whether pages of other origins may read answers, so that
+    /// [`answer_headers`](Guard::answer_headers) are to be added to them.
+    pub fn has_cors(&self) -> bool {
+        self.0.cors
+    }
+
+    /// Looks at the Guard.
+    pub fn with<T>(&self, look: impl FnOnce(&Guard) -> T) -> T {
+        look(&self.0.lock().guard)
+    }
+}
+
+impl<H: Host> Clone for Guarded<H> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<H: Host> fmt::Debug for Guarded<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Guarded").field(&self.0.lock().guard).finish()
+    }
+}
+
+impl State {
+    fn drain(&mut self, clock: Clock) -> Todo {
+        let mut todo = Todo::default();
+        while let Some(output) = self.guard.poll_output() {
+            match output {
+                Output::Notice(notice) => todo.notices.push(notice),
+                Output::Perform { op, deadline_ms, effect, .. } => {
+                    todo.jobs.push((op, clock.instant(deadline_ms), effect));
+                }
+                Output::Ready { check } => {
+                    if let Some(ready) = self.waiting.remove(&check) {
+                        let _ = ready.send(()); // or nobody waits any more
+                    }
+                }
+                _ => {}
+            }
+        }
+        todo
+    }
+}
+
+impl<H: Host> Shared<H> {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic elsewhere, such as in a policy's function, leaves nothing half done that matters.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn see_to(self: &Arc<Self>, todo: Todo) {
+        if let Some(log) = &self.log {
+            todo.notices.iter().for_each(log);
+        }
+        for (op, deadline, effect) in todo.jobs {
+            let shared = Arc::clone(self);
+            self.host.spawn(async move {
+                let performed = shared.perform(deadline, effect).await;
+                shared.complete(op, performed);
+            });
+        }
+    }
+
+    async fn perform(&self, deadline: Instant, effect: Effect) -> Done {
+        match effect {
+            Effect::Http { request, max_body } => {
+                let answer = future::or(self.host.send(&request, max_body), self.late(deadline)).await;
+                Done::Performed(answer.map_or_else(Performed::from, Performed::Http))
+            }
+            Effect::CheckToken { token } => match &self.verifier {
+                Some(verifier) => match future::or(verifier(token), self.late(deadline)).await {
+                    Ok(said) => Done::Token(said),
+                    Err(failure) => Done::Performed(failure.into()),
+                },
+                None => {
+                    Done::Performed(Performed::Failed(FailureKind::Impossible, "there is no verifier".into()))
+                }
+            },
+            _ => Done::Performed(Performed::unknown()),
+        }
+    }
+
+    async fn late<T>(&self, deadline: Instant) -> Result<T, HttpFailure> {
+        self.host.sleep(deadline.saturating_duration_since(Instant::now())).await;
+        Err(HttpFailure::timed_out())
+    }
+
+    fn complete(self: &Arc<Self>, op: OpId, done: Done) {
+        let todo = {
+            let mut state = self.lock();
+            let now: Now = self.clock.now();
+            let completion = match &done {
+                Done::Performed(performed) => performed.completion(),
+                Done::Token(said) => Completion::TokenChecked(said.as_deref()),
+            };
+            if state.guard.complete(now, op, completion).is_err() {
+                let failure = Failure::new(FailureKind::Other, "the driver gave a wrong answer");
+                let _ = state.guard.complete(now, op, Completion::Failed(failure));
+            }
+            state.drain(self.clock)
+        };
+        self.see_to(todo);
+    }
+}
+
+enum Done {
+    Performed(Performed),
+    Token(Option<String>),
+}

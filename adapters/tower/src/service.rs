@@ -1,0 +1,146 @@
+//! The service around the protected one.
+
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use grantor_driver::grantor::resource::{Answer, Decision, Grant, RequestHead};
+use grantor_driver::guarding::Guarded;
+use grantor_driver::nonblocking::Host;
+use http::header::{CONNECTION, HeaderValue};
+use http::{HeaderMap, Request, Response, StatusCode};
+use http_body::Body;
+use tower_service::Service;
+
+use crate::body::{self, GuardBody, Unread};
+use crate::future::GuardFuture;
+
+/// A service behind a Guard.
+pub struct GuardService<S, H: Host> {
+    inner: S,
+    guarded: Guarded<H>,
+}
+
+impl<S, H: Host> GuardService<S, H> {
+    pub(crate) fn new(inner: S, guarded: Guarded<H>) -> Self {
+        Self { inner, guarded }
+    }
+}
+
+impl<S: Clone, H: Host> Clone for GuardService<S, H> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), guarded: self.guarded.clone() }
+    }
+}
+
+impl<S, H: Host> fmt::Debug for GuardService<S, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GuardService").field("guarded", &self.guarded).finish_non_exhaustive()
+    }
+}
+
+impl<S, H, B, R> Service<Request<B>> for GuardService<S, H>
+where
+    S: Service<Request<GuardBody<B>>, Response = Response<R>> + Clone + Send + 'static,
+    S::Future: Send,
+    H: Host,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Send,
+    R: Body<Data = Bytes> + Send + 'static,
+{
+    type Response = Response<GuardBody<R>>;
+    type Error = S::Error;
+    type Future = GuardFuture<S::Future, R, S::Error>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let head = RequestHead::new(request.method(), request.uri(), request.headers());
+        // Most requests are decided at once.
+        match self.guarded.check_now(&head) {
+            Some(Decision::Allow(grant)) => {
+                let more = self.more_headers(&head);
+                if let Some(grant) = grant {
+                    request.extensions_mut().insert(grant);
+                }
+                return GuardFuture::passed(self.inner.call(request.map(GuardBody::stream)), more);
+            }
+            Some(Decision::Answer(answer)) => return GuardFuture::answered(response(*answer)),
+            _ => {}
+        }
+        // The one that is ready is used, and its clone takes its place.
+        let clone = self.inner.clone();
+        let mut service =
+            Self { inner: std::mem::replace(&mut self.inner, clone), guarded: self.guarded.clone() };
+        GuardFuture::slow(Box::pin(async move {
+            let (mut parts, body) = request.into_parts();
+            let (grant, body) = match admit(&service.guarded, &parts, body).await {
+                Ok(admitted) => admitted,
+                Err(response) => return Ok(response.map(GuardBody::read)),
+            };
+            let more = service.more_headers(&RequestHead::new(&parts.method, &parts.uri, &parts.headers));
+            if let Some(grant) = grant {
+                parts.extensions.insert(grant);
+            }
+            let mut response =
+                service.inner.call(Request::from_parts(parts, body)).await?.map(GuardBody::stream);
+            response.headers_mut().extend(more.into_iter().flatten());
+            Ok(response)
+        }))
+    }
+}
+
+impl<S, H: Host> GuardService<S, H> {
+    /// What lets pages of other origins read the server's own answer.
+    fn more_headers(&self, head: &RequestHead<'_>) -> Option<HeaderMap> {
+        self.guarded.has_cors().then(|| self.guarded.with(|guard| guard.answer_headers(head)))
+    }
+}
+
+type Admitted<B> = (Option<Arc<Grant>>, GuardBody<B>);
+
+/// Asks the Guard; the request's body to go on with, or the answer.
+async fn admit<H: Host, B: Body<Data = Bytes>>(
+    guarded: &Guarded<H>,
+    parts: &http::request::Parts,
+    body: B,
+) -> Result<Admitted<B>, Response<Bytes>> {
+    let head = RequestHead::new(&parts.method, &parts.uri, &parts.headers);
+    let max = match guarded.check(head, None).await {
+        Decision::Allow(grant) => return Ok((grant, GuardBody::stream(body))),
+        Decision::Answer(answer) => return Err(response(*answer)),
+        Decision::NeedBody { max } => max,
+        _ => return Err(response(guarded.with(|guard| guard.unavailable(&head)))),
+    };
+    let bytes = match body::read(body, max).await {
+        Ok(bytes) => bytes,
+        Err(Unread::TooLarge) => {
+            let mut refused = response(guarded.with(|guard| guard.too_large(&head)));
+            // What is left of the body is not read.
+            if parts.version < http::Version::HTTP_2 {
+                refused.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            return Err(refused);
+        }
+        Err(Unread::Broken(_)) => {
+            let mut broken = Response::new(Bytes::new());
+            *broken.status_mut() = StatusCode::BAD_REQUEST;
+            return Err(broken);
+        }
+    };
+    match guarded.check(head, Some(&bytes)).await {
+        Decision::Allow(grant) => Ok((grant, GuardBody::read(bytes))),
+        Decision::Answer(answer) => Err(response(*answer)),
+        _ => Err(response(guarded.with(|guard| guard.unavailable(&head)))),
+    }
+}
+
+fn response(answer: Answer) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(answer.body));
+    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *response.headers_mut() = answer.headers;
+    response
+}

@@ -1,0 +1,290 @@
+//! What a protected server is, whom it believes, and what it demands.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::policy::{Policy, PolicyError};
+use crate::address::{UrlPolicy, UrlProblem, check_shape};
+use crate::jose::{Algorithm, SigningKey};
+use crate::limits;
+use crate::scope::ScopeSet;
+use crate::secret::Secret;
+use crate::wire::client_auth::Client;
+
+/// The configuration of a [`Guard`](super::Guard).
+///
+/// ```
+/// use grantor::resource::{AuthorizationServer, Guard, GuardConfig, Need, Policy};
+/// let policy = Policy::new().every("mcp:use")?.tool("write", Need::all("files:write")?);
+/// let config = GuardConfig::new("https://mcp.example.com/mcp", policy)
+///     .server(AuthorizationServer::jwt("https://as.example.com"));
+/// let guard = Guard::new(config)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct GuardConfig {
+    /// The URL of the MCP endpoint as clients see it: its resource identifier.
+    pub resource: Box<str>,
+    /// Which operation needs which scopes.
+    pub policy: Policy,
+    /// The authorization servers whose tokens are accepted: at least one.
+    pub servers: Vec<AuthorizationServer>,
+    /// Other names of this resource that tokens may carry as `aud`, for servers that cannot put the
+    /// resource identifier there. A token for another resource must never carry one of them.
+    pub audiences: Vec<Box<str>>,
+    /// Which scopes a challenge names.
+    pub challenge: ChallengeScopes,
+    /// `scopes_supported` of the metadata, where it is not the policy's minimum.
+    pub scopes_supported: Option<ScopeSet>,
+    /// `resource_name` of the metadata: a name for people.
+    pub name: Option<Box<str>>,
+    /// More members of the metadata (RFC 9728 2), such as `resource_documentation`. They never replace
+    /// what the Guard knows itself.
+    pub metadata: Map<String, Value>,
+    /// Signs the metadata, too (RFC 9728 2.2): who signs, and the key.
+    pub sign_metadata: Option<(Box<str>, SigningKey)>,
+    /// `realm` of the challenges (RFC 9110 11.5).
+    pub realm: Option<Box<str>>,
+    /// Which web pages may read the answers.
+    pub cors: Cors,
+    /// Whether tokens that are bound to a key are demanded.
+    pub dpop: Dpop,
+    /// Paths that need no token and are no business of the Guard: `/health`. Compared octet by octet.
+    pub public_paths: Vec<Box<str>>,
+    /// Whether the server behind the Guard refuses requests whose `Mcp-Method` or `Mcp-Name` header
+    /// contradicts the body, as it must from 2026-07-28 on (MCP "Server Validation"). Then the headers
+    /// decide, for requests of that revision, and no body is read.
+    ///
+    /// If it does not, anybody may call any operation in the name of another: leave this off.
+    pub trust_headers: bool,
+    /// How large a body may be that has to be read, in bytes.
+    pub max_body: usize,
+    /// How far clocks may be apart, in seconds.
+    pub leeway_s: u64,
+    /// After this many seconds a token that was seen before is checked again.
+    pub recheck_s: u64,
+    /// The most that remembered tokens may take, in bytes.
+    pub token_cache_bytes: usize,
+    /// The most that remembered proofs may take, in bytes.
+    pub replay_cache_bytes: usize,
+    /// Which URLs in an authorization server's metadata are used; its issuer is the context.
+    pub urls: UrlPolicy,
+}
+
+impl GuardConfig {
+    /// A server at this URL with this policy. It needs a [`server`](Self::server), too.
+    pub fn new(resource: &str, policy: Policy) -> Self {
+        Self {
+            resource: resource.into(),
+            policy,
+            servers: Vec::new(),
+            audiences: Vec::new(),
+            challenge: ChallengeScopes::default(),
+            scopes_supported: None,
+            name: None,
+            metadata: Map::new(),
+            sign_metadata: None,
+            realm: None,
+            cors: Cors::default(),
+            dpop: Dpop::default(),
+            public_paths: Vec::new(),
+            trust_headers: false,
+            max_body: limits::MESSAGE_BODY,
+            leeway_s: limits::CLOCK_LEEWAY_S,
+            recheck_s: limits::TOKEN_RECHECK_S,
+            token_cache_bytes: limits::TOKEN_CACHE,
+            replay_cache_bytes: limits::REPLAY_CACHE,
+            urls: UrlPolicy::default(),
+        }
+    }
+
+    /// Accepts tokens of this authorization server.
+    #[must_use]
+    pub fn server(mut self, server: AuthorizationServer) -> Self {
+        self.servers.push(server);
+        self
+    }
+
+    /// Lets requests for this path through unchecked.
+    #[must_use]
+    pub fn public_path(mut self, path: &str) -> Self {
+        self.public_paths.push(path.into());
+        self
+    }
+}
+
+/// An authorization server, and how its tokens are checked.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct AuthorizationServer {
+    /// Its issuer identifier.
+    pub issuer: Box<str>,
+    /// How its tokens are checked.
+    pub tokens: Tokens,
+    /// Whether the metadata names it to clients.
+    pub advertised: bool,
+}
+
+/// How tokens are checked.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Tokens {
+    /// Access tokens that are JWTs, by the server's keys.
+    Jwt {
+        /// The algorithms that are accepted.
+        algorithms: Vec<Algorithm>,
+        /// Whether the profile of RFC 9068 is demanded: `typ` `at+jwt` and its claims.
+        rfc9068: bool,
+        /// Where the keys are; without it the server's metadata says it.
+        jwks_uri: Option<Url>,
+    },
+    /// Any tokens, by asking the server (RFC 7662).
+    Introspection {
+        /// Who this server is at the authorization server.
+        client: Client,
+        /// Where to ask; without it the server's metadata says it.
+        endpoint: Option<Url>,
+        /// Whether answers without `aud` are refused. Without audience, only the authorization server
+        /// knows whether a token is for this resource: turn this off only when it says `active` to this
+        /// client for no others (MCP "Token Handling").
+        audience_demanded: bool,
+        /// How long an answer is believed, in seconds; at least one.
+        cache_s: u64,
+    },
+    /// Any tokens, by the host: [`Effect::CheckToken`](crate::Effect::CheckToken).
+    Host {
+        /// Whether answers without `aud` are refused.
+        audience_demanded: bool,
+        /// How long an answer is believed, in seconds; at least one.
+        cache_s: u64,
+    },
+}
+
+impl AuthorizationServer {
+    /// One whose access tokens are JWTs by RFC 9068, signed with keys that its metadata names.
+    pub fn jwt(issuer: &str) -> Self {
+        let tokens = Tokens::Jwt { algorithms: Algorithm::ALL.to_vec(), rfc9068: true, jwks_uri: None };
+        Self { issuer: issuer.into(), tokens, advertised: true }
+    }
+
+    /// One whose access tokens are JWTs that do not keep to RFC 9068: without `typ` or some claims.
+    pub fn jwt_without_profile(issuer: &str) -> Self {
+        let tokens = Tokens::Jwt { algorithms: Algorithm::ALL.to_vec(), rfc9068: false, jwks_uri: None };
+        Self { issuer: issuer.into(), tokens, advertised: true }
+    }
+
+    /// One that is asked about each token (RFC 7662), as this client.
+    pub fn introspection(issuer: &str, client: Client) -> Self {
+        let cache_s = limits::INTROSPECTION_CACHE_S;
+        let tokens = Tokens::Introspection { client, endpoint: None, audience_demanded: true, cache_s };
+        Self { issuer: issuer.into(), tokens, advertised: true }
+    }
+
+    /// One whose tokens the host checks.
+    pub fn host(issuer: &str) -> Self {
+        let tokens = Tokens::Host { audience_demanded: true, cache_s: limits::INTROSPECTION_CACHE_S };
+        Self { issuer: issuer.into(), tokens, advertised: true }
+    }
+}
+
+/// Which scopes a challenge for scopes names (MCP "Scope Challenge Handling").
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ChallengeScopes {
+    /// What the operation needs and these, whatever the operation.
+    Configured(ScopeSet),
+    /// What the operation needs: all of it, held or not.
+    #[default]
+    Minimal,
+    /// What the operation needs and what the token grants, for clients that forget what they had.
+    PlusGranted,
+}
+
+/// Which web pages may read the answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Cors {
+    /// Pages of any origin.
+    Any,
+    /// None; or something in front of the Guard sees to it, preflights included.
+    #[default]
+    Off,
+    /// Pages of these origins: `https://app.example.com`.
+    Origins(Vec<Box<str>>),
+}
+
+/// Proof of possession (RFC 9449).
+#[derive(Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Dpop {
+    /// Whether tokens that are bound to no key are refused. Tokens that are bound need a proof in any case.
+    pub required: bool,
+    /// Makes the nonces that proofs must carry (RFC 9449 9); without it none is demanded. 32 random bytes,
+    /// the same in all processes that serve the resource.
+    pub nonce_seed: Option<Secret>,
+    /// The algorithms that are accepted for proofs; all that are known when empty.
+    pub algorithms: Vec<Algorithm>,
+}
+
+impl fmt::Debug for Dpop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dpop")
+            .field("required", &self.required)
+            .field("nonces", &self.nonce_seed.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a configuration cannot work.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum GuardConfigError {
+    /// The client that asks about tokens would need a signed assertion each time (RFC 7523 2.2), which the
+    /// Guard does not make.
+    #[error("introspection needs a client with a secret, not one with a key")]
+    ClientAuthentication,
+    /// An issuer is no acceptable URL (RFC 8414 2).
+    #[error("the issuer {issuer:?}: {problem}")]
+    Issuer {
+        /// Which one.
+        issuer: Box<str>,
+        /// What is wrong.
+        problem: UrlProblem,
+    },
+    /// The same issuer twice.
+    #[error("the issuer {0:?} is there twice")]
+    IssuerRepeated(Box<str>),
+    /// No authorization server (MCP "Authorization Server Location").
+    #[error("no authorization server is configured")]
+    NoServer,
+    /// The table cannot work.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// The resource is no acceptable URL (RFC 9728 1.2).
+    #[error("the resource: {0}")]
+    Resource(UrlProblem),
+    /// The metadata cannot be signed with this key.
+    #[error("the metadata could not be signed")]
+    Signing,
+    /// A text that cannot be in a header: the realm, an origin.
+    #[error("the {0} cannot be sent in a header")]
+    Unsendable(&'static str),
+}
+
+pub(super) fn resource_url(text: &str) -> Result<Url, GuardConfigError> {
+    url(text).map_err(GuardConfigError::Resource)
+}
+
+pub(super) fn issuer_url(text: &str) -> Result<Url, GuardConfigError> {
+    let url = url(text).and_then(|url| if url.query().is_some() { Err(UrlProblem::Query) } else { Ok(url) });
+    url.map_err(|problem| GuardConfigError::Issuer { issuer: text.into(), problem })
+}
+
+fn url(text: &str) -> Result<Url, UrlProblem> {
+    let url = Url::parse(text).map_err(|_| UrlProblem::Syntax)?;
+    check_shape(&url)?;
+    Ok(url)
+}

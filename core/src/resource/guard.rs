@@ -1,0 +1,177 @@
+//! The Guard: its state, and its inputs and outputs.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+
+use http::HeaderMap;
+use url::Url;
+
+use super::answer::{Answers, Details};
+use super::cache::TokenCache;
+use super::config::{
+    self, AuthorizationServer, ChallengeScopes, Dpop, GuardConfig, GuardConfigError, Tokens,
+};
+use super::fetch::Op;
+use super::output::{Answer, CheckId, Notice, Output};
+use super::policy::{Policy, Table};
+use super::refusal::Refusal;
+use super::replay::ReplayCache;
+use super::request::RequestHead;
+use super::server::Server;
+use crate::address::UrlPolicy;
+use crate::effect::OpId;
+
+/// Decides about the requests to one protected MCP server.
+///
+/// [`check`](Self::check) is asked for each request. What it needs of the world comes out of
+/// [`poll_output`](Self::poll_output) and goes in by [`complete`](Self::complete). A Guard is plain data
+/// without locks or clocks; a host with several threads puts it behind a lock.
+pub struct Guard {
+    pub(super) resource: Url,
+    /// The names of this resource that tokens may carry.
+    pub(super) audiences: Vec<Box<str>>,
+    pub(super) table: Table,
+    pub(super) answers: Answers,
+    pub(super) servers: Vec<Server>,
+    pub(super) tokens: TokenCache,
+    pub(super) proofs: ReplayCache,
+    pub(super) options: Options,
+    pub(super) ops: BTreeMap<OpId, Op>,
+    pub(super) outputs: VecDeque<Output>,
+    pub(super) last_op: u64,
+    pub(super) last_check: u64,
+}
+
+/// What is looked up while checking.
+#[derive(Debug)]
+pub(super) struct Options {
+    pub(super) challenge: ChallengeScopes,
+    pub(super) dpop: Dpop,
+    pub(super) public_paths: Vec<Box<str>>,
+    pub(super) trust_headers: bool,
+    pub(super) max_body: usize,
+    pub(super) leeway_s: u64,
+    pub(super) recheck_ms: u64,
+    pub(super) urls: UrlPolicy,
+}
+
+impl Guard {
+    /// A Guard for this configuration. Nothing is fetched before the first token comes.
+    ///
+    /// # Errors
+    /// [`GuardConfigError`].
+    pub fn new(config: GuardConfig) -> Result<Self, GuardConfigError> {
+        let resource = config::resource_url(&config.resource)?;
+        let answers = Answers::new(&config, &resource)?;
+        let mut servers: Vec<Server> = Vec::with_capacity(config.servers.len());
+        for server in config.servers {
+            let url = config::issuer_url(&server.issuer)?;
+            if servers.iter().any(|known| known.config.issuer == server.issuer) {
+                return Err(GuardConfigError::IssuerRepeated(server.issuer));
+            }
+            if let Tokens::Introspection { client, .. } = &server.tokens
+                && client.needs_assertion()
+            {
+                return Err(GuardConfigError::ClientAuthentication);
+            }
+            servers.push(Server::new(server, url));
+        }
+        if servers.is_empty() {
+            return Err(GuardConfigError::NoServer);
+        }
+        let mut audiences = vec![config.resource.clone()];
+        let own = resource.as_str();
+        // The empty path is written with and without its slash.
+        let others = [Some(own), own.strip_suffix('/').filter(|_| resource.path() == "/")];
+        for name in others.into_iter().flatten().chain(config.audiences.iter().map(|name| &**name)) {
+            if !audiences.iter().any(|known| **known == *name) {
+                audiences.push(name.into());
+            }
+        }
+        Ok(Self {
+            resource,
+            audiences,
+            table: Table::new(config.policy)?,
+            answers,
+            servers,
+            tokens: TokenCache::new(config.token_cache_bytes),
+            proofs: ReplayCache::new(config.replay_cache_bytes),
+            options: Options {
+                challenge: config.challenge,
+                dpop: config.dpop,
+                public_paths: config.public_paths,
+                trust_headers: config.trust_headers,
+                max_body: config.max_body,
+                leeway_s: config.leeway_s,
+                recheck_ms: config.recheck_s.max(1).saturating_mul(1000),
+                urls: config.urls,
+            },
+            ops: BTreeMap::new(),
+            outputs: VecDeque::new(),
+            last_op: 0,
+            last_check: 0,
+        })
+    }
+
+    /// The next output. Outputs arise from inputs only.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// The policy.
+    pub fn policy(&self) -> &Policy {
+        self.table.policy()
+    }
+
+    /// The authorization servers.
+    pub fn servers(&self) -> impl Iterator<Item = &AuthorizationServer> {
+        self.servers.iter().map(|server| &server.config)
+    }
+
+    /// The URL of the metadata, which challenges name.
+    pub fn metadata_url(&self) -> &str {
+        self.answers.metadata_url()
+    }
+
+    /// What the remembered tokens take, in bytes; about.
+    pub fn token_cache_bytes(&self) -> usize {
+        self.tokens.bytes()
+    }
+
+    /// Headers to add to the server's own answer, so that pages of accepted origins may read it
+    /// ([`Cors`](super::Cors)); empty without that.
+    pub fn answer_headers(&self, request: &RequestHead<'_>) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        self.answers.add_cors(request, &mut headers);
+        headers
+    }
+
+    /// The answer to a request whose body is larger than [`NeedBody`](super::Decision::NeedBody) allows.
+    pub fn too_large(&self, request: &RequestHead<'_>) -> Answer {
+        self.answers.refuse(request, Refusal::BodyTooLarge, &Details::default())
+    }
+
+    /// The answer to a request whose check the host gives up.
+    pub fn unavailable(&self, request: &RequestHead<'_>) -> Answer {
+        let details = Details { retry_after_s: Some(1), ..Details::default() };
+        self.answers.refuse(request, Refusal::Unavailable, &details)
+    }
+
+    pub(super) fn notice(&mut self, notice: Notice) {
+        self.outputs.push_back(Output::Notice(notice));
+    }
+
+    pub(super) fn next_check(&mut self) -> CheckId {
+        self.last_check += 1;
+        CheckId(self.last_check)
+    }
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard")
+            .field("resource", &self.resource.as_str())
+            .field("servers", &self.servers.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,284 @@
+//! The body of a request: a JSON-RPC message, or a batch of them (before 2025-06-18).
+//!
+//! Only what scopes depend on is looked at. A name that two readers could read differently, because it is
+//! there twice or in another case, is refused: the server behind might see another operation.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::operation::{Operation, RESPONSE, subject_of};
+use crate::limits;
+
+/// Why a body is no message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MessageError {
+    /// A member appears twice, or in a case of letters that some readers take for the same.
+    #[error("the message names a member twice")]
+    Ambiguous,
+    /// An empty batch (JSON-RPC 2.0, 6).
+    #[error("the batch is empty")]
+    EmptyBatch,
+    /// No JSON-RPC request, notification or response.
+    #[error("the body is no JSON-RPC message")]
+    Invalid,
+    /// No JSON.
+    #[error("the body is no JSON")]
+    Syntax,
+    /// More messages than [`limits::BATCH`], or a name longer than [`limits::OPERATION_NAME`].
+    #[error("the batch or a name in it is too large")]
+    TooLarge,
+}
+
+/// One message, as far as it matters here.
+#[derive(Debug)]
+pub(super) struct Message<'a> {
+    pub(super) operation: Operation<'a>,
+    pub(super) method: Cow<'a, str>,
+    /// `id` as JSON; `None` for notifications and responses.
+    pub(super) id: Option<&'a str>,
+    /// `params.arguments` as JSON.
+    pub(super) arguments: Option<&'a str>,
+}
+
+/// The messages of a body.
+pub(super) fn read(body: &[u8]) -> Result<Vec<Message<'_>>, MessageError> {
+    let text = std::str::from_utf8(body).map_err(|_| MessageError::Syntax)?;
+    let text = text.trim_ascii_start();
+    if text.starts_with('[') {
+        let Batch(elements) = serde_json::from_str(text).map_err(|_| MessageError::Syntax)?;
+        let elements = elements?;
+        if elements.is_empty() {
+            return Err(MessageError::EmptyBatch);
+        }
+        return elements.into_iter().map(message).collect();
+    }
+    Ok(vec![message(text)?])
+}
+
+fn message(text: &str) -> Result<Message<'_>, MessageError> {
+    let members = Picked::read(text, &["method", "params", "id", "result", "error"])?;
+    let [method, params, id, result, error] = members;
+    let Some(method) = method else {
+        return if result.is_some() || error.is_some() {
+            let method = Cow::Borrowed(RESPONSE);
+            Ok(Message { operation: Operation::Method(method.clone()), method, id: None, arguments: None })
+        } else {
+            Err(MessageError::Invalid)
+        };
+    };
+    let method = string(method)?;
+    let [name, uri, arguments] = match params {
+        Some(params) if params.starts_with('{') => Picked::read(params, &["name", "uri", "arguments"])?,
+        _ => [None; 3],
+    };
+    let subject = match subject_of(&method) {
+        Some("name") => name.map(string).transpose()?,
+        Some(_) => uri.map(string).transpose()?,
+        None => None,
+    };
+    let operation = Operation::new(method.clone(), subject).ok_or(MessageError::Invalid)?;
+    Ok(Message { operation, method, id: id.filter(|id| is_id(id)), arguments })
+}
+
+/// A string or a number; it goes back to where it came from.
+fn is_id(json: &str) -> bool {
+    json.len() <= limits::STRING && (json.starts_with('"') || json.parse::<f64>().is_ok())
+}
+
+fn string(json: &str) -> Result<Cow<'_, str>, MessageError> {
+    let inner =
+        json.strip_prefix('"').and_then(|json| json.strip_suffix('"')).ok_or(MessageError::Invalid)?;
+    if inner.len() > limits::OPERATION_NAME {
+        return Err(MessageError::TooLarge);
+    }
+    if inner.contains('\\') {
+        return serde_json::from_str(json).map(Cow::Owned).map_err(|_| MessageError::Invalid);
+    }
+    Ok(Cow::Borrowed(inner))
+}
+
+/// Some members of an object as JSON.
+struct Picked<'a, const N: usize>(Result<[Option<&'a str>; N], MessageError>);
+
+impl<'a, const N: usize> Picked<'a, N> {
+    fn read(text: &'a str, names: &'static [&'static str; N]) -> Result<[Option<&'a str>; N], MessageError> {
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        let picked = Self::pick(&mut deserializer, names)
+            .map_err(|error| if error.is_data() { MessageError::Invalid } else { MessageError::Syntax })?;
+        deserializer.end().map_err(|_| MessageError::Syntax)?;
+        picked.0
+    }
+
+    fn pick<D: Deserializer<'a>>(
+        deserializer: D,
+        names: &'static [&'static str; N],
+    ) -> Result<Self, D::Error> {
+        struct Pick<const N: usize>(&'static [&'static str; N]);
+
+        impl<'de, const N: usize> Visitor<'de> for Pick<N> {
+            type Value = Picked<'de, N>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut picked = [None; N];
+                let mut ambiguous = false;
+                while let Some((name, value)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
+                    for (known, slot) in self.0.iter().zip(&mut picked) {
+                        if *name.0 == **known {
+                            ambiguous |= slot.is_some();
+                            *slot = Some(value.get());
+                        } else {
+                            ambiguous |= name.0.eq_ignore_ascii_case(known);
+                        }
+                    }
+                }
+                Ok(Picked(if ambiguous { Err(MessageError::Ambiguous) } else { Ok(picked) }))
+            }
+        }
+
+        deserializer.deserialize_map(Pick(names))
+    }
+}
+
+struct Name<'a>(Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Name<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NameVisitor;
+
+        impl<'de> Visitor<'de> for NameVisitor {
+            type Value = Name<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name")
+            }
+
+            fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Self::Value, E> {
+                Ok(Name(Cow::Borrowed(name)))
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+                Ok(Name(Cow::Owned(name.to_owned())))
+            }
+        }
+
+        deserializer.deserialize_str(NameVisitor)
+    }
+}
+
+struct Batch<'a>(Result<Vec<&'a str>, MessageError>);
+
+impl<'de> Deserialize<'de> for Batch<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct BatchVisitor;
+
+        impl<'de> Visitor<'de> for BatchVisitor {
+            type Value = Batch<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                let mut elements = Vec::new();
+                let mut too_many = false;
+                while let Some(element) = seq.next_element::<&'de RawValue>()? {
+                    too_many |= elements.len() >= limits::BATCH;
+                    if !too_many {
+                        elements.push(element.get());
+                    }
+                }
+                Ok(Batch(if too_many { Err(MessageError::TooLarge) } else { Ok(elements) }))
+            }
+        }
+
+        deserializer.deserialize_seq(BatchVisitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn operations(body: &str) -> Result<Vec<Operation<'static>>, MessageError> {
+        let messages = read(body.as_bytes())?;
+        Ok(messages.into_iter().map(|message| message.operation.into_owned()).collect())
+    }
+
+    #[test]
+    fn mcp_sending_messages() {
+        let call =
+            r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"a","arguments":{"x":1}}}"#;
+        let message = &read(call.as_bytes()).unwrap()[0];
+        assert_eq!(message.operation, Operation::Tool("a".into()));
+        assert_eq!((message.id, message.arguments), (Some("7"), Some(r#"{"x":1}"#)));
+        let read_one = |body: &str| operations(body).map(|all| all.into_iter().next().unwrap());
+        assert_eq!(
+            read_one(r#"{"method":"resources/subscribe","params":{"uri":"u:x","name":"y"}}"#),
+            Ok(Operation::Resource("u:x".into()))
+        );
+        assert_eq!(
+            read_one(r#" {"method":"prompts\/get","params":{"n\u0061me":"\u65e5"}}"#),
+            Ok(Operation::Prompt("日".into()))
+        );
+        assert_eq!(read_one(r#"{"method":"tools/list"}"#), Ok(Operation::Method("tools/list".into())));
+        assert_eq!(read_one(r#"{"id":1,"result":{}}"#), Ok(Operation::Method("response".into())));
+        assert_eq!(read_one(r#"{"method":"x","params":[1]}"#), Ok(Operation::Method("x".into())));
+    }
+
+    #[test]
+    fn jsonrpc_6_batches() {
+        let batch =
+            r#"[{"method":"ping","id":1},{"method":"tools/call","params":{"name":"a"}},{"result":1,"id":2}]"#;
+        assert_eq!(
+            operations(batch).unwrap(),
+            [
+                Operation::Method("ping".into()),
+                Operation::Tool("a".into()),
+                Operation::Method("response".into())
+            ]
+        );
+        assert_eq!(operations("[]"), Err(MessageError::EmptyBatch));
+        assert_eq!(operations("[[]]"), Err(MessageError::Invalid));
+        assert_eq!(operations(r#"[{"method":"ping"},1]"#), Err(MessageError::Invalid));
+        let many = format!("[{}]", vec![r#"{"method":"ping"}"#; 10_000].join(","));
+        assert_eq!(operations(&many), Err(MessageError::TooLarge));
+    }
+
+    #[test]
+    fn names_that_two_readers_read_differently_are_refused() {
+        for body in [
+            r#"{"method":"tools/list","method":"tools/call"}"#,
+            r#"{"method":"tools/list","m\u0065thod":"tools/call"}"#,
+            r#"{"method":"tools/list","Method":"tools/call"}"#,
+            r#"{"method":"tools/call","params":{"name":"a"},"PARAMS":{"name":"b"}}"#,
+            r#"{"method":"tools/call","params":{"name":"a","name":"b"}}"#,
+            r#"{"method":"tools/call","params":{"name":"a","Name":"b"}}"#,
+            r#"{"method":"tools/call","params":{"name":"a","arguments":{},"arguments":{"x":1}}}"#,
+        ] {
+            assert_eq!(operations(body), Err(MessageError::Ambiguous), "{body}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_message() {
+        for body in ["", "{", "nonsense", r#"{"method":"ping"} x"#, "\u{feff}{}", r#"{"method":"\ud800"}"#] {
+            assert!(matches!(operations(body), Err(MessageError::Syntax | MessageError::Invalid)), "{body}");
+        }
+        for body in ["{}", "1", "null", r#"{"method":1}"#, r#"{"method":"tools/call"}"#, r#"{"id":1}"#] {
+            assert_eq!(operations(body), Err(MessageError::Invalid), "{body}");
+        }
+        assert_eq!(read(b"{\"method\":\"\xff\"}").unwrap_err(), MessageError::Syntax);
+        let long = format!(r#"{{"method":"{}"}}"#, "x".repeat(limits::OPERATION_NAME + 1));
+        assert_eq!(operations(&long), Err(MessageError::TooLarge));
+        let deep = "[".repeat(100_000);
+        assert_eq!(operations(&deep), Err(MessageError::Syntax));
+    }
+}

@@ -1,0 +1,126 @@
+//! What the Guard says.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::HeaderMap;
+use serde_json::Value;
+
+use super::grant::Grant;
+use super::message::MessageError;
+use super::refusal::Refusal;
+use crate::effect::{Effect, OpId};
+use crate::error::{Error, PeerText};
+
+/// Names a check that waits for an effect; unique for the life of a Guard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CheckId(pub(super) u64);
+
+impl CheckId {
+    /// The id as a number, for hosts that hand it on.
+    pub const fn to_u64(self) -> u64 {
+        self.0
+    }
+}
+
+/// What is to become of a request.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Decision {
+    /// Let it through, with what the token grants; `None` where no token is needed and none was sent.
+    Allow(Option<Arc<Grant>>),
+    /// Answer this instead.
+    Answer(Box<Answer>),
+    /// Check again with the whole body, which may have `max` bytes; answer
+    /// [`too_large`](super::Guard::too_large) when it has more.
+    NeedBody {
+        /// The bound in bytes.
+        max: usize,
+    },
+    /// Check again when [`Output::Ready`] names this check.
+    Wait(CheckId),
+}
+
+/// An answer in place of the server's.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// All headers but those of the connection.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Vec<u8>,
+    /// Why the request is turned away; `None` for metadata and answers to preflights.
+    pub refusal: Option<Refusal>,
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer")
+            .field("status", &self.status)
+            .field("refusal", &self.refusal)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Answer {
+    /// The body as JSON, for tests; `null` when it is none.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+}
+
+/// What the Guard wants done or known.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Output {
+    /// For a log.
+    Notice(Notice),
+    /// Perform an effect and answer with [`Guard::complete`](super::Guard::complete).
+    Perform {
+        /// Its id.
+        op: OpId,
+        /// When it counts as failed, on the monotonic clock.
+        deadline_ms: u64,
+        /// What to do.
+        effect: Effect,
+        /// What for, in words.
+        why: &'static str,
+    },
+    /// What this check waited for is there, or will not come: check the request again.
+    Ready {
+        /// The check.
+        check: CheckId,
+    },
+}
+
+/// Something that an operator may want to know; never a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Notice {
+    /// An authorization server's keys, metadata or introspection could not be had.
+    ServerFailed {
+        /// Which one.
+        issuer: PeerText,
+        /// Why.
+        error: Error,
+    },
+    /// The keys of an authorization server were fetched.
+    KeysFetched {
+        /// Whose.
+        issuer: PeerText,
+        /// How many can be used.
+        usable: usize,
+        /// How many cannot.
+        refused: usize,
+        /// How long they are used without asking again, in milliseconds.
+        fresh_ms: u64,
+    },
+}
+
+impl From<MessageError> for Refusal {
+    fn from(error: MessageError) -> Self {
+        Self::Message(error)
+    }
+}

@@ -1,0 +1,260 @@
+//! The table, compiled: scopes are numbers, rules are found without looking at all of them.
+
+use std::collections::BTreeMap;
+
+use url::Url;
+
+use super::pattern::Pattern;
+use super::{Arguments, Kind, Need, Policy, PolicyError, without_offline_access};
+use crate::limits;
+use crate::resource::operation::Operation;
+use crate::scope::ScopeSet;
+
+const WORDS: usize = limits::SCOPES / 64;
+
+/// A set of the policy's scopes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::resource) struct Bits([u64; WORDS]);
+
+impl Bits {
+    fn set(&mut self, index: usize) {
+        if let Some(word) = self.0.get_mut(index / 64) {
+            *word |= 1 << (index % 64);
+        }
+    }
+
+    fn covers(&self, other: &Self) -> bool {
+        self.0.iter().zip(&other.0).all(|(own, other)| other & !own == 0)
+    }
+
+    fn without(&self, other: &Self) -> u32 {
+        self.0.iter().zip(&other.0).map(|(own, other)| (own & !other).count_ones()).sum()
+    }
+
+    fn union(&self, other: &Self) -> Self {
+        let mut all = *self;
+        all.0.iter_mut().zip(&other.0).for_each(|(own, other)| *own |= other);
+        all
+    }
+}
+
+/// A need with its scopes as numbers.
+#[derive(Debug)]
+pub(in crate::resource) struct Demand {
+    need: Need,
+    alternatives: Vec<Bits>,
+    computed: Option<usize>,
+}
+
+impl Demand {
+    /// Whether no token is needed.
+    pub(in crate::resource) fn is_public(&self) -> bool {
+        self.need.public
+    }
+
+    pub(in crate::resource) fn depends_on_arguments(&self) -> bool {
+        self.computed.is_some()
+    }
+
+    pub(in crate::resource) fn max_age_s(&self) -> Option<u64> {
+        self.need.max_age_s
+    }
+
+    pub(in crate::resource) fn acr_values(&self) -> &[Box<str>] {
+        &self.need.acr_values
+    }
+
+    fn is_met_by(&self, held: &Bits) -> bool {
+        self.alternatives.is_empty() || self.alternatives.iter().any(|set| held.covers(set))
+    }
+
+    /// The alternative of which least is missing; the first of those.
+    fn nearest(&self, held: &Bits) -> Bits {
+        self.alternatives.iter().min_by_key(|set| set.without(held)).copied().unwrap_or_default()
+    }
+}
+
+/// A policy, ready to be asked.
+#[derive(Debug)]
+pub(in crate::resource) struct Table {
+    policy: Policy,
+    /// All scopes of the policy; their places are their numbers.
+    scopes: Vec<Box<str>>,
+    every: Bits,
+    otherwise: usize,
+    demands: Vec<Demand>,
+    exact: [BTreeMap<Box<str>, usize>; Kind::ALL.len()],
+    /// The heaviest first.
+    patterns: [Vec<(Pattern, usize)>; Kind::ALL.len()],
+    /// Whether all messages need the same.
+    uniform: bool,
+}
+
+impl Table {
+    pub(in crate::resource) fn new(policy: Policy) -> Result<Self, PolicyError> {
+        if let Some(scope) = policy.hierarchy.cycle() {
+            return Err(PolicyError::Cycle(scope.into()));
+        }
+        let mut table = Self {
+            scopes: Vec::new(),
+            every: Bits::default(),
+            otherwise: 0,
+            demands: Vec::new(),
+            exact: Default::default(),
+            patterns: Default::default(),
+            uniform: policy.rules.iter().all(|rule| rule.kind == Kind::Http),
+            policy: Policy::default(),
+        };
+        table.every = table.bits(&policy.every)?;
+        table.otherwise = table.demand(&policy.otherwise, None)?;
+        for (index, rule) in policy.rules.iter().enumerate() {
+            let demand = table.demand(&rule.need, rule.computed.as_ref().map(|_| index))?;
+            let repeated = || PolicyError::Repeated(format!("{} {}", rule.kind.name(), rule.name).into());
+            let kind = rule.kind as usize;
+            match Pattern::read(&rule.name) {
+                Some(pattern) => {
+                    let Some(patterns) = table.patterns.get_mut(kind) else { continue };
+                    if patterns.iter().any(|(known, _)| *known == pattern) {
+                        return Err(repeated());
+                    }
+                    patterns.push((pattern, demand));
+                }
+                None => {
+                    let Some(exact) = table.exact.get_mut(kind) else { continue };
+                    if exact.insert(rule.name.clone(), demand).is_some() {
+                        return Err(repeated());
+                    }
+                }
+            }
+        }
+        for patterns in &mut table.patterns {
+            patterns.sort_by_key(|(pattern, _)| std::cmp::Reverse(pattern.weight()));
+        }
+        table.policy = policy;
+        Ok(table)
+    }
+
+    fn bits(&mut self, scopes: &ScopeSet) -> Result<Bits, PolicyError> {
+        let mut bits = Bits::default();
+        for scope in scopes.iter() {
+            let known = self.scopes.iter().position(|own| **own == *scope);
+            let index = known.unwrap_or(self.scopes.len());
+            if index >= limits::SCOPES {
+                return Err(PolicyError::TooManyScopes);
+            }
+            if known.is_none() {
+                self.scopes.push(scope.into());
+            }
+            bits.set(index);
+        }
+        Ok(bits)
+    }
+
+    fn demand(&mut self, need: &Need, computed: Option<usize>) -> Result<usize, PolicyError> {
+        let alternatives = need.alternatives.iter().map(|set| self.bits(set)).collect::<Result<_, _>>()?;
+        self.demands.push(Demand { need: need.clone(), alternatives, computed });
+        Ok(self.demands.len() - 1)
+    }
+
+    pub(in crate::resource) fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Whether every message needs the same, so that nobody has to know which it is.
+    pub(in crate::resource) fn is_uniform(&self) -> bool {
+        self.uniform
+    }
+
+    /// Whether there are operations that need no token.
+    pub(in crate::resource) fn has_public(&self) -> bool {
+        self.demands.iter().any(Demand::is_public)
+    }
+
+    /// The scopes of the policy that these scopes are worth.
+    pub(in crate::resource) fn worth(&self, scopes: &ScopeSet) -> Bits {
+        let worth = self.policy.hierarchy.worth(scopes);
+        let mut bits = Bits::default();
+        for (index, scope) in self.scopes.iter().enumerate() {
+            if worth.covers(scope) {
+                bits.set(index);
+            }
+        }
+        bits
+    }
+
+    /// What an operation needs.
+    pub(in crate::resource) fn demand_of(&self, operation: &Operation<'_>) -> &Demand {
+        let (kind, name) = match operation {
+            Operation::Http(name) => (Kind::Http, *name),
+            Operation::Method(name) => (Kind::Method, &**name),
+            Operation::Prompt(name) => (Kind::Prompt, &**name),
+            Operation::Resource(name) => (Kind::Resource, &**name),
+            Operation::Tool(name) => (Kind::Tool, &**name),
+        };
+        let exact = self.exact.get(kind as usize).and_then(|exact| exact.get(name));
+        let index = exact.copied().or_else(|| {
+            let patterns = self.patterns.get(kind as usize)?;
+            patterns.iter().find(|(pattern, _)| pattern.matches(name)).map(|(_, index)| *index)
+        });
+        let index = index.unwrap_or(self.otherwise);
+        self.demands.get(index).unwrap_or(&NOTHING)
+    }
+
+    /// The URI as other readers may see it, when that is another (`file:///a/../b` for `file:///b`).
+    pub(in crate::resource) fn other_reading(operation: &Operation<'_>) -> Option<Operation<'static>> {
+        let Operation::Resource(uri) = operation else { return None };
+        let once = percent_encoding::percent_decode_str(uri).decode_utf8_lossy().replace('\\', "/");
+        let other = Url::parse(&once).map_or(once, String::from);
+        let other = percent_encoding::percent_decode_str(&other).decode_utf8_lossy().into_owned();
+        (other != **uri).then(|| Operation::Resource(other.into()))
+    }
+
+    /// Whether a token that is worth this much suffices.
+    pub(in crate::resource) fn suffices(&self, held: &Bits, demand: &Demand) -> bool {
+        demand.is_public() || held.covers(&self.every) && demand.is_met_by(held)
+    }
+
+    /// What the arguments of a call ask for, if a host function says it.
+    pub(in crate::resource) fn computed(&self, demand: &Demand, arguments: &Arguments<'_>) -> Option<Need> {
+        let rule = self.policy.rules.get(demand.computed?)?;
+        let (need, _) = rule.computed.as_ref()?;
+        Some(Need { public: false, ..need(arguments) })
+    }
+
+    /// Of a need that was computed: what is to be asked for when these scopes do not meet it.
+    pub(in crate::resource) fn lacks(&self, scopes: &ScopeSet, need: &Need) -> Option<ScopeSet> {
+        let worth = self.policy.hierarchy.worth(scopes);
+        let missing = |set: &&ScopeSet| set.iter().filter(|scope| !worth.covers(scope)).count();
+        let nearest = need.alternatives.iter().min_by_key(missing)?;
+        (missing(&nearest) > 0).then(|| nearest.clone())
+    }
+
+    /// The scopes that these demands need together, by the alternatives that are nearest to what is held.
+    pub(in crate::resource) fn needed<'a>(
+        &self,
+        held: &Bits,
+        demands: impl IntoIterator<Item = &'a Demand>,
+    ) -> ScopeSet {
+        // What one demand needs anyway, the next may count as held.
+        let (mut needed, mut held) = (Bits::default(), *held);
+        for demand in demands {
+            if !demand.is_public() {
+                let set = self.every.union(&demand.nearest(&held));
+                (needed, held) = (needed.union(&set), held.union(&set));
+            }
+        }
+        let named = self.scopes.iter().enumerate().filter(|(index, _)| {
+            let mut one = Bits::default();
+            one.set(*index);
+            needed.covers(&one)
+        });
+        let scopes = ScopeSet::from_tokens(named.map(|(_, scope)| &**scope)).unwrap_or_default();
+        without_offline_access(&scopes)
+    }
+}
+
+static NOTHING: Demand = Demand {
+    need: Need { public: false, alternatives: Vec::new(), max_age_s: None, acr_values: Vec::new() },
+    alternatives: Vec::new(),
+    computed: None,
+};

@@ -1,0 +1,70 @@
+//! Proofs of possession (RFC 9449 7.1, 9).
+
+use sha2::{Digest as _, Sha256};
+
+use super::grant::Grant;
+use super::guard::Guard;
+use super::refusal::{Refusal, TokenProblem};
+use super::request::{Presented, RequestHead, Scheme};
+use crate::jose::dpop::{self, DpopError, ProofRules};
+use crate::jose::{Algorithm, Confirmation};
+use crate::limits;
+use crate::time::Now;
+
+impl Guard {
+    /// Checks that whoever sends the token has its key. With a refusal comes the nonce to use.
+    pub(super) fn check_proof(
+        &mut self,
+        now: Now,
+        request: &RequestHead<'_>,
+        presented: Presented<'_>,
+        grant: &Grant,
+    ) -> Result<(), (Refusal, Option<String>)> {
+        let refuse = |problem| Err((Refusal::Token(problem), None));
+        let jkt = match (&grant.confirmation, presented.scheme) {
+            (Confirmation::Certificate(_), _) => return refuse(TokenProblem::CertificateBound),
+            (Confirmation::Jkt(_), Scheme::Bearer) => return refuse(TokenProblem::DowngradedToBearer),
+            (Confirmation::None, Scheme::Dpop) => return refuse(TokenProblem::NotBound),
+            (Confirmation::None, Scheme::Bearer) if self.options.dpop.required => {
+                return refuse(TokenProblem::Unbound);
+            }
+            (Confirmation::None, Scheme::Bearer) => return Ok(()),
+            (Confirmation::Jkt(jkt), Scheme::Dpop) => jkt,
+        };
+        let token = presented.text().map_err(|refusal| (refusal, None))?;
+        let nonces = self.nonces(now);
+        let current = nonces.as_ref().map(|[current, _]| current.clone());
+        let wrong = |error| (Refusal::Proof(error), current.clone());
+        let missing = DpopError::Missing { claim: "proof" };
+        let proof = dpop::single_proof(request.headers).map_err(wrong)?.ok_or_else(|| wrong(missing))?;
+        let accepted: Vec<&str> = nonces.iter().flatten().map(String::as_str).collect();
+        let mut url = self.resource.clone();
+        url.set_path(request.target.path());
+        let algorithms = &self.options.dpop.algorithms;
+        let algorithms = if algorithms.is_empty() { &Algorithm::ALL[..] } else { algorithms };
+        let rules = ProofRules {
+            algorithms,
+            access_token: Some(token),
+            jkt: Some(jkt),
+            nonces: &accepted,
+            leeway_s: self.options.leeway_s,
+            ..ProofRules::new(request.method, &url)
+        };
+        let proof = dpop::verify(proof, &rules, now.unix_s).map_err(wrong)?;
+        if self.proofs.is_first(now.unix_s, &proof) { Ok(()) } else { Err((Refusal::ProofReplayed, current)) }
+    }
+
+    /// The nonce of this time and the one before: a hash of the seed and the time, so that several
+    /// processes agree, and nobody else can foretell it.
+    fn nonces(&self, now: Now) -> Option<[String; 2]> {
+        let seed = self.options.dpop.nonce_seed.as_ref()?;
+        let window = now.unix_s / limits::DPOP_NONCE_S;
+        let nonce = |window: u64| {
+            let mut hasher = Sha256::new();
+            hasher.update(seed.expose());
+            hasher.update(window.to_be_bytes());
+            crate::jose::encode_base64url(hasher.finalize())
+        };
+        Some([nonce(window), nonce(window.saturating_sub(1))])
+    }
+}

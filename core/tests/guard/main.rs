@@ -1,0 +1,12 @@
+//! The Guard from outside: requests in, answers out, each rule by its section.
+#![cfg(feature = "crypto")]
+
+mod answers;
+mod attacks;
+mod bench;
+mod dpop;
+mod hostile;
+mod introspection;
+mod keys;
+mod operations;
+mod tokens;

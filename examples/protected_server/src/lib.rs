@@ -1,0 +1,67 @@
+//! An MCP server for notes: reading them, writing them, and throwing them away need different scopes.
+//!
+//! The whole of its authorization is [`policy`], which says what needs which scope, and one layer in
+//! [`app`].
+
+mod mcp;
+
+use axum::Router;
+use axum::routing::post;
+use grantor::resource::{AuthorizationServer, GuardConfig, Need, Policy};
+use grantor_tower::{BuildError, GuardLayer};
+
+/// Which operation needs which scopes.
+///
+/// # Panics
+/// Never: the scopes are well-formed.
+pub fn policy() -> Policy {
+    let build = || -> Result<Policy, grantor::ScopeError> {
+        Policy::new()
+            .every("notes:use")?
+            .method("ping", Need::public())
+            .tool("list_notes", Need::all("notes:read")?)
+            .tool("read_note", Need::all("notes:read")?)
+            .tool("write_note", Need::all("notes:write")?)
+            .tool("delete_*", Need::any("notes:delete notes:admin")?)
+            .tool("export_all", Need::all("notes:admin")?.max_age_s(600))
+            .tool_by_arguments(
+                "share_note",
+                "`notes:share`; outside of the team `notes:publish`, too",
+                |call| {
+                    let arguments: serde_json::Value = serde_json::from_str(call.json).unwrap_or_default();
+                    let inside =
+                        arguments["with"].as_str().is_some_and(|with| with.ends_with("@team.example.com"));
+                    Need::all(if inside { "notes:share" } else { "notes:share notes:publish" })
+                        .unwrap_or_default()
+                },
+            )
+            .resource("note://private/*", Need::all("notes:read notes:private")?)
+            .resource("note://*", Need::all("notes:read")?)
+            .implies("notes:write", "notes:read")?
+            .implies("notes:admin", "notes:*")
+            .map(|policy| {
+                policy
+                    .note("notes:use", "Connect, and see which tools there are")
+                    .note("notes:read", "Read notes")
+                    .note("notes:write", "Write and change notes")
+                    .note("notes:delete", "Throw notes away")
+                    .note("notes:admin", "Everything")
+            })
+    };
+    build().expect("well-formed scopes")
+}
+
+/// The configuration for this place and this issuer, whose tokens are JWTs.
+pub fn config(resource: &str, issuer: &str) -> GuardConfig {
+    let mut config = GuardConfig::new(resource, policy()).server(AuthorizationServer::jwt(issuer));
+    config.name = Some("Notes".into());
+    config
+}
+
+/// The server with its Guard.
+///
+/// # Errors
+/// When the configuration cannot work.
+pub fn app(config: GuardConfig) -> Result<Router, BuildError> {
+    Ok(Router::new().route("/mcp", post(mcp::answer)).layer(GuardLayer::new(config)?))
+}

@@ -1,0 +1,91 @@
+//! `cargo run -p grantor-protected-server`: an MCP server that is protected.
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use grantor::jose::{Algorithm, SigningKey};
+use grantor_protected_server::{app, config, policy};
+use grantor_world::Consent;
+use grantor_world::net::Served;
+use tokio::net::TcpListener;
+
+const USAGE: &str = "\
+usage: cargo run -p grantor-protected-server [-- OPTIONS]
+
+  --issuer URL     accepts the tokens of this authorization server: JWTs by RFC 9068.
+                   Without it, one runs in this process; its users agree to everything
+  --port NUMBER    the port of 127.0.0.1 to listen on (by itself a free one)
+  --scopes         prints which operation needs which scopes, and ends
+  --scopes-json    the same as JSON
+  --help           prints this";
+
+#[derive(Default)]
+struct Options {
+    issuer: Option<String>,
+    port: u16,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let mut options = Options::default();
+    let mut args = std::env::args().skip(1);
+    while let Some(arg) = args.next() {
+        match (arg.as_str(), &mut options) {
+            ("--scopes", _) => {
+                print!("{}", policy().to_markdown());
+                return ExitCode::SUCCESS;
+            }
+            ("--scopes-json", _) => {
+                println!("{:#}", policy().to_json());
+                return ExitCode::SUCCESS;
+            }
+            ("--issuer", options) => options.issuer = args.next(),
+            ("--port", options) => options.port = args.next().and_then(|port| port.parse().ok()).unwrap_or(0),
+            ("--help" | "-h", _) => {
+                println!("{USAGE}");
+                return ExitCode::SUCCESS;
+            }
+            (other, _) => {
+                eprintln!("unknown option {other}\n\n{USAGE}");
+                return ExitCode::from(2);
+            }
+        }
+    }
+    match serve(options).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("the server failed: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(options: Options) -> Result<(), Box<dyn Error>> {
+    // Ends with this process.
+    let own = match &options.issuer {
+        Some(_) => None,
+        None => Some(authorization_server()?),
+    };
+    let issuer = options.issuer.or_else(|| Some(own.as_ref()?.issuer.clone())).unwrap_or_default();
+    let listener = TcpListener::bind(("127.0.0.1", options.port)).await?;
+    let resource = format!("http://{}/mcp", listener.local_addr()?);
+    let app = app(config(&resource, &issuer))?;
+    println!("MCP server:           {resource}");
+    println!("authorization server: {issuer}");
+    println!("Connect any MCP client. It needs no credentials; who opens the browser page agrees there.");
+    Ok(axum::serve(listener, app).await?)
+}
+
+/// An authorization server in this process, with a page that asks the user.
+fn authorization_server() -> Result<Served, Box<dyn Error>> {
+    let served = Served::start(Arc::new(|_, _| {}));
+    {
+        let mut world = served.world();
+        let server = world.server();
+        // Known to all: for a demonstration alone.
+        server.signs = Some(SigningKey::generate(Algorithm::Es256, &[7; 32])?.with_kid("demo"));
+        server.consent = Consent::AskInPage;
+    }
+    Ok(served)
+}
