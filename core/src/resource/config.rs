@@ -7,7 +7,7 @@ use url::Url;
 
 use super::policy::{Policy, PolicyError};
 use crate::address::{UrlPolicy, UrlProblem, check_shape};
-use crate::jose::{Algorithm, SigningKey};
+use crate::jose::{Algorithm, SigningFailed, SigningKey};
 use crate::limits;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
@@ -267,8 +267,8 @@ pub enum GuardConfigError {
     #[error("the resource: {0}")]
     Resource(UrlProblem),
     /// The metadata cannot be signed with this key.
-    #[error("the metadata could not be signed")]
-    Signing,
+    #[error("the metadata: {0}")]
+    Signing(#[from] SigningFailed),
     /// A text that cannot be in a header: the realm, an origin.
     #[error("the {0} cannot be sent in a header")]
     Unsendable(&'static str),
