@@ -5,6 +5,8 @@
 //! want one exchange of the protocol without the rest.
 //!
 //! - [`client`]: the [`Engine`](client::Engine), which authorizes requests to a protected MCP server.
+//! - `resource`: the Guard of a protected MCP server (with the feature `crypto`).
+//! - [`jose`]: keys and signed tokens, made and checked.
 //! - [`wire`]: every exchange as a pure pair, build the request and read the answer.
 //! - [`jose`]: keys, signed tokens, client assertions and `DPoP` proofs.
 //! - [`manual`]: how it is built, and what it defends against.

@@ -48,6 +48,8 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 pub use crate::body::Body;
+/// What this adapter is made with: the store's trait and types, sessions, hosts.
+pub use grantor_driver as driver;
 pub use grantor_driver::grantor::client::Config;
 pub use grantor_driver::grantor::wire::client_metadata::ClientMetadata;
 pub use grantor_driver::{
@@ -121,7 +123,8 @@ impl<C: Connect + Clone + Send + Sync + 'static> AuthorizedClient<C> {
         Ok(Self { session, http })
     }
 
-    /// The same for another account. Clone the result rather than asking for it twice.
+    /// The same for another account: one store, tokens of its own. Each call makes a session that loads its
+    /// tokens anew; keep one for each account, and clone it.
     ///
     /// # Errors
     /// [`ConfigError::Account`].

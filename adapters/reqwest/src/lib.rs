@@ -29,6 +29,8 @@ use grantor_driver::{CallError, HttpAnswer, HttpFailure};
 use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, Request, RequestBuilder, Response};
 
+/// What this adapter is made with: the store's trait and types, sessions, hosts.
+pub use grantor_driver as driver;
 pub use grantor_driver::grantor::client::Config;
 pub use grantor_driver::grantor::wire::client_metadata::ClientMetadata;
 pub use grantor_driver::{
@@ -87,7 +89,8 @@ impl AuthorizedClient {
         Ok(Self { session, http })
     }
 
-    /// The same for another account. Clone the result rather than asking for it twice.
+    /// The same for another account: one store, tokens of its own. Each call makes a session that loads its
+    /// tokens anew; keep one for each account, and clone it.
     ///
     /// # Errors
     /// [`ConfigError::Account`].

@@ -48,6 +48,8 @@ use isahc::error::ErrorKind;
 use isahc::{AsyncBody, HttpClient};
 use zeroize::Zeroizing;
 
+/// What this adapter is made with: the store's trait and types, sessions, hosts.
+pub use grantor_driver as driver;
 pub use grantor_driver::grantor::client::Config;
 pub use grantor_driver::grantor::wire::client_metadata::ClientMetadata;
 pub use grantor_driver::{
@@ -100,7 +102,8 @@ impl AuthorizedClient {
         Ok(Self { session, http })
     }
 
-    /// The same for another account. Clone the result rather than asking for it twice.
+    /// The same for another account: one store, tokens of its own. Each call makes a session that loads its
+    /// tokens anew; keep one for each account, and clone it.
     ///
     /// # Errors
     /// [`ConfigError::Account`].

@@ -33,6 +33,8 @@ use http::{Request, Response};
 use ureq::{Agent, AsSendBody, Body};
 use zeroize::Zeroizing;
 
+/// What this adapter is made with: the store's trait and types, sessions, hosts.
+pub use grantor_driver as driver;
 pub use grantor_driver::grantor::client::Config;
 pub use grantor_driver::grantor::wire::client_metadata::ClientMetadata;
 pub use grantor_driver::{
@@ -69,7 +71,8 @@ impl AuthorizedAgent {
         Ok(Self { session, agent })
     }
 
-    /// The same for another account. Clone the result rather than asking for it twice.
+    /// The same for another account: one store, tokens of its own. Each call makes a session that loads its
+    /// tokens anew; keep one for each account, and clone it.
     ///
     /// # Errors
     /// [`ConfigError::Account`].

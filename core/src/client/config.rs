@@ -20,12 +20,19 @@ use crate::wire::server_metadata::Issuer;
 /// One protected resource, one account, and the rules for both.
 ///
 /// ```
-/// use grantor::client::Config;
+/// use grantor::client::{Config, Preregistered};
 /// use grantor::wire::client_metadata::ClientMetadata;
+/// use grantor::{Quirks, Revision, ScopeSet, TrustPolicy};
 /// let config = Config::new("https://mcp.example.com/mcp", ClientMetadata::named("Example"))?
 ///     .account("work")
-///     .client_id_metadata_document("https://app.example.com/client.json")?;
-/// # Ok::<(), grantor::client::ConfigError>(())
+///     .client_id_metadata_document("https://app.example.com/client.json")?
+///     .preregistered(Preregistered::with("https://login.example.com", "example"))
+///     .scopes(ScopeSet::parse("files:read")?)
+///     .trust(TrustPolicy::PinnedOnly)
+///     .trusted_issuer("https://login.example.com")
+///     .revision(Revision::V2025_11_25)
+///     .quirks(Quirks::entra());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Config {

@@ -7,6 +7,16 @@ use crate::wire::server_metadata::Issuer;
 use crate::wire::token::GrantType;
 
 /// The grant by which tokens are had.
+///
+/// ```
+/// use grantor::Secret;
+/// use grantor::client::{Config, Flow, Preregistered};
+/// use grantor::wire::client_metadata::ClientMetadata;
+/// let config = Config::new("https://mcp.example.com/mcp", ClientMetadata::named("Nightly job"))?;
+/// let own = Preregistered::with("https://as.example.com", "nightly-job").secret(Secret::from("…"));
+/// let config = config.flow(Flow::ClientCredentials).preregistered(own);
+/// # Ok::<(), grantor::client::ConfigError>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Flow {
@@ -14,16 +24,17 @@ pub enum Flow {
     #[default]
     AuthorizationCode,
     /// The client itself (MCP extension "OAuth Client Credentials", RFC 6749 4.4). It has to be
-    /// pre-registered, with a secret or a key. Nobody is asked.
+    /// [pre-registered](Preregistered), with a secret or a key. Nobody is asked.
     ClientCredentials,
     /// A code that the user types in on another device (RFC 8628).
     Device,
     /// The enterprise's identity provider vouches for the user (MCP extension "Enterprise-Managed
-    /// Authorization"). The user's assertion comes from the host
-    /// ([`Effect::Assert`](crate::Effect::Assert)).
+    /// Authorization"). The user's assertion comes from the host, with an adapter by `Setup::assertions`, by
+    /// hand as [`Effect::Assert`](crate::Effect::Assert); or from a [sign-on](Enterprise::sign_on).
     Enterprise(Box<Enterprise>),
     /// The platform that a workload runs on vouches for it (SEP-1933, RFC 7523 2.1). The assertion comes
-    /// from the host each time ([`Effect::Assert`](crate::Effect::Assert)). One that is rejected is not
+    /// from the host each time, with an adapter by `Setup::assertions`, by hand as
+    /// [`Effect::Assert`](crate::Effect::Assert). One that is rejected is not
     /// tried again, and no other grant is.
     Workload,
 }

@@ -17,13 +17,15 @@ use self::loopback::Receiver;
 /// Talks to the user. Methods may block; each call has a thread of its own.
 ///
 /// A web application's is short: it sends the user's browser to the page, and the callback reaches the
-/// session through its own redirect endpoint.
+/// session through its own redirect endpoint. It keeps each prompt until its callback comes: the one for which
+/// [`is_answered_by`](AuthorizationPrompt::is_answered_by) is true says in `summary.account` whose session
+/// takes it. `listen` names the redirect URI.
 ///
 /// ```
 /// use grantor_driver::grantor::{AuthorizationPrompt, Summary};
 /// use grantor_driver::{Answer, InteractionFailure, UserAgent, Wait};
 ///
-/// struct WebApplication(std::sync::mpsc::SyncSender<String>);
+/// struct WebApplication(std::sync::mpsc::SyncSender<AuthorizationPrompt>);
 ///
 /// impl UserAgent for WebApplication {
 ///     fn listen(&self, _: Option<&str>) -> Result<String, InteractionFailure> {
@@ -33,7 +35,7 @@ use self::loopback::Receiver;
 ///         true
 ///     }
 ///     fn authorize(&self, prompt: &AuthorizationPrompt, _: &Wait) -> Result<Answer, InteractionFailure> {
-///         self.0.send(prompt.url.as_str().to_owned()).map_err(InteractionFailure::impossible)?;
+///         self.0.send(prompt.clone()).map_err(InteractionFailure::impossible)?;
 ///         Ok(Answer::Later)
 ///     }
 /// }
