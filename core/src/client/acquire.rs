@@ -68,6 +68,8 @@ pub(super) struct Acquisition {
     /// The assertion for it.
     pub(super) assertion: Option<(Secret, TokenTypeUri)>,
     pub(super) sign_on: SignOn,
+    /// Why the code for another device is not shown any more, while a token may be on its way.
+    pub(super) prompt_ended: Option<Error>,
     /// A device authorization that waits for the user.
     pub(super) polling: Option<Polling>,
     /// What became of it, not yet stored.
@@ -203,6 +205,7 @@ impl Acquisition {
             assertion: None,
             sign_on: SignOn::default(),
             polling: None,
+            prompt_ended: None,
             obtained: None,
             grant_revision: None,
             store_rounds: 0,
@@ -222,6 +225,20 @@ impl Acquisition {
     }
 
     /// Whether the token request that is under way polls for a device code.
+    /// What is being done, for errors.
+    pub(super) fn work(&self) -> Work {
+        match &self.exchange {
+            Some(exchange) if self.step == Step::Exchanging => Work::Exchange(exchange.exchange()),
+            _ => self.step.work(),
+        }
+    }
+
+    /// Whether tokens may be on their way already.
+    pub(super) fn is_obtaining(&self) -> bool {
+        let stores = matches!(self.step, Step::ForgettingPending | Step::LoadingGrant | Step::SavingGrant);
+        stores || self.obtained.is_some() || self.step == Step::Exchanging
+    }
+
     pub(super) fn polls(&self) -> bool {
         self.exchange.as_ref().is_some_and(|exchange| matches!(exchange.ask, Ask::DeviceCode(_)))
     }
@@ -249,10 +266,13 @@ impl Engine {
         challenged: Challenged,
         needs: ScopeSet,
     ) {
+        if self.waits_for_log_out(call) {
+            return;
+        }
         match &mut self.acquisition {
             Some(under_way) => {
                 if under_way.is_before_the_browser() {
-                    under_way.challenged.scope.extend(&challenged.scope);
+                    under_way.challenged.join(&challenged);
                 }
                 // Whoever needs a token more than those before decides how far it goes.
                 under_way.cause = under_way.cause.max(cause);
@@ -303,6 +323,9 @@ impl Engine {
             Ok(step) => {
                 acquisition.step = step;
                 self.acquisition = Some(acquisition);
+                if step == Step::Polling {
+                    self.begin_log_outs(now);
+                }
                 if step == Step::Authorizing {
                     self.look_up_callbacks(now);
                 }

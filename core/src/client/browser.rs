@@ -6,6 +6,7 @@ use super::calls::Stage;
 use super::config::Redirect;
 use super::discover::Resource;
 use super::exchange::{Ask, TokenExchange};
+use super::flow::Flow;
 use super::nonces;
 use super::ops::Owner;
 use super::output::Output;
@@ -13,7 +14,7 @@ use super::record::{self, ClientRecord, KeyRecord, PendingAuthorization, Pending
 use super::respond::Challenged;
 use super::seal::{Addressee, Seals, signing_failed};
 use crate::effect::{AuthorizationPrompt, Effect, Interaction, RecordKind, RecordRevision};
-use crate::error::{Exchange, PeerIncompatible, PeerMisbehaved, PeerText};
+use crate::error::{Error, Exchange, PeerIncompatible, PeerMisbehaved, PeerText, Refused};
 use crate::limits;
 use crate::quirks::ResourceParameter;
 use crate::scope::ScopeSet;
@@ -66,8 +67,7 @@ impl Engine {
             self.looked_for_resumable = true;
             self.pending.drop_expired(now);
             let trusted = |pending: &&PendingAuthorization| {
-                (pending.sign_on
-                    || self.binding.as_ref().is_some_and(|binding| binding.issuer == pending.issuer))
+                self.may_resume(pending)
                     && pending.url().is_some()
                     && acquisition.challenged.scope.iter().all(|scope| pending.scopes.contains(scope))
                     && match &self.config.redirect {
@@ -92,6 +92,21 @@ impl Engine {
         acquisition.asked_saved = true;
         acquisition.resumed = true;
         self.open_browser(now, acquisition).map(Some)
+    }
+
+    /// Whether a pending authorization is of the grant that is configured, and with a server that is trusted for
+    /// it. A pushed request is of use once (RFC 9126 4), so its page is not opened again.
+    fn may_resume(&self, pending: &PendingAuthorization) -> bool {
+        let trusted = match &self.config.flow {
+            Flow::AuthorizationCode if !pending.sign_on => {
+                self.binding.as_ref().is_some_and(|binding| binding.issuer == pending.issuer)
+            }
+            Flow::Enterprise(enterprise) if pending.sign_on && enterprise.signs_on => {
+                *enterprise.issuer.as_str() == *pending.issuer
+            }
+            _ => false,
+        };
+        trusted && !pending.pushed
     }
 
     pub(super) fn listen(
@@ -147,12 +162,13 @@ impl Engine {
             acr_values: acquisition.challenged.acr_values.clone(),
             max_age_s: acquisition.challenged.max_age_s,
             sign_on,
+            pushed: false,
             dpop: dpop.as_deref().map(|dpop| KeyRecord::of(&dpop.key, &self.config)),
             issuer: server.issuer.as_str().into(),
             iss_parameter_supported: server.iss_parameter_supported,
             redirect_uri: redirect_uri.clone(),
             token_endpoint: server.token_endpoint.clone(),
-            client: ClientRecord::of(client, &self.config),
+            client: ClientRecord::of(client),
             resource,
             scopes,
             expires_at: now.unix_s.saturating_add(self.config.interaction_ms / 1000),
@@ -168,7 +184,7 @@ impl Engine {
     /// The client for whom an authorization was asked.
     fn client_of(&self, asked: &PendingAuthorization) -> Result<Client, PeerIncompatible> {
         let elsewhere = || PeerIncompatible::RegisteredElsewhere { issuer: PeerText::new(&asked.issuer) };
-        asked.client.clone().into_client(&self.config).ok_or_else(elsewhere)
+        asked.client.clone().into_client(&self.config, &asked.issuer).ok_or_else(elsewhere)
     }
 
     /// The authorization request that was made.
@@ -241,6 +257,7 @@ impl Engine {
 
     pub(super) fn on_pushed(
         &mut self,
+        now: Now,
         acquisition: &mut Acquisition,
         response: &HttpResponse<'_>,
     ) -> Result<(), End> {
@@ -248,10 +265,12 @@ impl Engine {
             Some(asked) if asked.sign_on => acquisition.sign_on.provider.as_deref(),
             _ => acquisition.server.as_deref(),
         };
+        let dynamic = self.is_registered_dynamically(acquisition) && !acquisition.registered_again;
         let (Some(asked), Some(server)) = (acquisition.asked.as_deref_mut(), server) else { return Ok(()) };
         let client = &self.client_of(asked)?;
         let Some(endpoint) = &server.pushed_authorization_request_endpoint else { return Ok(()) };
-        let is_new_nonce = self.note_nonce(endpoint, response.headers);
+        self.note_nonce(endpoint, response.headers);
+        let knows_nonce = nonces::of(&self.nonces, endpoint).is_some();
         let read = self.with_authorization(asked, client, server, |authorization| {
             let request = PushedRequest { endpoint, client, authorization, assertion: None, proof: None };
             pushed::read(&request, response, &self.config.quirks)
@@ -259,13 +278,21 @@ impl Engine {
         match read {
             Ok(pushed) => {
                 let page = server.authorization_endpoint.as_ref().map(|page| pushed.url(page, &client.id));
+                asked.pushed = true;
                 asked.url = Secret::from(page.as_ref().map_or("", |page| page.as_str()));
                 acquisition.unpushed = false;
                 Ok(())
             }
+            Err(Error::Refused(Refused::Token { code, .. }))
+                if code == "invalid_client" && dynamic && !asked.sign_on =>
+            {
+                acquisition.unpushed = false;
+                self.register_again(now, acquisition);
+                Ok(())
+            }
             // It is pushed again, with the nonce.
             Err(error) if asked.dpop.is_some() && nonces::is_wanted(&error) => {
-                if acquisition.push_retried || !is_new_nonce {
+                if acquisition.push_retried || !knows_nonce {
                     return Err(PeerMisbehaved::DpopNonce.into());
                 }
                 acquisition.push_retried = true;

@@ -66,12 +66,14 @@ pub(super) enum Stage {
     WaitingForCallback(Box<Callback>),
     /// Its callback is accepted; waits for the token to be stored.
     WaitingForExchange,
-    /// Waits for the tokens to be gone.
+    /// Waits for the tokens to be gone: a log-out, or what came meanwhile.
     WaitingForLogOut,
     /// Waits for a refresh; whether a 401 made it wait.
     WaitingForRefresh { challenged: bool },
     /// Waits for the records to be loaded.
     WaitingForStartup,
+    /// A log-out that waits for tokens that are on their way, to give them back as well.
+    WaitingToLogOut,
     /// Challenges that came without a response; they wait for the records.
     WaitingToStepUp(Box<Challenges>),
 }

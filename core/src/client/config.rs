@@ -149,6 +149,10 @@ impl Preregistered {
 
     /// The client, for a server that supports these methods.
     pub(crate) fn client(&self, supported: &[ClientAuthMethod]) -> Option<Client> {
+        self.by_methods(supported).map(|client| Client { configured: true, ..client })
+    }
+
+    fn by_methods(&self, supported: &[ClientAuthMethod]) -> Option<Client> {
         if self.key.is_some() && self.method.is_none_or(|method| method == ClientAuthMethod::PrivateKeyJwt) {
             return Some(Client::with_key(&self.id));
         }
@@ -488,13 +492,15 @@ impl Config {
         self.dpop != DpopPolicy::Off && self.dpop_key.is_none()
     }
 
-    /// The configured client with this id: of the authorization server, or of the identity provider.
-    pub(crate) fn own_client(&self, id: &str) -> Option<&Preregistered> {
-        let enterprise = match &self.flow {
-            Flow::Enterprise(enterprise) => Some(&enterprise.client),
+    /// The configured client with this id at this server: an authorization server, or the identity provider.
+    /// Others see nothing of it, whatever id they give their clients.
+    pub(crate) fn own_client(&self, issuer: &str, id: &str) -> Option<&Preregistered> {
+        let at_provider = match &self.flow {
+            Flow::Enterprise(enterprise) if enterprise.issuer.as_str() == issuer => Some(&enterprise.client),
             _ => None,
         };
-        self.preregistered.iter().chain(enterprise).find(|own| *own.id == *id)
+        let here = |own: &&Preregistered| own.issuer.as_ref().is_none_or(|own| own.as_str() == issuer);
+        at_provider.into_iter().chain(self.preregistered.iter().filter(here)).find(|own| *own.id == *id)
     }
 
     /// Whether anything may have to be signed.
@@ -560,7 +566,8 @@ mod tests {
     fn preregistered_methods() {
         use ClientAuthMethod::{None, SecretBasic, SecretPost};
         let public = Preregistered::with("https://as", "id");
-        assert_eq!(public.client(&[SecretBasic]), Some(Client::public("id")));
+        let client = public.client(&[SecretBasic]).unwrap();
+        assert!(client.configured && client.secret.is_none() && client.method == None);
         let secret = public.secret(Secret::from("s"));
         assert_eq!(secret.client(&[SecretPost, SecretBasic]).unwrap().method, SecretBasic);
         assert_eq!(secret.client(&[None, SecretPost]).unwrap().method, SecretPost);

@@ -7,7 +7,7 @@ use super::exchange::Ask;
 use super::ops::Owner;
 use super::seal::Addressee;
 use crate::effect::{DevicePrompt, Effect, Interaction};
-use crate::error::{PeerIncompatible, Refused};
+use crate::error::{Error, PeerIncompatible, Refused};
 use crate::limits;
 use crate::scope::ScopeSet;
 use crate::time::Now;
@@ -107,7 +107,17 @@ impl Engine {
             resource: None,
             assertion: None,
         };
-        let codes = device::read(&request, response, &self.config.quirks)?;
+        let codes = match device::read(&request, response, &self.config.quirks) {
+            Err(Error::Refused(Refused::Token { code, .. }))
+                if code == "invalid_client"
+                    && !acquisition.registered_again
+                    && self.is_registered_dynamically(acquisition) =>
+            {
+                self.register_again(now, acquisition);
+                return Ok(());
+            }
+            codes => codes?,
+        };
         let prompt = DevicePrompt {
             user_code: codes.user_code.clone(),
             verification_uri: codes.verification_uri.clone(),
@@ -126,18 +136,26 @@ impl Engine {
     }
 
     /// RFC 8628 3.5: the interval holds for every poll, and grows when the server says so.
-    pub(super) fn poll_later(&self, now: Now, acquisition: &mut Acquisition, poll: Poll) -> Step {
+    pub(super) fn poll_later(
+        &self,
+        now: Now,
+        acquisition: &mut Acquisition,
+        poll: Poll,
+    ) -> Result<Step, End> {
+        if let Some(error) = acquisition.prompt_ended.take() {
+            return Err(error.into());
+        }
         if let Some(polling) = &mut acquisition.polling {
             if poll == Poll::SlowDown {
                 polling.interval_ms += limits::SLOW_DOWN_MS;
             }
             polling.next_ms = now.mono_ms.saturating_add(polling.interval_ms);
         }
-        Step::Polling
+        Ok(Step::Polling)
     }
 
     /// RFC 8628 3.5: a poll that got no answer halves the frequency of those to come.
-    pub(super) fn poll_more_slowly(&self, now: Now, acquisition: &mut Acquisition) -> Step {
+    pub(super) fn poll_more_slowly(&self, now: Now, acquisition: &mut Acquisition) -> Result<Step, End> {
         acquisition.exchange = None;
         acquisition.overdue_ms = None;
         if let Some(polling) = &mut acquisition.polling {

@@ -13,7 +13,7 @@ use super::output::Notice;
 use super::seal::{Addressee, Dpop, Seals};
 use super::{Engine, unexpected};
 use crate::effect::Effect;
-use crate::error::{Error, PeerMisbehaved, Refused};
+use crate::error::{Error, Exchange, PeerIncompatible, PeerMisbehaved, Refused};
 use crate::limits;
 use crate::policy::DpopPolicy;
 use crate::scope::ScopeSet;
@@ -84,6 +84,11 @@ impl TokenExchange {
         })
     }
 
+    /// Which exchange it is.
+    pub(super) fn exchange(&self) -> Exchange {
+        self.with(|request| request.grant.exchange())
+    }
+
     fn why(&self) -> &'static str {
         match self.ask {
             Ask::Assertion(_) => "the assertion is exchanged for a token",
@@ -113,7 +118,10 @@ impl Engine {
         let request = exchange.with(|request| request.request(&self.config.quirks));
         let effect = Effect::Http { request: Box::new(request), max_body: limits::TOKEN_BODY };
         self.perform_token(now, Owner::Acquisition, effect, exchange.why());
-        acquisition.overdue_ms = Some(now.mono_ms.saturating_add(self.config.timeouts.token_wait_ms));
+        // A poll that takes long is followed by another; calls wait for the user anyway.
+        let is_poll = matches!(exchange.ask, Ask::DeviceCode(_));
+        let overdue_ms = now.mono_ms.saturating_add(self.config.timeouts.token_wait_ms);
+        acquisition.overdue_ms = Some(overdue_ms).filter(|_| !is_poll);
         Ok(Step::Exchanging)
     }
 
@@ -128,7 +136,8 @@ impl Engine {
             return Err(unexpected(Step::Exchanging.work()).into());
         };
         acquisition.overdue_ms = None;
-        let is_new_nonce = self.note_nonce(&exchange.token_endpoint, response.headers);
+        self.note_nonce(&exchange.token_endpoint, response.headers);
+        let knows_nonce = nonces::of(&self.nonces, &exchange.token_endpoint).is_some();
         if let Ask::Subject { .. } = exchange.ask {
             return self.on_subject_answer(now, acquisition, &exchange, response);
         }
@@ -136,7 +145,7 @@ impl Engine {
         let issued = match exchange.with(|request| token::read(request, response, quirks)) {
             Ok(issued) => issued,
             Err(error) if exchange.dpop.is_some() && nonces::is_wanted(&error) => {
-                if exchange.nonce_retried || !is_new_nonce {
+                if exchange.nonce_retried || !knows_nonce {
                     return Err(PeerMisbehaved::DpopNonce.into());
                 }
                 exchange.nonce_retried = true;
@@ -161,7 +170,10 @@ impl Engine {
     ) -> Result<Step, End> {
         match (&exchange.ask, &error) {
             (Ask::DeviceCode(_), error) if let Some(poll) = Poll::of(error) => {
-                Ok(self.poll_later(now, acquisition, poll))
+                self.poll_later(now, acquisition, poll)
+            }
+            (Ask::DeviceCode(_), Error::Refused(Refused::Unavailable { .. })) => {
+                self.poll_more_slowly(now, acquisition)
             }
             (_, Error::Refused(Refused::Token { code, .. }))
                 if *code == "invalid_client"
@@ -185,7 +197,13 @@ impl Engine {
         user: Option<Box<identity::User>>,
     ) -> Result<Step, End> {
         if issued.token_type == TokenType::Bearer && self.config.dpop == DpopPolicy::Required {
-            return Err(PeerMisbehaved::NotBound.into());
+            // Who never promised it, cannot do it.
+            let promised =
+                acquisition.server.as_deref().is_none_or(|server| !server.dpop_algorithms.is_empty());
+            return Err(match promised {
+                true => PeerMisbehaved::NotBound.into(),
+                false => PeerIncompatible::NoDpop { issuer: (&exchange.issuer).into() }.into(),
+            });
         }
         self.notice(Notice::TokenIssued {
             scope: issued.scope.clone().unwrap_or_else(|| exchange.scopes.clone()),

@@ -48,7 +48,11 @@ impl Engine {
         let trusted = match trusted {
             Ok(trusted) => trusted,
             // Nothing hangs on it but a label, unless a certain authentication was demanded.
-            Err(_) if asked.is_none_or(|asked| asked.acr_values.is_none() && asked.max_age_s.is_none()) => {
+            Err(_)
+                if asked.is_none_or(|asked| {
+                    !asked.sign_on && asked.acr_values.is_none() && asked.max_age_s.is_none()
+                }) =>
+            {
                 self.notice(Notice::IdTokenUnreadable);
                 return Ok(None);
             }

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::calls::Stage;
+use super::calls::{Purpose, Stage};
 use super::discover::Probe;
 use super::ops::Owner;
 use super::output::{CallId, Notice, Verdict};
@@ -48,21 +48,21 @@ impl Engine {
     /// failed. The engine has forgotten the tokens in any case. What the user trusts and the client's
     /// registration stay.
     pub fn log_out(&mut self, now: Now) -> CallId {
-        let call = self.calls.open_for(super::calls::Purpose::LogOut);
+        let call = self.calls.open_for(Purpose::LogOut);
         self.dispatch(now, call);
         call
     }
 
     /// Begins, or lets the call wait for the log-out that is under way.
     pub(super) fn start_log_out(&mut self, now: Now, call: CallId) {
-        if self.refresh.is_some() {
-            // Its answer will bring the tokens that have to be given back.
-            return self.set_stage(call, Stage::WaitingForRefresh { challenged: false });
+        if self.log_out.is_some() {
+            return self.set_stage(call, Stage::WaitingForLogOut);
+        }
+        let obtaining = self.acquisition.as_ref().is_some_and(|under_way| under_way.is_obtaining());
+        if self.refresh.is_some() || obtaining {
+            return self.set_stage(call, Stage::WaitingToLogOut);
         }
         self.set_stage(call, Stage::WaitingForLogOut);
-        if self.log_out.is_some() {
-            return;
-        }
         if let Some(acquisition) = self.acquisition.take() {
             self.end_acquisition(
                 now,
@@ -87,6 +87,22 @@ impl Engine {
         self.log_out_further(now);
     }
 
+    /// Begins the log-outs that waited for tokens on their way.
+    pub(super) fn begin_log_outs(&mut self, now: Now) {
+        for call in self.calls.at(|stage| matches!(stage, Stage::WaitingToLogOut)) {
+            self.start_log_out(now, call);
+        }
+    }
+
+    /// Whether a call has to wait for a log-out that is under way.
+    pub(super) fn waits_for_log_out(&mut self, call: CallId) -> bool {
+        if self.log_out.is_none() {
+            return false;
+        }
+        self.set_stage(call, Stage::WaitingForLogOut);
+        true
+    }
+
     fn log_out_further(&mut self, now: Now) {
         let Some(mut log_out) = self.log_out.take() else { return };
         match self.next_log_out_step(now, &mut log_out) {
@@ -98,7 +114,10 @@ impl Engine {
                 self.notice(Notice::Forgotten);
                 self.list_account(now);
                 for call in self.calls.at(|stage| matches!(stage, Stage::WaitingForLogOut)) {
+                    let is_log_out =
+                        self.calls.get_mut(call).is_some_and(|open| open.purpose == Purpose::LogOut);
                     match &log_out.failure {
+                        _ if !is_log_out => self.dispatch(now, call),
                         Some(error) => self.fail_call(call, error.clone()),
                         None => self.end_call(call, Verdict::Done),
                     }

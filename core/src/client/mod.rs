@@ -61,7 +61,7 @@ use self::grant::{AccessToken, Freshness, Grant};
 use self::log_out::LogOut;
 use self::nonces::Nonce;
 use self::ops::{Ops, Owner, Standing};
-use self::record::BindingRecord;
+use self::record::{BindingRecord, Subject};
 use self::refresh::{NewTokens, Refresh, Replaces};
 use self::respond::Challenged;
 use self::seal::{Jtis, Made, Sealing};
@@ -111,6 +111,8 @@ pub struct Engine {
     sealing: Vec<Sealing>,
     log_out: Option<Box<LogOut>>,
     listing: Option<Listing>,
+    /// What the enterprise's sign-on brought, until it is stored with tokens.
+    kept_subject: Option<Box<Subject>>,
     /// Whose tokens are being forgotten.
     forgotten_issuer: Option<Issuer>,
 }
@@ -210,6 +212,7 @@ impl Engine {
             sealing: Vec::new(),
             log_out: None,
             listing: None,
+            kept_subject: None,
             forgotten_issuer: None,
         })
     }
@@ -393,6 +396,9 @@ impl Engine {
         }
         if self.calls.get_mut(call).is_some_and(|open| open.purpose == Purpose::LogOut) {
             return self.start_log_out(now, call);
+        }
+        if self.waits_for_log_out(call) {
+            return;
         }
         let freshness = self.grant.freshness(now, self.config.refresh_early_s);
         let refreshable = self.grant.is_refreshable() || self.grant.unsaved.is_some();

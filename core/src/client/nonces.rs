@@ -22,8 +22,8 @@ pub(super) fn of<'a>(nonces: &'a [Nonce], url: &Url) -> Option<&'a str> {
 }
 
 impl Engine {
-    /// Takes note of the nonce that a server gave with an answer; whether it is one that was not known.
-    pub(super) fn note_nonce(&mut self, url: &Url, headers: &HeaderMap) -> bool {
+    /// Takes note of the nonce that a server gave with an answer.
+    pub(super) fn note_nonce(&mut self, url: &Url, headers: &HeaderMap) {
         let given = headers.get(NONCE_HEADER).and_then(|value| value.to_str().ok());
         // RFC 9449 8.1: NQCHAR, at least one.
         let is_nonce = |text: &&str| {
@@ -31,10 +31,9 @@ impl Engine {
                 && text.len() <= limits::STRING
                 && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\')
         };
-        let Some(value) = given.filter(is_nonce) else { return false };
+        let Some(value) = given.filter(is_nonce) else { return };
         let origin = url.origin().ascii_serialization();
         match self.nonces.iter_mut().find(|nonce| *nonce.origin == *origin) {
-            Some(known) if *known.value == *value => return false,
             Some(known) => known.value = value.into(),
             None => {
                 if self.nonces.len() >= limits::NONCES {
@@ -43,7 +42,6 @@ impl Engine {
                 self.nonces.push(Nonce { origin: origin.into(), value: value.into() });
             }
         }
-        true
     }
 }
 

@@ -145,13 +145,12 @@ pub(crate) struct ClientRecord {
 }
 
 impl ClientRecord {
-    pub(crate) fn of(client: &Client, config: &Config) -> Self {
-        let preregistered = config.own_client(&client.id).is_some();
+    pub(crate) fn of(client: &Client) -> Self {
         Self {
             id: client.id.clone(),
-            secret: client.secret.clone().filter(|_| !preregistered),
+            secret: client.secret.clone().filter(|_| !client.configured),
             method: client.method,
-            preregistered,
+            preregistered: client.configured,
         }
     }
 
@@ -159,10 +158,14 @@ impl ClientRecord {
         &self.id
     }
 
-    /// `None` for a pre-registered client that is not configured any more.
-    pub(crate) fn into_client(self, config: &Config) -> Option<Client> {
+    pub(crate) fn is_preregistered(&self) -> bool {
+        self.preregistered
+    }
+
+    /// The client at this server; `None` for a pre-registered one that is not configured there any more.
+    pub(crate) fn into_client(self, config: &Config, issuer: &str) -> Option<Client> {
         let secret = if self.preregistered {
-            let own = config.own_client(&self.id)?;
+            let own = config.own_client(issuer, &self.id)?;
             if self.method == ClientAuthMethod::PrivateKeyJwt && own.key.is_none() {
                 return None;
             }
@@ -170,7 +173,7 @@ impl ClientRecord {
         } else {
             self.secret
         };
-        Some(Client { id: self.id, secret, method: self.method })
+        Some(Client { id: self.id, secret, method: self.method, configured: self.preregistered })
     }
 }
 
@@ -215,7 +218,7 @@ impl GrantRecord {
         Self {
             issuer: grant.issuer.as_str().into(),
             token_endpoint: grant.token_endpoint.clone(),
-            client: ClientRecord::of(&grant.client, config),
+            client: ClientRecord::of(&grant.client),
             resource: grant.resource.clone(),
             access_token: grant.tokens.access.as_ref().map(|access| Secret::from(access.expose())),
             expires_at: grant.tokens.expires_at,
@@ -268,7 +271,7 @@ impl GrantRecord {
         let grant = Grant {
             issuer: Issuer::trusted(&self.issuer),
             token_endpoint: self.token_endpoint,
-            client: self.client.into_client(config).ok_or(RecordProblem::UnknownClient)?,
+            client: self.client.into_client(config, &self.issuer).ok_or(RecordProblem::UnknownClient)?,
             resource: self.resource,
             tokens,
             dpop,
@@ -313,6 +316,9 @@ pub(crate) struct PendingAuthorization {
     /// Whether it is the enterprise's sign-on.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub(crate) sign_on: bool,
+    /// Whether the server holds the request, and the page only refers to it (RFC 9126).
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub(crate) pushed: bool,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) nonce: Option<Box<str>>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -333,6 +339,8 @@ impl PendingAuthorization {
 /// What the enterprise's sign-on brought, for tokens without the user.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Subject {
+    /// The identity provider that it is of, and that alone may see it.
+    pub(crate) issuer: Box<str>,
     #[serde(with = "secret")]
     pub(crate) token: Secret,
     pub(crate) kind: TokenTypeUri,

@@ -113,6 +113,9 @@ impl Refresh {
 impl Engine {
     /// Lets a call wait for a refresh, and starts one if none is under way.
     pub(super) fn wait_for_refresh(&mut self, now: Now, call: CallId, challenged: bool) {
+        if self.waits_for_log_out(call) {
+            return;
+        }
         if self.refresh.as_ref().is_some_and(|refresh| refresh.overdue_ms <= now.mono_ms) {
             self.fail_call(call, timed_out());
             return;
@@ -221,7 +224,10 @@ impl Engine {
         let answer =
             refresh_request(&grant, &refresh.seals, |request| token::read(&request, response, quirks));
         refresh.overdue_ms = u64::MAX;
-        let is_new_nonce = grant.dpop.is_some() && self.note_nonce(&grant.token_endpoint, response.headers);
+        if grant.dpop.is_some() {
+            self.note_nonce(&grant.token_endpoint, response.headers);
+        }
+        let knows_nonce = nonces::of(&self.nonces, &grant.token_endpoint).is_some();
         match answer {
             Some(Ok(issued))
                 if issued.token_type == TokenType::Bearer && self.config.dpop == DpopPolicy::Required =>
@@ -229,7 +235,7 @@ impl Engine {
                 self.fail_refresh(now, &PeerMisbehaved::NotBound.into());
             }
             Some(Err(error)) if grant.dpop.is_some() && nonces::is_wanted(&error) => {
-                if refresh.nonce_retried || !is_new_nonce {
+                if refresh.nonce_retried || !knows_nonce {
                     return self.fail_refresh(now, &PeerMisbehaved::DpopNonce.into());
                 }
                 refresh.nonce_retried = true;
@@ -417,6 +423,7 @@ impl Engine {
         for call in self.calls.at(is_waiting) {
             self.dispatch(now, call);
         }
+        self.begin_log_outs(now);
     }
 
     /// Only the user can help. Calls that were challenged wait for that; the others find out by asking
@@ -435,6 +442,7 @@ impl Engine {
                 self.dispatch(now, call);
             }
         }
+        self.begin_log_outs(now);
     }
 
     /// It did not work this time. A token that is valid still is used; the next call may try again.
@@ -456,6 +464,7 @@ impl Engine {
             self.fail_calls(is_waiting, error);
         }
         self.release_claim(now);
+        self.begin_log_outs(now);
     }
 
     pub(super) fn refresh_timeout(&mut self, now: Now) {

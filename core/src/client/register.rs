@@ -150,7 +150,7 @@ impl Engine {
         let state = &acquisition.registration;
         if let Some((client, redirect_uri)) = &state.found {
             let record = record::RegistrationRecord {
-                client: ClientRecord::of(client, &self.config),
+                client: ClientRecord::of(client),
                 redirect_uri: redirect_uri.clone(),
                 secret_expires_at: state.secret_expires_at,
             };

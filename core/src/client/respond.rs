@@ -32,6 +32,15 @@ pub(super) struct Challenged {
 }
 
 impl Challenged {
+    /// Demands all that both do.
+    pub(super) fn join(&mut self, other: &Self) {
+        self.scope.extend(&other.scope);
+        if other.acr_values.is_some() {
+            self.acr_values.clone_from(&other.acr_values);
+        }
+        self.max_age_s = [self.max_age_s, other.max_age_s].into_iter().flatten().min();
+    }
+
     pub(super) fn for_scope(scope: ScopeSet) -> Self {
         Self { scope, ..Self::default() }
     }
@@ -67,6 +76,9 @@ impl Engine {
     /// 401: the token is missing, expired, revoked, or for another resource.
     fn on_unauthorized(&mut self, now: Now, call: CallId, headers: &HeaderMap) -> Result<(), Error> {
         let challenged = self.read_challenge(401, headers)?;
+        if self.log_out.is_some() && self.calls.get_mut(call).is_some_and(|open| open.generation != 0) {
+            return Err(Refused::TokenRejected.into()); // it was given back on purpose
+        }
         if challenged.wants_nonce && nonces::of(&self.nonces, &self.config.resource).is_some() {
             return self.send_with_nonce(now, call);
         }
@@ -164,8 +176,10 @@ impl Engine {
         if !self.step_ups.allow(operation, &demanded, now) {
             return Err(insufficient.into());
         }
+        // What joins too late to be asked for is tried again, and asked for then.
+        let in_time = self.acquisition.as_ref().is_none_or(|under_way| under_way.is_before_the_browser());
         if let Some(open) = self.calls.get_mut(call) {
-            open.stepped_up = true;
+            open.stepped_up |= in_time;
         }
         self.acquire(now, call, Cause::StepUp, challenged, demanded);
         Ok(())
@@ -216,6 +230,9 @@ impl Engine {
         let Stage::WaitingToStepUp(challenges) = std::mem::replace(&mut open.stage, Stage::New) else {
             return;
         };
+        if challenges.oauth().is_none() {
+            return self.end_call(call, Verdict::Done); // nothing is demanded
+        }
         let generation = self.grant.generation;
         if let Some(open) = self.calls.get_mut(call) {
             open.generation = generation;
@@ -224,9 +241,10 @@ impl Engine {
             Ok(challenged) if challenged.insufficient_scope || challenged.insufficient_authentication => {
                 self.on_insufficient(now, call, challenged)
             }
-            Ok(challenged) => {
+            Ok(_) => {
+                // The token is not good any more: another is had as after any 401.
                 self.grant.rejected |= generation != 0;
-                self.acquire(now, call, Cause::Unauthorized, challenged, ScopeSet::new());
+                self.dispatch(now, call);
                 Ok(())
             }
             Err(error) => Err(error),

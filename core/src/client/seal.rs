@@ -172,7 +172,7 @@ impl Engine {
             return secret_assertion(&assertion, to.client, now, &jti);
         }
         let no_key = || signing_failed("there is no key for this client");
-        let key = self.key_of(to.client).cloned().ok_or_else(no_key)?;
+        let key = self.key_of(to.client, to.issuer).cloned().ok_or_else(no_key)?;
         let unsigned = assertion.unsigned(key.algorithm(), key.public().kid(), now.unix_s, &jti);
         self.sign(now, owner, &key, unsigned)
     }
@@ -221,14 +221,15 @@ impl Engine {
     }
 
     /// The key by which a configured client authenticates.
-    fn key_of(&self, client: &Client) -> Option<&Key> {
-        self.config.own_client(&client.id)?.key.as_ref()
+    fn key_of(&self, client: &Client, issuer: &Issuer) -> Option<&Key> {
+        let own = self.config.own_client(issuer.as_str(), &client.id).filter(|_| client.configured);
+        own?.key.as_ref()
     }
 
     /// Refuses a server that takes no assertions by this client's key.
     pub(super) fn check_assertions(&self, client: &Client, server: &ServerMetadata) -> Result<(), Error> {
         let named = &server.assertion_algorithms;
-        match self.key_of(client) {
+        match self.key_of(client, &server.issuer) {
             Some(key)
                 if client.method == ClientAuthMethod::PrivateKeyJwt
                     && !named.is_empty()

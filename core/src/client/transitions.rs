@@ -293,7 +293,9 @@ impl Engine {
             (Step::AwaitingAssertion, Completion::Assertion { token, kind }) => {
                 acquisition.assertion = Some((Secret::from(token), kind));
             }
-            (Step::Pushing, Completion::Http(response)) => self.on_pushed(acquisition, &response)?,
+            (Step::Pushing, Completion::Http(response)) => {
+                self.on_pushed(now, acquisition, &response)?;
+            }
             (Step::RequestingCodes, Completion::Http(response)) => {
                 self.on_codes(now, acquisition, &response)?;
             }
@@ -360,7 +362,7 @@ impl Engine {
             (Step::Exchanging, Completion::Failed(failure))
                 if acquisition.polls() && failure.is_of_network() =>
             {
-                return Ok(self.poll_more_slowly(now, acquisition));
+                return self.poll_more_slowly(now, acquisition);
             }
             (Step::SavingGrant, Completion::Saved(revision)) => {
                 return if self.install(now, acquisition, revision) {
@@ -396,7 +398,7 @@ impl Engine {
                 }
                 return Err(failed(step.work(), other).into());
             }
-            (step, other) => return Err(failed(step.work(), other).into()),
+            (_, other) => return Err(failed(acquisition.work(), other).into()),
         }
         Ok(Step::Planning)
     }
@@ -451,7 +453,8 @@ impl Engine {
         state.loaded = true;
         state.revision = stored.map(|stored| stored.revision);
         if let Some(record) = record
-            && let Some(client) = record.client.into_client(&self.config)
+            && !record.client.is_preregistered()
+            && let Some(client) = record.client.into_client(&self.config, "")
             && !self.registration_failed
         {
             state.found = Some((client, record.redirect_uri));
@@ -486,12 +489,12 @@ impl Engine {
 
     /// Whether the client registered itself, so that the server may have forgotten it.
     pub(super) fn is_registered_dynamically(&self, acquisition: &Acquisition) -> bool {
-        let configured = |id: &str| {
-            self.config.preregistered.iter().any(|own| *own.id == *id)
-                || self.config.client_id_document.as_deref() == Some(id)
-        };
-        let asked = acquisition.asked.as_deref().map(|asked| asked.client.id());
-        acquisition.client.as_ref().map(|client| &*client.id).or(asked).is_some_and(|id| !configured(id))
+        let document = |id: &str| self.config.client_id_document.as_deref() == Some(id);
+        match (&acquisition.client, acquisition.asked.as_deref()) {
+            (Some(client), _) => !client.configured && !document(&client.id),
+            (None, Some(asked)) => !asked.client.is_preregistered() && !document(asked.client.id()),
+            (None, None) => false,
+        }
     }
 
     pub(super) fn register_again(&mut self, now: Now, acquisition: &mut Acquisition) {
@@ -514,6 +517,8 @@ impl Engine {
         // A refresh of the old grant has nothing to add.
         self.refresh = None;
         self.abandon_ops(Owner::Refresh);
+        self.forget_sealing(Owner::Refresh);
+        self.kept_subject = None;
         self.grant.replace(*grant, Some(revision));
         if let (Some(resource), Some(server)) = (acquisition.resource.take(), acquisition.server.take()) {
             let provider = acquisition.sign_on.provider.take();
@@ -535,6 +540,7 @@ impl Engine {
     }
 
     pub(super) fn end_acquisition(&mut self, now: Now, acquisition: &Acquisition, end: End) {
+        self.keep_subject(now, acquisition);
         self.abandon_ops(Owner::Acquisition);
         self.abandon_ops(Owner::Prompt);
         self.forget_sealing(Owner::Acquisition);
@@ -563,7 +569,27 @@ impl Engine {
                 );
             }
         }
+        self.begin_log_outs(now);
         self.look_up_callbacks(now);
+    }
+
+    /// What a sign-on brought, or the provider changed, is kept although no tokens came of it: the provider may
+    /// take nothing older any more.
+    fn keep_subject(&mut self, now: Now, acquisition: &Acquisition) {
+        let Some(kept) = acquisition.sign_on.kept.clone() else { return };
+        let known = self.grant.grant.as_deref().and_then(|grant| grant.subject.as_ref());
+        if known.is_some_and(|known| known.token == kept.token) {
+            return;
+        }
+        if let Some(grant) = self.grant.grant.as_deref_mut()
+            && self.grant.unsaved.is_none()
+        {
+            grant.subject = Some(kept.clone());
+            let (grant, expect) = (grant.clone(), self.grant.revision);
+            let why = "the provider takes only the newest that it issued";
+            self.write_grant(now, Owner::Detached(RecordKind::Grant), &grant, None, expect, why);
+        }
+        self.kept_subject = Some(Box::new(kept));
     }
 
     fn abandon(&mut self, now: Now, acquisition: &Acquisition) {
@@ -604,7 +630,9 @@ impl Engine {
         if overdue.is_some_and(|at| at <= now.mono_ms) {
             // The request goes on: its answer may hold the only refresh token.
             let failure = Failure::new(FailureKind::TimedOut, "");
-            let error = effect_error(Step::Exchanging.work(), failure);
+            let work =
+                self.acquisition.as_ref().map_or(Step::Exchanging.work(), |under_way| under_way.work());
+            let error = effect_error(work, failure);
             self.fail_calls(
                 |stage| matches!(stage, Stage::WaitingForAcquisition { .. } | Stage::WaitingForExchange),
                 &error,
@@ -615,16 +643,22 @@ impl Engine {
         }
     }
 
-    /// The device code could not be shown, the user gave up, or time is up.
+    /// The device code could not be shown, the user gave up, or time is up. A token that is on its way may be
+    /// there all the same: its answer decides.
     fn on_prompt(&mut self, now: Now, completion: Completion<'_>) {
-        let Some(acquisition) = self.acquisition.take() else { return };
+        let Some(mut acquisition) = self.acquisition.take() else { return };
         let error = match completion {
             Completion::Failed(failure) if failure.kind == FailureKind::TimedOut => {
                 Refused::DeviceCodeExpired.into()
             }
             other => failed(Work::Interaction, other),
         };
-        self.end_acquisition(now, &acquisition, End::Error(error));
+        if acquisition.is_obtaining() {
+            acquisition.prompt_ended = Some(error);
+            self.acquisition = Some(acquisition);
+        } else {
+            self.end_acquisition(now, &acquisition, End::Error(error));
+        }
     }
 
     // Detached effects, and records.

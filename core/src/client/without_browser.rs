@@ -191,8 +191,15 @@ impl Engine {
         acquisition: &mut Acquisition,
         enterprise: &Enterprise,
     ) -> Result<Option<Step>, End> {
-        let kept = self.grant.grant.as_deref().and_then(|grant| grant.subject.clone());
-        if let Some(kept) = kept.filter(|_| !acquisition.sign_on.kept_is_stale) {
+        let of_grant = self.grant.grant.as_deref().and_then(|grant| grant.subject.as_ref());
+        let kept = self.kept_subject.as_deref().or(of_grant);
+        // RFC 9470: who has to prove themselves anew is asked, whatever was kept.
+        let challenged = &acquisition.challenged;
+        let anew = challenged.acr_values.is_some() || challenged.max_age_s.is_some();
+        let usable = |kept: &&Subject| {
+            *kept.issuer == *enterprise.issuer.as_str() && !anew && !acquisition.sign_on.kept_is_stale
+        };
+        if let Some(kept) = kept.filter(usable).cloned() {
             acquisition.sign_on.was_kept = true;
             acquisition.sign_on.subject = Some((kept.token.clone(), kept.kind));
             acquisition.sign_on.kept = Some(kept);
@@ -233,9 +240,10 @@ impl Engine {
     ) -> Result<Step, End> {
         let missing = PeerMisbehaved::MissingField { exchange: Exchange::CodeToken, field: "id_token" };
         let id_token = issued.id_token.ok_or(missing)?;
+        let issuer = acquisition.asked.as_deref().map(|asked| asked.issuer.clone()).unwrap_or_default();
         let kept = match issued.refresh_token {
-            Some(token) => Subject { token, kind: TokenTypeUri::RefreshToken },
-            None => Subject { token: id_token.clone(), kind: TokenTypeUri::IdToken },
+            Some(token) => Subject { issuer, token, kind: TokenTypeUri::RefreshToken },
+            None => Subject { issuer, token: id_token.clone(), kind: TokenTypeUri::IdToken },
         };
         acquisition.sign_on.kept = Some(kept);
         acquisition.sign_on.subject = Some((id_token, TokenTypeUri::IdToken));
@@ -320,7 +328,8 @@ impl Engine {
         if let Some(token) = exchanged.refresh_token
             && acquisition.sign_on.kept.is_some()
         {
-            acquisition.sign_on.kept = Some(Subject { token, kind: TokenTypeUri::RefreshToken });
+            let issuer = exchange.issuer.as_str().into();
+            acquisition.sign_on.kept = Some(Subject { issuer, token, kind: TokenTypeUri::RefreshToken });
         }
         acquisition.assertion = Some((exchanged.token, TokenTypeUri::IdJag));
         Ok(Step::Planning)

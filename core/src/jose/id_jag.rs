@@ -18,7 +18,8 @@ pub struct IdJagRules<'a> {
     pub audience: &'a str,
     /// The client's id at that authorization server.
     pub client_id: &'a str,
-    /// The resources for one of which it must be, if it names any; empty for any.
+    /// The resources for one of which it must be (MCP extension "Enterprise-Managed Authorization" 4.3); empty for
+    /// any or none.
     pub resources: &'a [&'a str],
     /// How far the issuer's clock may be off, in seconds.
     pub leeway_s: u64,
@@ -69,10 +70,7 @@ impl IdJag {
         let expires = claims.check_times(Clock { unix_s, leeway_s: rules.leeway_s })?;
         claims.time("iat")?.ok_or(ClaimsError::Missing { claim: "iat" })?;
         let resources = claims.resources()?;
-        if !rules.resources.is_empty()
-            && !resources.is_empty()
-            && !resources.iter().any(|own| rules.resources.contains(&&**own))
-        {
+        if !rules.resources.is_empty() && !resources.iter().any(|own| rules.resources.contains(&&**own)) {
             return Err(ClaimsError::Resource);
         }
         Ok(Self {
@@ -122,7 +120,11 @@ mod tests {
         let grant = check(CLAIMS).unwrap();
         assert_eq!((&*grant.subject, &*grant.id), ("alice", "j"));
         assert_eq!(grant.scopes.to_string(), "a b");
-        assert!(check(&with(CLAIMS, "resource", "")).is_ok());
+        assert_eq!(
+            check(&with(CLAIMS, "resource", "")).unwrap_err(),
+            ClaimsError::Resource,
+            "MCP demands it"
+        );
         assert!(check(&with(CLAIMS, "resource", r#"["https://x","https://h/mcp"]"#)).is_ok());
         assert!(!format!("{grant:?}").contains("alice"));
     }

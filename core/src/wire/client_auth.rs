@@ -73,22 +73,24 @@ pub struct Client {
     pub secret: Option<Secret>,
     /// How the secret is sent.
     pub method: ClientAuthMethod,
+    /// Whether it comes from the configuration, rather than from a server that may have chosen its id.
+    pub(crate) configured: bool,
 }
 
 impl Client {
     /// A public client.
     pub fn public(id: &str) -> Self {
-        Self { id: id.into(), secret: None, method: ClientAuthMethod::None }
+        Self { id: id.into(), secret: None, method: ClientAuthMethod::None, configured: false }
     }
 
     /// A client that proves itself by assertions made with its private key.
     pub fn with_key(id: &str) -> Self {
-        Self { id: id.into(), secret: None, method: ClientAuthMethod::PrivateKeyJwt }
+        Self { id: id.into(), secret: None, method: ClientAuthMethod::PrivateKeyJwt, configured: false }
     }
 
     /// A client with a secret.
     pub fn confidential(id: &str, secret: Secret, method: ClientAuthMethod) -> Self {
-        Self { id: id.into(), secret: Some(secret), method }
+        Self { id: id.into(), secret: Some(secret), method, configured: false }
     }
 
     /// A form that this client posts to an endpoint of the server, its authentication added.

@@ -161,6 +161,9 @@ impl Answer {
             }
             None => requested,
         };
+        if matches!(method, ClientAuthMethod::PrivateKeyJwt | ClientAuthMethod::SecretJwt) {
+            return Err(unacceptable("token_endpoint_auth_method").into()); // no key was registered
+        }
         if method == ClientAuthMethod::None {
             return Ok(Registered { client: Client::public(&id), secret_expires_at: None });
         }

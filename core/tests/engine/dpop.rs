@@ -44,7 +44,12 @@ fn off_by_itself() {
 
 #[test]
 fn required_of_a_server_that_ignores_it() {
-    let mut player = Player::new(config().dpop(DpopPolicy::Required));
+    let required = || Player::new(config().dpop(DpopPolicy::Required));
+    let mut player = required();
+    let issuer = PeerText::new("https://as.example.com");
+    assert_eq!(player.call("ping").failed(), PeerIncompatible::NoDpop { issuer }.into(), "it never said so");
+    let mut player = required();
+    player.world.server().metadata = serde_json::json!({ "dpop_signing_alg_values_supported": ["ES256"] });
     assert_eq!(player.call("ping").failed(), PeerMisbehaved::NotBound.into());
     let mut player = Player::new(config().dpop(DpopPolicy::WhenSupported));
     assert_eq!(player.call("ping").delivered().status(), 200, "a bearer token, then");

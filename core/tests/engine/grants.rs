@@ -345,6 +345,86 @@ fn rfc8693_2_2_1_another_kind_of_token_or_no_jwt() {
     }
 }
 
+#[test]
+fn ext_enterprise_what_one_provider_issued_no_other_sees() {
+    let mut player = with_sign_on();
+    player.call("ping").delivered();
+    let other = "https://idp2.example.com";
+    let flow = Enterprise::new(other, Preregistered::with(other, "at-idp")).sign_on();
+    let flow = Flow::Enterprise(Box::new(flow));
+    let mut provider = AuthorizationServer::new(other);
+    let redirect_uris = vec![player.redirect_uri.clone()];
+    provider
+        .clients
+        .insert("at-idp".into(), RegisteredClient { redirect_uris, ..RegisteredClient::default() });
+    provider.offers.id_tokens = true;
+    provider.offers.jag_client = "at-as".into();
+    player.world.add(provider);
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let sees = std::sync::Arc::clone(&seen);
+    player.world.intercept = Some(Box::new(move |asked| {
+        if asked.uri().host() == Some("idp2.example.com") {
+            sees.lock().unwrap().push(String::from_utf8_lossy(asked.body()).into_owned());
+        }
+        None
+    }));
+    player.restart_with(config().flow(flow).preregistered(Preregistered::with(AS, "at-as")));
+    player.wait_s(3601);
+    assert_eq!(player.call("ping").delivered().status(), 200);
+    let seen = seen.lock().unwrap();
+    assert!(!seen.is_empty() && seen.iter().all(|body| !body.contains("of-idp.example.com")), "{seen:?}");
+}
+
+#[test]
+fn openid_3_1_3_7_a_sign_on_is_only_as_good_as_its_id_token() {
+    let mut player = with_sign_on();
+    player.world.intercept = Some(Box::new(|asked| {
+        let body = json!({
+            "access_token": "planted-a", "token_type": "Bearer", "expires_in": 60,
+            "id_token": "eyJhbGciOiJub25lIn0.e30.",
+        });
+        (asked.uri().host() == Some("idp.example.com") && asked.uri().path() == "/token")
+            .then(|| grantor_world::json(http::StatusCode::OK, &body))
+    }));
+    let error = player.call("ping").failed();
+    assert!(matches!(error, Error::PeerMisbehaved(PeerMisbehaved::IdTokenSyntax(_))), "{error}");
+}
+
+#[test]
+fn mcp_authorization_server_binding_an_id_that_another_server_chose() {
+    // The configured client's secret belongs to one server; another one gives its client the same id.
+    let good = Preregistered::with("https://good.example.com", "c1").secret(Secret::from("planted-good"));
+    let mut player = Player::new(config().preregistered(good));
+    player.world.server().auth_method = "client_secret_post".into();
+    player.world.intercept = Some(Box::new(|asked| {
+        let body = json!({
+            "client_id": "c1", "client_secret": "dummy", "token_endpoint_auth_method": "client_secret_post",
+        });
+        assert!(!String::from_utf8_lossy(asked.body()).contains("planted-good"));
+        (asked.uri().path() == "/register").then(|| grantor_world::json(http::StatusCode::CREATED, &body))
+    }));
+    player.user = User::Leaves;
+    player.begin("ping");
+    player.run();
+    let state = player.open.remove(0).1.split_once("state=").unwrap().1[..43].to_owned();
+    let back = format!("/callback?code=x&state={state}&iss=https%3A%2F%2Fas.example.com");
+    player.engine.callback(player.now, &back);
+    player.run();
+    assert_eq!(player.count("POST https://as.example.com/token"), 1, "asked with its own secret");
+}
+
+#[test]
+fn rfc7591_3_2_1_a_method_that_needs_a_key_that_was_never_registered() {
+    let mut player = Player::new(config());
+    player.world.intercept = Some(Box::new(|asked| {
+        let body = json!({ "client_id": "c1", "token_endpoint_auth_method": "private_key_jwt" });
+        (asked.uri().path() == "/register").then(|| grantor_world::json(http::StatusCode::CREATED, &body))
+    }));
+    let field = "token_endpoint_auth_method";
+    let expected = PeerMisbehaved::Unacceptable { exchange: Exchange::Registration, field };
+    assert_eq!(player.call("ping").failed(), expected.into());
+}
+
 // Device authorization.
 
 pub(crate) fn device() -> Player {
@@ -440,6 +520,55 @@ fn rfc8628_3_5_polls_without_an_answer_are_tried_again_more_slowly() {
     player.complete(op, Completion::Failed(Failure::new(FailureKind::Other, "")));
     player.run();
     assert!(matches!(player.outcome(call).unwrap().failed(), Error::Effect(_)));
+}
+
+#[test]
+fn rfc8628_3_5_a_token_on_its_way_outlives_the_code() {
+    let mut player = device();
+    let call = waiting(&mut player);
+    player.holding =
+        Some(|effect| matches!(effect, Effect::Http { request, .. } if request.url.path() == "/token"));
+    player.wait_s(5);
+    player.wait_s(596);
+    assert!(player.outcome(call).is_none(), "the answer decides");
+    player.release();
+    assert_eq!(player.outcome(call).unwrap().delivered().status(), 200);
+}
+
+#[test]
+fn rfc8628_3_5_a_server_that_is_busy_is_polled_more_slowly() {
+    let mut player = device();
+    let call = waiting(&mut player);
+    player.world.intercept = Some(Box::new(|asked| {
+        let busy = grantor_world::text(http::StatusCode::SERVICE_UNAVAILABLE, "");
+        (asked.uri().path() == "/token").then_some(busy)
+    }));
+    player.wait_s(5);
+    player.world.intercept = None;
+    player.wait_s(9);
+    assert!(player.outcome(call).is_none());
+    player.wait_s(1);
+    assert_eq!(player.outcome(call).unwrap().delivered().status(), 200);
+}
+
+#[test]
+fn forgotten_clients_are_registered_again_before_the_browser_too() {
+    let mut player = device();
+    waiting(&mut player);
+    player.wait_s(5);
+    player.world.server().forget_clients();
+    player.world.server().revoke_all();
+    let call = waiting(&mut player);
+    player.wait_s(5);
+    assert_eq!(player.outcome(call).unwrap().delivered().status(), 200);
+
+    let mut player = Player::new(config());
+    player.world.server().offers.pushed_only = true;
+    player.call("ping").delivered();
+    player.world.server().forget_clients();
+    player.world.server().revoke_all();
+    assert_eq!(player.call("ping").delivered().status(), 200);
+    assert_eq!(player.count("/register"), 2);
 }
 
 #[test]
@@ -650,6 +779,10 @@ fn mcp_challenges_in_the_meta_of_a_result() {
     assert_eq!(player.outcome(call).unwrap().failed(), Refused::InsufficientScope { demanded }.into());
     let none = Challenges::of_result(br#"{"result":{"content":[]}}"#).unwrap();
     assert!(none.is_empty());
+    let (call, asked) = (player.engine.step_up(player.now, head, &none), player.world.asked.len());
+    player.run();
+    assert!(matches!(player.outcome(call), Some(Outcome::Done)), "nothing is demanded");
+    assert_eq!(player.world.asked.len(), asked);
     assert!(Challenges::of_result(b"not JSON").unwrap().is_empty());
 }
 

@@ -107,6 +107,68 @@ fn a_refresh_under_way_is_waited_for() {
 }
 
 #[test]
+fn a_refresh_that_fails_does_not_end_the_log_out() {
+    for expired in [false, true] {
+        let mut player = logged_in();
+        player.wait_s(if expired { 3601 } else { 3580 });
+        player.holding =
+            Some(|effect| matches!(effect, Effect::Http { request, .. } if request.url.path() == "/token"));
+        player.begin("ping");
+        player.run();
+        let log_out = player.engine.log_out(player.now);
+        player.run();
+        player.world.intercept = Some(Box::new(|asked| {
+            let busy = grantor_world::text(http::StatusCode::SERVICE_UNAVAILABLE, "");
+            (asked.uri().path() == "/token").then_some(busy)
+        }));
+        player.release();
+        assert!(matches!(player.outcome(log_out), Some(Outcome::Done)), "expired: {expired}");
+        assert_eq!(player.count("/revoke"), 2);
+        assert!(!player.store.dump().contains("planted-refresh"));
+    }
+}
+
+#[test]
+fn calls_that_come_meanwhile_wait_and_then_log_in_anew() {
+    let mut player = logged_in();
+    player.holding =
+        Some(|effect| matches!(effect, Effect::Http { request, .. } if request.url.path() == "/revoke"));
+    let log_out = player.engine.log_out(player.now);
+    player.run();
+    let call = player.begin("ping");
+    player.run();
+    assert!(player.outcome(call).is_none(), "the token is on its way out");
+    player.release();
+    assert!(matches!(player.outcome(log_out), Some(Outcome::Done)));
+    assert_eq!(player.outcome(call).unwrap().delivered().status(), 200);
+    assert_eq!(player.count("/authorize"), 2);
+}
+
+#[test]
+fn a_login_whose_token_is_on_its_way_is_waited_for() {
+    for path in ["/token", "save"] {
+        let mut player = Player::new(config());
+        player.world.server().offers.revocation = true;
+        player.holding = Some(match path {
+            "/token" => {
+                |effect| matches!(effect, Effect::Http { request, .. } if request.url.path() == "/token")
+            }
+            _ => |effect| matches!(effect, Effect::Save { key, .. } if key.kind == RecordKind::Grant),
+        });
+        player.begin("ping");
+        player.run();
+        assert_eq!(player.held.len(), 1, "{path}");
+        let log_out = player.engine.log_out(player.now);
+        player.run();
+        assert!(player.outcome(log_out).is_none(), "{path}");
+        player.release();
+        assert!(matches!(player.outcome(log_out), Some(Outcome::Done)), "{path}");
+        assert_eq!(player.count("/revoke"), 2, "{path}");
+        assert!(!player.store.dump().contains("planted-refresh"), "{path}");
+    }
+}
+
+#[test]
 fn another_process_that_wrote_the_record() {
     let mut player = logged_in();
     player.store.touch(RecordKind::Grant);

@@ -194,7 +194,7 @@ impl AuthorizationServer {
         let code = self.name("planted-device", n);
         let page = format!("{}/activate", self.issuer.trim_end_matches('/'));
         let (scope, resource) = (get("scope"), get("resource"));
-        let entry = DeviceCode { client: client.into(), scope, resource, expires_at: unix_s + 600 };
+        let entry = DeviceCode { client: client.into(), scope, resource, expires_at: unix_s + 605 };
         self.offers.devices.insert(code.clone(), entry);
         let mut body = json!({
             "device_code": code, "user_code": format!("WXYZ-{n:04}"), "verification_uri": page,
