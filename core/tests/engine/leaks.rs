@@ -6,7 +6,7 @@ use grantor_world::{World, json as json_answer};
 use http::StatusCode;
 use serde_json::json;
 
-use crate::grants;
+use crate::{device, enterprise, grants};
 
 /// Nothing that the engine has said, nor the engine itself, shows a secret: those of the world are all
 /// called `planted`, and `state` and verifier are made of known entropy.
@@ -53,15 +53,15 @@ fn every_grant() {
     for mut player in [
         grants::machine(by_itself, Some("planted-secret"), "client_secret_basic"),
         grants::workload(),
-        grants::enterprise(),
-        grants::with_sign_on(),
+        enterprise::enterprise(),
+        enterprise::with_sign_on(),
     ] {
         player.call("ping").delivered();
         check(&player);
         player.log_out();
         check(&player);
     }
-    let mut player = grants::device();
+    let mut player = device::device();
     let call = player.begin("ping");
     player.run();
     check(&player);

@@ -3,7 +3,9 @@
 // What the core itself must not do, its tests may.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod device;
 mod dpop;
+mod enterprise;
 mod flow;
 mod grants;
 mod hostile;
