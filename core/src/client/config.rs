@@ -435,7 +435,8 @@ impl Config {
         self
     }
 
-    /// A rich authorization request (RFC 9396 2): a JSON array, sent as it is written.
+    /// A rich authorization request (RFC 9396 2): a JSON array, sent as it is written, with the authorization
+    /// requests that go through a browser. The other grants carry none.
     ///
     /// # Errors
     /// [`ConfigError::AuthorizationDetails`].
