@@ -1,9 +1,11 @@
 //! What a session is made of.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
 use grantor::client::Config;
+use http::Uri;
 
 use crate::browser::{Browser, UserAgent};
 use crate::event::{Deaf, Observer};
@@ -92,6 +94,12 @@ impl Setup {
         Self { config: self.config.account(name), ..self }
     }
 
+    /// The URL of a request as text, without a copy for the resource's own.
+    pub fn url_of(&self, uri: &Uri) -> Cow<'_, str> {
+        let resource = self.config.resource().as_str();
+        if *uri == *resource { resource.into() } else { uri.to_string().into() }
+    }
+
     /// The configuration.
     pub fn config(&self) -> &Config {
         &self.config
@@ -107,5 +115,28 @@ impl From<Config> for Setup {
 impl fmt::Debug for Setup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Setup").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use grantor::wire::client_metadata::ClientMetadata;
+
+    use super::*;
+
+    #[test]
+    fn urls_of_requests() {
+        let config = Config::new("https://mcp.example.com/mcp?a=b", ClientMetadata::default()).unwrap();
+        let setup = Setup::new(config);
+        let url = |text: &str| setup.url_of(&text.parse().unwrap()).into_owned();
+        assert!(matches!(
+            setup.url_of(&"https://mcp.example.com/mcp?a=b".parse().unwrap()),
+            Cow::Borrowed(_)
+        ));
+        for other in
+            ["https://mcp.example.com/mcp", "https://mcp.example.com/other", "http://mcp.example.com/mcp?a=b"]
+        {
+            assert_eq!(url(other), other);
+        }
     }
 }

@@ -146,7 +146,7 @@ impl<C: Connect + Clone + Send + Sync + 'static> AuthorizedClient<C> {
     /// be sent again.
     pub async fn send<B: Into<Body>>(&self, request: Request<B>) -> Result<Response<Incoming>, Error> {
         let request = request.map(Into::into);
-        let uri = request.uri().to_string();
+        let uri = self.session.setup().url_of(request.uri());
         let head = RequestHead::new(request.method().as_str(), &uri);
         let call = self.session.call(head.headers(request.headers()))?;
         let mut original = Some(request);

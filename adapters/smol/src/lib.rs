@@ -125,7 +125,7 @@ impl AuthorizedClient {
     pub async fn send<B: Into<AsyncBody>>(&self, request: Request<B>) -> Result<Response<AsyncBody>, Error> {
         let (parts, body) = request.into_parts();
         let mut body = Content::of(body.into()).await;
-        let uri = parts.uri.to_string();
+        let uri = self.session.setup().url_of(&parts.uri);
         let head = RequestHead::new(parts.method.as_str(), &uri);
         let call = self.session.call(head.headers(&parts.headers))?;
         let send = |credentials: Credentials| {

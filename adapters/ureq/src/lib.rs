@@ -92,7 +92,7 @@ impl AuthorizedAgent {
     /// # Errors
     /// [`CallError`].
     pub fn run<B: AsSendBody + Clone>(&self, request: Request<B>) -> Result<Response<Body>, Error> {
-        let uri = request.uri().to_string();
+        let uri = self.session.setup().url_of(request.uri());
         let head = RequestHead::new(request.method().as_str(), &uri);
         let call = self.session.call(head.headers(request.headers()))?;
         let send = |credentials: Credentials| {
