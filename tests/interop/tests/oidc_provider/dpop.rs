@@ -2,10 +2,10 @@
 //! `oidc-provider` at its own endpoints.
 
 use grantor::client::{Config, Flow, Preregistered};
-use grantor::error::PeerMisbehaved;
+use grantor::error::{PeerIncompatible, PeerText};
 use grantor::jose::SigningKey;
 use grantor::jose::dpop::{ProofKey, ProofRequest};
-use grantor::{DpopPolicy, Error, Key, Secret};
+use grantor::{DpopPolicy, Key, Secret};
 use grantor_adapters::open;
 use grantor_interop::{Exchanged, Person, Server};
 use serde_json::{Value, json};
@@ -149,7 +149,8 @@ fn where_the_server_can_and_where_it_cannot() {
 fn required_of_a_server_that_cannot() {
     for_each_adapter(&json!({ "dpop": false }), "cannot", |adapter, server, records| {
         let client = open_for(adapter, bound(server), records, &Person::who(true));
-        assert_eq!(error(call(&*client, server, "read")), Error::PeerMisbehaved(PeerMisbehaved::NotBound));
+        let issuer = PeerText::new(&server.issuer);
+        assert_eq!(error(call(&*client, server, "read")), PeerIncompatible::NoDpop { issuer }.into());
     });
 }
 
