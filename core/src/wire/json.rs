@@ -1,7 +1,10 @@
 //! JSON answers, read within bounds and without their content in any error.
 
+use std::borrow::Cow;
+use std::fmt;
+
 use http::header::CONTENT_TYPE;
-use serde::Deserialize;
+use serde::de::{Deserialize, Deserializer, Visitor};
 
 use crate::error::{Exchange, PeerMisbehaved, PeerText};
 use crate::limits;
@@ -73,4 +76,31 @@ pub(crate) fn bounded_list(
         return Err(PeerMisbehaved::Unacceptable { exchange, field });
     }
     Ok(())
+}
+
+/// The name of a member, borrowed where it is written without escapes. `Cow` alone would always copy.
+pub(crate) struct Name<'a>(pub(crate) Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Name<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NameVisitor;
+
+        impl<'de> Visitor<'de> for NameVisitor {
+            type Value = Name<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Name(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Name(Cow::Owned(text.to_owned())))
+            }
+        }
+
+        deserializer.deserialize_str(NameVisitor)
+    }
 }

@@ -1,6 +1,5 @@
 //! The async clients, each on its runtime.
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::pin::pin;
@@ -9,9 +8,9 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures_lite::{AsyncReadExt as _, future};
-use grantor_driver::CallError;
 use grantor_driver::grantor::client::{ConfigError, RequestHead};
 use grantor_driver::grantor::wire::challenge::Challenges;
+use grantor_driver::nonblocking::{Host, Session};
 use grantor_hyper::Https;
 use http::{HeaderMap, Request};
 use http_body_util::BodyExt as _;
@@ -29,19 +28,7 @@ pub(crate) trait Client: Clone + Send + Sync + 'static {
         body: &str,
     ) -> impl Future<Output = Result<Answered, Failed>> + Send;
 
-    fn callback(&self, url: &str) -> impl Future<Output = Result<(), CallError<Infallible>>> + Send;
-
-    fn log_in(&self) -> impl Future<Output = Result<(), CallError<Infallible>>> + Send;
-
-    fn log_out(&self) -> impl Future<Output = Result<(), CallError<Infallible>>> + Send;
-
-    fn step_up(
-        &self,
-        request: RequestHead<'_>,
-        challenges: &Challenges,
-    ) -> impl Future<Output = Result<(), CallError<Infallible>>> + Send;
-
-    fn account_label(&self) -> Option<String>;
+    fn session(&self) -> &Session<impl Host>;
 
     fn account(&self, name: &str) -> Result<Self, ConfigError>;
 }
@@ -65,23 +52,23 @@ impl<C: Client, R: Runtime> Adapter for Async<C, R> {
     }
 
     fn callback(&self, url: &str) -> Result<(), Failed> {
-        Ok(self.1.block_on(self.0.callback(url))?)
+        Ok(self.1.block_on(self.0.session().callback(url))?)
     }
 
     fn log_in(&self) -> Result<(), Failed> {
-        Ok(self.1.block_on(self.0.log_in())?)
+        Ok(self.1.block_on(self.0.session().log_in())?)
     }
 
     fn log_out(&self) -> Result<(), Failed> {
-        Ok(self.1.block_on(self.0.log_out())?)
+        Ok(self.1.block_on(self.0.session().log_out())?)
     }
 
     fn step_up(&self, request: RequestHead<'_>, challenges: &Challenges) -> Result<(), Failed> {
-        Ok(self.1.block_on(self.0.step_up(request, challenges))?)
+        Ok(self.1.block_on(self.0.session().step_up(request, challenges))?)
     }
 
     fn account_label(&self) -> Option<String> {
-        self.0.account_label()
+        self.0.session().account_label()
     }
 
     fn account(&self, name: &str) -> Result<Box<dyn Adapter>, ConfigError> {
@@ -216,28 +203,8 @@ impl Client for grantor_hyper::AuthorizedClient<Https> {
         answered(head, body.collect().await.map_err(other)?.to_bytes().into())
     }
 
-    fn callback(&self, url: &str) -> impl Future<Output = Result<(), CallError<Infallible>>> + Send {
-        self.session().callback(url)
-    }
-
-    fn log_in(&self) -> impl Future<Output = Result<(), CallError<Infallible>>> + Send {
-        self.session().log_in()
-    }
-
-    fn log_out(&self) -> impl Future<Output = Result<(), CallError<Infallible>>> + Send {
-        self.session().log_out()
-    }
-
-    fn step_up(
-        &self,
-        request: RequestHead<'_>,
-        challenges: &Challenges,
-    ) -> impl Future<Output = Result<(), CallError<Infallible>>> + Send {
-        self.session().step_up(request, challenges)
-    }
-
-    fn account_label(&self) -> Option<String> {
-        self.session().account_label()
+    fn session(&self) -> &Session<impl Host> {
+        self.session()
     }
 
     fn account(&self, name: &str) -> Result<Self, ConfigError> {
@@ -253,28 +220,8 @@ impl Client for grantor_reqwest::AuthorizedClient {
         Ok(Answered { status, headers, body: response.text().await.map_err(other)? })
     }
 
-    fn callback(&self, url: &str) -> impl Future<Output = Result<(), CallError<Infallible>>> + Send {
-        self.session().callback(url)
-    }
-
-    fn log_in(&self) -> impl Future<Output = Result<(), CallError<Infallible>>> + Send {
-        self.session().log_in()
-    }
-
-    fn log_out(&self) -> impl Future<Output = Result<(), CallError<Infallible>>> + Send {
-        self.session().log_out()
-    }
-
-    fn step_up(
-        &self,
-        request: RequestHead<'_>,
-        challenges: &Challenges,
-    ) -> impl Future<Output = Result<(), CallError<Infallible>>> + Send {
-        self.session().step_up(request, challenges)
-    }
-
-    fn account_label(&self) -> Option<String> {
-        self.session().account_label()
+    fn session(&self) -> &Session<impl Host> {
+        self.session()
     }
 
     fn account(&self, name: &str) -> Result<Self, ConfigError> {
@@ -290,28 +237,8 @@ impl Client for grantor_smol::AuthorizedClient {
         answered(head, read)
     }
 
-    fn callback(&self, url: &str) -> impl Future<Output = Result<(), CallError<Infallible>>> + Send {
-        self.session().callback(url)
-    }
-
-    fn log_in(&self) -> impl Future<Output = Result<(), CallError<Infallible>>> + Send {
-        self.session().log_in()
-    }
-
-    fn log_out(&self) -> impl Future<Output = Result<(), CallError<Infallible>>> + Send {
-        self.session().log_out()
-    }
-
-    fn step_up(
-        &self,
-        request: RequestHead<'_>,
-        challenges: &Challenges,
-    ) -> impl Future<Output = Result<(), CallError<Infallible>>> + Send {
-        self.session().step_up(request, challenges)
-    }
-
-    fn account_label(&self) -> Option<String> {
-        self.session().account_label()
+    fn session(&self) -> &Session<impl Host> {
+        self.session()
     }
 
     fn account(&self, name: &str) -> Result<Self, ConfigError> {
