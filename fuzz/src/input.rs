@@ -1,6 +1,7 @@
 //! Circumstances and an HTTP answer from bytes.
 
 use std::fmt::Debug;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use grantor::wire::HttpResponse;
 use grantor::{Error, Quirks};
@@ -90,6 +91,14 @@ pub(crate) fn quirks(input: &mut Input<'_>) -> Quirks {
         4 => Quirks::slack(),
         _ => all,
     }
+}
+
+/// A secret that the input cannot hold, so that it is shown only by who was given it. A constant would not
+/// do: libFuzzer reads it off the comparisons and writes it into the input, which may then rightly be shown.
+pub(crate) fn planted(data: &[u8], what: &str) -> String {
+    let mut hasher = DefaultHasher::new();
+    data.hash(&mut hasher);
+    format!("planted-{what}-{:016x}", hasher.finish())
 }
 
 /// What must hold of every result: nobody learns the secrets from it, and reading again gives the same.

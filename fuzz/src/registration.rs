@@ -7,13 +7,12 @@ use grantor::wire::token::GrantType;
 use grantor::{ScopeSet, Secret, limits};
 use url::Url;
 
-use crate::input::{Input, check, quirks};
-
-const TOKEN: &str = "planted-initial-token";
+use crate::input::{Input, check, planted, quirks};
 
 /// An answer to a registration request.
 pub fn registration(data: &[u8]) {
     let mut input = Input(data);
+    let initial = planted(data, "initial-token");
     let method =
         input.pick([ClientAuthMethod::SecretPost, ClientAuthMethod::None, ClientAuthMethod::SecretBasic]);
     let request = RegistrationRequest {
@@ -23,11 +22,11 @@ pub fn registration(data: &[u8]) {
         redirect_uri: Some("http://127.0.0.1:1/callback"),
         method,
         scope: &ScopeSet::new(),
-        initial_access_token: Some(&Secret::from(TOKEN)),
+        initial_access_token: Some(&Secret::from(initial.as_str())),
     };
     let (quirks, answer) = (quirks(&mut input), input.answer());
     let read = || registration::read(&request, &answer.response(), &quirks);
-    let Ok(registered) = check(read, &[TOKEN]) else { return };
+    let Ok(registered) = check(read, &[&initial]) else { return };
     assert!(matches!(answer.status, 200 | 201), "{}", answer.status);
     let client = registered.client;
     assert!(!client.id.is_empty() && client.id.len() <= limits::STRING);

@@ -7,23 +7,25 @@ use grantor::{Secret, limits};
 use http::HeaderValue;
 use url::Url;
 
-use crate::input::{Input, check, quirks};
-
-const CODE: &str = "planted-code";
-const REFRESH_TOKEN: &str = "planted-refresh-token";
-const CLIENT_SECRET: &str = "planted-client-secret";
+use crate::input::{Input, check, planted, quirks};
 
 /// An answer to a token request.
 pub fn token(data: &[u8]) {
     let mut input = Input(data);
-    let (code, refresh_token) = (Secret::from(CODE), Secret::from(REFRESH_TOKEN));
+    let (own, client_secret) = (planted(data, "code-or-refresh-token"), planted(data, "client-secret"));
+    let credential = Secret::from(own.as_str());
     let verifier = Verifier::from_entropy(&[7; 32]);
     let grant = if input.flag() {
-        Grant::AuthorizationCode { code: &code, redirect_uri: "http://127.0.0.1:1/", verifier: &verifier }
+        Grant::AuthorizationCode {
+            code: &credential,
+            redirect_uri: "http://127.0.0.1:1/",
+            verifier: &verifier,
+        }
     } else {
-        Grant::RefreshToken { refresh_token: &refresh_token }
+        Grant::RefreshToken { refresh_token: &credential }
     };
-    let client = Client::confidential("id", Secret::from(CLIENT_SECRET), ClientAuthMethod::SecretPost);
+    let client =
+        Client::confidential("id", Secret::from(client_secret.as_str()), ClientAuthMethod::SecretPost);
     let endpoint = Url::parse("https://as/token").expect("a URL");
     let request = TokenRequest {
         endpoint: &endpoint,
@@ -34,12 +36,8 @@ pub fn token(data: &[u8]) {
         proof: None,
     };
     let (quirks, answer) = (quirks(&mut input), input.answer());
-    let own = match grant {
-        Grant::AuthorizationCode { .. } => CODE,
-        _ => REFRESH_TOKEN,
-    };
     let read = || token::read(&request, &answer.response(), &quirks);
-    if let Ok(issued) = check(read, &[own, CLIENT_SECRET]) {
+    if let Ok(issued) = check(read, &[&own, &client_secret]) {
         assert_eq!(answer.status, 200);
         check_issued(&issued);
     }
