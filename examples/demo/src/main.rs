@@ -1,10 +1,11 @@
 //! `cargo demo`: one MCP session from the first 401 to the last refresh.
 //!
-//! Everything runs in this process and on loopback: an MCP server whose tools need different scopes, an
-//! authorization server with dynamic registration and rotating refresh tokens, and a client. The trace
-//! shows who asked whom what, with what status, and why.
+//! Everything runs in this process and on loopback: the example `protected_server`, an MCP server behind the
+//! Guard whose tools need different scopes; an authorization server with dynamic registration and rotating
+//! refresh tokens; and a client. The trace shows who asked whom what, with what status, and why.
 
 mod grant;
+mod server;
 mod trace;
 
 use std::env;
@@ -14,14 +15,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use grantor::client::Config;
+use grantor::jose::{Algorithm, SigningKey};
 use grantor::wire::client_metadata::ClientMetadata;
 use grantor_adapters::{ADAPTERS, Adapter};
 use grantor_driver::{Browser, Event, Setup};
 use grantor_world::Consent;
-use grantor_world::mcp_server::tool_call;
+use grantor_world::mcp_server::stateless_tool_call;
 use grantor_world::net::Served;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::{Value, json};
 
+use crate::server::McpServer;
 use crate::trace::Trace;
 
 /// How long access tokens are valid, in seconds: short enough to wait for.
@@ -86,39 +89,46 @@ fn options(mut args: impl Iterator<Item = String>) -> Result<Option<Options>, St
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let trace = Arc::new(Trace::to_stdout());
     let watched = Arc::clone(&trace);
-    let servers = Served::start(Arc::new(move |asked, answered| watched.server(asked, answered)));
+    let servers = Served::start(Arc::new(move |asked, answered| {
+        watched.server(asked.method(), asked.uri().path(), asked.headers(), answered.status());
+    }));
     {
         let mut world = servers.world();
-        world.mcp.base_scope = "files:read".into();
-        world.mcp.tools = [("write".to_owned(), "files:write".to_owned())].into();
         let server = world.server();
+        server.signs = Some(SigningKey::generate(Algorithm::Es256, &[7; 32])?.with_kid("demo"));
         server.lifetime_s = LIFETIME_S;
         if options.browser {
             server.consent = Consent::AskInPage;
         }
     }
-    trace.begin(&servers.resource, &servers.issuer, &options.adapter);
+    let mcp = McpServer::start(&servers.issuer, &trace)?;
+    trace.begin(&mcp.resource, &servers.issuer, &options.adapter);
     if options.grant.as_deref() == Some("enterprise") {
         trace.provider(&servers.provider);
     }
 
-    let client = grantor_adapters::open(&options.adapter, setup(options, &servers, &trace)?)?;
-    trace.chapter("The client calls the tool `read`. It knows nothing but the server's URL.");
-    call(&*client, &servers, "read", &trace)?;
-    trace.chapter("It calls `read` again.");
-    call(&*client, &servers, "read", &trace)?;
-    trace.chapter("It calls `write`, which needs a scope that its token lacks.");
-    call(&*client, &servers, "write", &trace)?;
-    trace.chapter(&format!("After {LIFETIME_S} seconds the token has expired. It calls `write` again."));
+    let client = grantor_adapters::open(&options.adapter, setup(options, &mcp, &servers, &trace)?)?;
+    trace.chapter("The client calls the tool `read_note`. It knows nothing but the server's URL.");
+    call(&*client, &mcp, "read_note", &trace)?;
+    trace.chapter("It calls `read_note` again.");
+    call(&*client, &mcp, "read_note", &trace)?;
+    trace.chapter("It calls `write_note`, which needs a scope that its token lacks.");
+    call(&*client, &mcp, "write_note", &trace)?;
+    trace.chapter(&format!("After {LIFETIME_S} seconds the token has expired. It calls `write_note` again."));
     std::thread::sleep(Duration::from_secs(LIFETIME_S));
-    call(&*client, &servers, "write", &trace)?;
+    call(&*client, &mcp, "write_note", &trace)?;
     trace.end();
     Ok(())
 }
 
 /// The client's side: who it is, how it shows pages, who is told what happens.
-fn setup(options: &Options, servers: &Served, trace: &Arc<Trace>) -> Result<Setup, Box<dyn Error>> {
-    let config = Config::new(&servers.resource, ClientMetadata::named("Grantor demo"))?;
+fn setup(
+    options: &Options,
+    mcp: &McpServer,
+    servers: &Served,
+    trace: &Arc<Trace>,
+) -> Result<Setup, Box<dyn Error>> {
+    let config = Config::new(&mcp.resource, ClientMetadata::named("Grantor demo"))?;
     let setup = match &options.grant {
         Some(name) => grant::prepare(name, servers, config)?,
         None if options.browser => Setup::new(config).user_agent(Browser::default()),
@@ -135,16 +145,10 @@ fn approve(url: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn call(client: &dyn Adapter, servers: &Served, tool: &str, trace: &Trace) -> Result<(), Box<dyn Error>> {
-    let mut headers = HeaderMap::new();
-    for (name, value) in
-        [("content-type", "application/json"), ("mcp-method", "tools/call"), ("mcp-name", tool)]
-    {
-        headers.insert(HeaderName::from_static(name), HeaderValue::from_str(value)?);
-    }
-    let body = String::from_utf8(tool_call(tool))?;
-    let answer = client.post(&servers.resource, &headers, &body)?;
-    let json: serde_json::Value = serde_json::from_str(&answer.body)?;
+fn call(client: &dyn Adapter, mcp: &McpServer, tool: &str, trace: &Trace) -> Result<(), Box<dyn Error>> {
+    let (headers, body) = stateless_tool_call(tool, &json!({}));
+    let answer = client.post(&mcp.resource, &headers, &body)?;
+    let json: Value = serde_json::from_str(&answer.body)?;
     trace.result(answer.status, json["result"]["content"][0]["text"].as_str().unwrap_or_default());
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::sync::{Mutex, PoisonError};
 
 use grantor_driver::Event;
-use grantor_world::{Answered, Asked};
+use http::{HeaderMap, Method, StatusCode};
 
 /// Writes what happens, from several threads, in the order in which it happens.
 #[derive(Debug)]
@@ -66,13 +66,11 @@ impl Trace {
 
     /// What the servers saw: the requests of the MCP client proper and of the browser. Those of the
     /// engine are told by the client, with the reason.
-    pub(crate) fn server(&self, asked: &Asked, answered: &Answered) {
-        let path = asked.uri().path();
-        let status = answered.status().as_u16();
-        let method = asked.method().as_str();
+    pub(crate) fn server(&self, method: &Method, path: &str, headers: &HeaderMap, status: StatusCode) {
+        let status = status.as_u16();
         if path == "/mcp" {
-            let name = asked.headers().get("mcp-name").and_then(|name| name.to_str().ok()).unwrap_or("?");
-            let (what, why) = match asked.headers().contains_key("authorization") {
+            let name = headers.get("mcp-name").and_then(|name| name.to_str().ok()).unwrap_or("?");
+            let (what, why) = match headers.contains_key("authorization") {
                 true => ("with a token", "the host's request, authorized"),
                 false => ("without a token", "the host's request; the server will say what it demands"),
             };

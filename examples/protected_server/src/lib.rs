@@ -6,7 +6,6 @@
 mod mcp;
 
 use axum::Router;
-use axum::routing::post;
 use grantor::resource::{AuthorizationServer, GuardConfig, Need, Policy};
 use grantor_tower::{BuildError, GuardLayer};
 
@@ -55,6 +54,8 @@ pub fn policy() -> Policy {
 pub fn config(resource: &str, issuer: &str) -> GuardConfig {
     let mut config = GuardConfig::new(resource, policy()).server(AuthorizationServer::jwt(issuer));
     config.name = Some("Notes".into());
+    // rmcp compares headers and body where the revision demands it.
+    config.trust_headers = true;
     config
 }
 
@@ -63,5 +64,5 @@ pub fn config(resource: &str, issuer: &str) -> GuardConfig {
 /// # Errors
 /// When the configuration cannot work.
 pub fn app(config: GuardConfig) -> Result<Router, BuildError> {
-    Ok(Router::new().route("/mcp", post(mcp::answer)).layer(GuardLayer::new(config)?))
+    Ok(Router::new().route_service("/mcp", mcp::service()).layer(GuardLayer::new(config)?))
 }

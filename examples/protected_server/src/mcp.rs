@@ -1,15 +1,19 @@
-//! The MCP server itself: a few tools that remember nothing, for the revisions with a handshake and for
-//! those without.
+//! The MCP server itself, on rmcp: tools and notes that remember nothing.
 
 use std::sync::Arc;
 
-use axum::Json;
-use axum::body::Bytes;
-use axum::extract::Extension;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::http::request::Parts;
 use grantor::resource::Grant;
-use serde_json::{Value, json};
+use rmcp::ServerHandler;
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation, JsonObject,
+    ListResourcesResult, ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams,
+    ReadResourceResponse, ReadResourceResult, Resource, ResourceContents, ServerCapabilities, ServerConfig,
+    Tool,
+};
+use rmcp::service::{RequestContext, RoleServer};
+use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
+use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 
 const TOOLS: [(&str, &str); 6] = [
     ("list_notes", "Lists the notes"),
@@ -20,51 +24,69 @@ const TOOLS: [(&str, &str); 6] = [
     ("export_all", "Exports all notes"),
 ];
 
-/// Answers one message. Whoever sent it is known by now, and may do what it asks for.
-pub(crate) async fn answer(grant: Option<Extension<Arc<Grant>>>, body: Bytes) -> Response {
-    let Ok(message) = serde_json::from_slice::<Value>(&body) else {
-        return StatusCode::BAD_REQUEST.into_response();
-    };
-    let Some(id) = message.get("id") else { return StatusCode::ACCEPTED.into_response() };
-    let user = grant.and_then(|grant| grant.subject.clone()).unwrap_or_else(|| "nobody".into());
-    let answer = match result(&message, &user) {
-        Some(result) => json!({ "jsonrpc": "2.0", "id": id, "result": result }),
-        None => {
-            json!({ "jsonrpc": "2.0", "id": id, "error": { "code": -32601, "message": "Method not found" } })
-        }
-    };
-    Json(answer).into_response()
+const NOTES: [(&str, &str); 2] = [("note://shopping", "Milk"), ("note://private/diary", "Dear diary")];
+
+/// Answers at one endpoint, without sessions.
+pub(crate) fn service() -> StreamableHttpService<Notes, NeverSessionManager> {
+    let config =
+        StreamableHttpServerConfig::default().with_legacy_session_mode(false).with_json_response(true);
+    StreamableHttpService::new(|| Ok(Notes), Arc::default(), config)
 }
 
-fn result(message: &Value, user: &str) -> Option<Value> {
-    let info = json!({ "name": "notes", "version": env!("CARGO_PKG_VERSION") });
-    Some(match message["method"].as_str()? {
-        "initialize" => json!({
-            "protocolVersion": message["params"]["protocolVersion"],
-            "capabilities": { "tools": {} },
-            "serverInfo": info,
-        }),
-        "server/discover" => json!({
-            "resultType": "complete",
-            "supportedVersions": ["2026-07-28", "2025-11-25", "2025-06-18"],
-            "capabilities": { "tools": {} },
-            "serverInfo": info,
-            "ttlMs": 0,
-            "cacheScope": "private",
-        }),
-        "ping" => json!({}),
-        "tools/list" => {
-            let schema = json!({ "type": "object" });
-            let tool = |(name, about)| json!({ "name": name, "description": about, "inputSchema": schema });
-            let tools: Vec<Value> = TOOLS.into_iter().map(tool).collect();
-            json!({ "resultType": "complete", "tools": tools, "ttlMs": 0, "cacheScope": "private" })
+/// Whoever gets here may do what they ask for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Notes;
+
+impl ServerHandler for Notes {
+    fn get_info(&self) -> ServerConfig {
+        let capabilities = ServerCapabilities::builder().enable_tools().enable_resources().build();
+        ServerConfig::new(capabilities)
+            .with_server_info(Implementation::new("notes", env!("CARGO_PKG_VERSION")))
+    }
+
+    async fn list_tools(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, rmcp::ErrorData> {
+        let schema: Arc<JsonObject> = Arc::new([("type".to_owned(), "object".into())].into_iter().collect());
+        let tool = |(name, about)| Tool::new(name, about, Arc::clone(&schema));
+        Ok(ListToolsResult::with_all_items(TOOLS.map(tool).into()))
+    }
+
+    async fn call_tool(
+        &self,
+        call: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, rmcp::ErrorData> {
+        if !TOOLS.iter().any(|(tool, _)| *tool == call.name) {
+            return Err(rmcp::ErrorData::invalid_params("there is no such tool", None));
         }
-        "tools/call" => {
-            let name = message["params"]["name"].as_str()?;
-            TOOLS.iter().find(|(tool, _)| *tool == name)?;
-            let text = format!("{name} done for {user}");
-            json!({ "resultType": "complete", "content": [{ "type": "text", "text": text }] })
-        }
-        _ => return None,
-    })
+        // The layer put what the token grants into the HTTP request's extensions.
+        let grant =
+            context.extensions.get::<Parts>().and_then(|request| request.extensions.get::<Arc<Grant>>());
+        let user = grant.and_then(|grant| grant.subject.as_deref()).unwrap_or("nobody");
+        let text = format!("{} done for {user}", call.name);
+        Ok(CallToolResult::success(vec![ContentBlock::text(text)]).into())
+    }
+
+    async fn list_resources(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, rmcp::ErrorData> {
+        let resource = |(uri, _): (&str, &str)| Resource::new(uri, uri);
+        Ok(ListResourcesResult::with_all_items(NOTES.map(resource).into()))
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, rmcp::ErrorData> {
+        let note = NOTES.iter().find(|(uri, _)| *uri == request.uri);
+        let (uri, text) =
+            note.ok_or_else(|| rmcp::ErrorData::resource_not_found("there is no such note", None))?;
+        Ok(ReadResourceResult::new(vec![ResourceContents::text(*text, *uri)]).into())
+    }
 }

@@ -8,8 +8,8 @@ use grantor::wire::client_metadata::ClientMetadata;
 use grantor_adapters::{ADAPTERS, Adapter, open};
 use grantor_driver::{Browser, Setup};
 use grantor_protected_server::{app, config};
+use grantor_world::mcp_server::stateless_tool_call;
 use grantor_world::net::Served;
-use http::HeaderMap;
 use serde_json::{Value, json};
 
 /// The protected server on a free port, with an authorization server beside it.
@@ -42,10 +42,7 @@ fn client(adapter: &str, running: &Running) -> Box<dyn Adapter> {
 }
 
 fn call(client: &dyn Adapter, running: &Running, tool: &str, arguments: Value) -> (u16, Value) {
-    let params = json!({ "name": tool, "arguments": arguments });
-    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params }).to_string();
-    let mut headers = HeaderMap::new();
-    headers.insert("content-type", "application/json".parse().unwrap());
+    let (headers, body) = stateless_tool_call(tool, &arguments);
     let answer = client.post(&running.resource, &headers, &body).unwrap();
     (answer.status, serde_json::from_str(&answer.body).unwrap())
 }

@@ -9,7 +9,7 @@ use grantor_driver::{Browser, Setup};
 use grantor_interop::client::{ForeignClient, Kind};
 use grantor_interop::{Person, Server};
 use grantor_protected_server::{app, config};
-use http::HeaderMap;
+use grantor_world::mcp_server::stateless_tool_call;
 use serde_json::{Value, json};
 use url::Url;
 
@@ -116,9 +116,8 @@ fn own_client() {
             let config = Config::new(&running.resource, ClientMetadata::named("Grantor interop")).unwrap();
             let client = open(adapter, Setup::new(config).user_agent(browser)).unwrap();
             for (tool, asked) in [("read_note", 1), ("list_notes", 1), ("write_note", 2), ("read_note", 2)] {
-                let body =
-                    json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": tool } });
-                let answer = client.post(&running.resource, &HeaderMap::new(), &body.to_string()).unwrap();
+                let (headers, body) = stateless_tool_call(tool, &json!({}));
+                let answer = client.post(&running.resource, &headers, &body).unwrap();
                 let answer: Value = serde_json::from_str(&answer.body).unwrap();
                 assert_eq!(answer["result"]["content"][0]["text"], format!("{tool} done for alice"));
                 assert_eq!(person.asked(), asked, "{adapter}: {tool}");

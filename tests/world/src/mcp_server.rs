@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use http::{Method, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -209,4 +209,29 @@ impl McpServer {
 pub fn tool_call(tool: &str) -> Vec<u8> {
     let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": tool } });
     body.to_string().into_bytes()
+}
+
+/// A call of a tool as clients of revision 2026-07-28 send it: headers and body.
+///
+/// # Panics
+/// When the name cannot be in a header.
+pub fn stateless_tool_call(tool: &str, arguments: &Value) -> (HeaderMap, String) {
+    const REVISION: &str = "2026-07-28";
+    let lines = [
+        ("accept", "application/json, text/event-stream"),
+        ("content-type", "application/json"),
+        ("mcp-protocol-version", REVISION),
+        ("mcp-method", "tools/call"),
+        ("mcp-name", tool),
+    ];
+    let line = |(name, value): (&'static str, &str)| {
+        (HeaderName::from_static(name), HeaderValue::from_str(value).expect("a header's value"))
+    };
+    let meta = json!({
+        "io.modelcontextprotocol/protocolVersion": REVISION,
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    let params = json!({ "name": tool, "arguments": arguments, "_meta": meta });
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
+    (lines.map(line).into_iter().collect(), body.to_string())
 }
