@@ -610,6 +610,11 @@ impl Engine {
         for call in self.calls.at(|stage| matches!(stage, Stage::WaitingForAcquisition { .. })) {
             let needs = match self.calls.get_mut(call).map(|open| &open.stage) {
                 Some(Stage::WaitingForAcquisition { needs }) if !requested.covers(needs) => needs.clone(),
+                // Another call has found these tokens wanting meanwhile.
+                _ if self.refresh.is_some() || self.grant.unsaved.is_some() => {
+                    self.dispatch(now, call);
+                    continue;
+                }
                 _ => {
                     self.send(now, call);
                     continue;

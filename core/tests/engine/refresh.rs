@@ -197,6 +197,33 @@ fn tokens_that_cannot_be_stored_are_kept_and_stored_later() {
     assert_eq!(player.count("/token"), 2, "it is in the store now");
 }
 
+#[test]
+fn a_call_that_waited_for_its_authorization_is_not_sent_with_tokens_that_are_not_stored() {
+    let mut player = Player::new(config());
+    player.holding = Some(|effect| matches!(effect, Effect::Delete { .. }));
+    let waiting = player.begin("ping");
+    player.run();
+    let (delete, effect) = player.held.pop().expect("the authorization is being removed");
+    player.world.server().expire_access_tokens();
+    player.holding = Some(is_token_request);
+    let rejected = player.begin("ping");
+    player.run();
+    let refreshing = player.begin("ping");
+    player.run();
+    player.store.broken = true;
+    player.release();
+    player.outcome(refreshing).unwrap().failed();
+    player.perform(delete, effect);
+    player.run();
+    for call in [waiting, rejected] {
+        let error = player.outcome(call).unwrap().failed();
+        assert!(matches!(&error, Error::Effect(EffectError { what: Work::Store, .. })), "{error}");
+    }
+    player.store.broken = false;
+    player.call("ping").delivered();
+    assert_eq!(player.count("/token"), 2, "the tokens of the refresh were kept");
+}
+
 /// Two processes on one store and one server; `f` gets the two, and the world travels between them.
 struct Two {
     a: Player,
