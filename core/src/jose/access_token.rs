@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::algorithm::Algorithm;
 use super::claims::{Claims, ClaimsError, Clock, Confirmation};
-use super::jws::Trusted;
+use super::jws::{Header, Trusted};
 use crate::limits;
 use crate::scope::ScopeSet;
 
@@ -75,32 +75,47 @@ impl AccessToken {
     /// # Errors
     /// [`ClaimsError`]: one variant for each rule.
     pub fn check(token: Trusted, rules: &AccessTokenRules<'_>, unix_s: u64) -> Result<Self, ClaimsError> {
-        check_type(&token, rules)?;
-        let claims = token.claims()?;
+        let checked = Self::of_claims(token.header(), &token.claims()?, rules, unix_s)?;
+        Ok(Self { payload: token.into_payload(), ..checked })
+    }
+
+    /// What these claims of a signed token say. All but the payload, which is for the caller to add.
+    pub(crate) fn of_claims(
+        header: &Header,
+        claims: &Claims<'_>,
+        rules: &AccessTokenRules<'_>,
+        unix_s: u64,
+    ) -> Result<Self, ClaimsError> {
+        check_type(header, rules)?;
         claims.check_issuer(rules.issuer)?;
         claims.check_audience(rules.audiences)?;
         let clock = Clock { unix_s, leeway_s: rules.leeway_s };
-        let expires = claims.check_times(clock)?;
+        let times = claims.check_times(clock)?;
         claims.check_freshness(rules.max_age_s, clock)?;
         claims.check_acr(rules.acr_values)?;
+        let (subject, client_id) = (claims.text("sub")?, claims.text("client_id")?);
         if rules.rfc9068 {
-            for claim in ["sub", "client_id", "jti"] {
-                claims.required_text(claim)?;
+            let is_there = |text: Option<&str>| text.is_some_and(|text| !text.is_empty());
+            for (claim, there) in [
+                ("sub", is_there(subject.as_deref())),
+                ("client_id", is_there(client_id.as_deref())),
+                ("jti", is_there(claims.text("jti")?.as_deref())),
+                ("iat", times.issued.is_some()),
+            ] {
+                if !there {
+                    return Err(ClaimsError::Missing { claim });
+                }
             }
-            claims.time("iat")?.ok_or(ClaimsError::Missing { claim: "iat" })?;
         }
-        let client_id = match claims.text("client_id")? {
-            Some(client_id) => Some(client_id),
-            None => claims.text("azp")?,
-        };
+        let client_id = client_id.map_or_else(|| claims.text("azp"), |id| Ok(Some(id)))?;
         Ok(Self {
             issuer: rules.issuer.into(),
-            subject: claims.text("sub")?.map(Into::into),
+            subject: subject.map(Into::into),
             client_id: client_id.map(Into::into),
             scopes: claims.scopes()?,
-            expires_at_s: expires.floor_s(),
+            expires_at_s: times.expires.floor_s(),
             confirmation: claims.confirmation()?,
-            payload: token.into_payload(),
+            payload: Vec::new(),
         })
     }
 
@@ -115,7 +130,7 @@ impl AccessToken {
 
 /// RFC 9068 4: `at+jwt`. Without the profile, only types that are known to be something else are refused
 /// (RFC 8725 3.11).
-fn check_type(token: &Trusted, rules: &AccessTokenRules<'_>) -> Result<(), ClaimsError> {
+fn check_type(header: &Header, rules: &AccessTokenRules<'_>) -> Result<(), ClaimsError> {
     const OTHERS: [&str; 7] = [
         "client-authentication+jwt",
         "dpop+jwt",
@@ -125,7 +140,6 @@ fn check_type(token: &Trusted, rules: &AccessTokenRules<'_>) -> Result<(), Claim
         "secevent+jwt",
         "token-introspection+jwt",
     ];
-    let header = token.header();
     let fits = if rules.rfc9068 {
         header.is_type("at+jwt")
     } else {

@@ -67,8 +67,8 @@ impl IdJag {
         if claims.required_text("client_id")? != rules.client_id {
             return Err(ClaimsError::ClientId);
         }
-        let expires = claims.check_times(Clock { unix_s, leeway_s: rules.leeway_s })?;
-        claims.time("iat")?.ok_or(ClaimsError::Missing { claim: "iat" })?;
+        let times = claims.check_times(Clock { unix_s, leeway_s: rules.leeway_s })?;
+        times.issued.ok_or(ClaimsError::Missing { claim: "iat" })?;
         let resources = claims.resources()?;
         if !rules.resources.is_empty() && !resources.iter().any(|own| rules.resources.contains(&&**own)) {
             return Err(ClaimsError::Resource);
@@ -77,7 +77,7 @@ impl IdJag {
             subject: claims.required_text("sub")?.into(),
             id: claims.required_text("jti")?.into(),
             scopes: claims.scopes()?,
-            expires_at_s: expires.floor_s(),
+            expires_at_s: times.expires.floor_s(),
             payload: grant.into_payload(),
         })
     }

@@ -86,8 +86,8 @@ impl IdToken {
             return Err(ClaimsError::AuthorizedParty);
         }
         let clock = Clock { unix_s, leeway_s: rules.leeway_s };
-        let expires = claims.check_times(clock)?;
-        claims.time("iat")?.ok_or(ClaimsError::Missing { claim: "iat" })?;
+        let times = claims.check_times(clock)?;
+        times.issued.ok_or(ClaimsError::Missing { claim: "iat" })?;
         if let Some(nonce) = rules.nonce {
             let own = claims.text("nonce")?.ok_or(ClaimsError::Nonce)?;
             if !bool::from(own.as_bytes().ct_eq(nonce.as_bytes())) {
@@ -107,7 +107,7 @@ impl IdToken {
         }
         Ok(Self {
             subject: subject.into(),
-            expires_at_s: expires.floor_s(),
+            expires_at_s: times.expires.floor_s(),
             authenticated_at_s: claims.time("auth_time")?.map(super::claims::NumericDate::floor_s),
             acr: claims.text("acr")?.map(Into::into),
             payload: token.into_payload(),

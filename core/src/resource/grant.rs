@@ -52,26 +52,28 @@ impl Grant {
             + texts.map(|text| text.len()).sum::<usize>()
     }
 
+    /// From a token that was checked and its claims, all but the claims themselves.
     pub(super) fn of_jwt(
         token: AccessToken,
+        claims: &Claims<'_>,
         worth: impl FnOnce(&ScopeSet) -> Bits,
     ) -> Result<Self, ClaimsError> {
-        let worth = worth(&token.scopes);
-        let claims = token.claims()?;
-        let auth_time_s = claims.time("auth_time")?.map(crate::jose::NumericDate::floor_s);
-        let acr = claims.text("acr")?.map(Into::into);
         Ok(Self {
-            worth,
-            auth_time_s,
-            acr,
+            worth: worth(&token.scopes),
+            auth_time_s: claims.time("auth_time")?.map(crate::jose::NumericDate::floor_s),
+            acr: claims.text("acr")?.map(Into::into),
             issuer: token.issuer,
             subject: token.subject,
             client_id: token.client_id,
             scopes: token.scopes,
             expires_at_s: Some(token.expires_at_s),
             confirmation: token.confirmation,
-            claims: token.payload.into(),
+            claims: Box::default(),
         })
+    }
+
+    pub(super) fn with_claims(self, json: Vec<u8>) -> Self {
+        Self { claims: json.into(), ..self }
     }
 
     /// From what an authorization server or a host says about a token (RFC 7662 2.2).

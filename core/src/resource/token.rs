@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::cache::Outcome;
 use super::config::Tokens;
 use super::grant::{self, FactRules, Grant};
 use super::guard::Guard;
@@ -10,7 +9,7 @@ use super::output::CheckId;
 use super::refusal::TokenProblem;
 use super::request::Presented;
 use super::server::Server;
-use crate::jose::{AccessToken, AccessTokenRules, ClaimsError, Jws, JwsError};
+use crate::jose::{AccessToken, AccessTokenRules, Claims, ClaimsError, Header, Jws, JwsError};
 use crate::limits;
 use crate::time::Now;
 
@@ -23,9 +22,9 @@ pub(super) enum Checked {
     Unavailable { retry_after_s: u32 },
 }
 
-impl From<Result<Arc<Grant>, TokenProblem>> for Checked {
-    fn from(outcome: Outcome) -> Self {
-        outcome.map_or_else(Self::Invalid, Self::Valid)
+impl<P: Into<TokenProblem>> From<P> for Checked {
+    fn from(problem: P) -> Self {
+        Self::Invalid(problem.into())
     }
 }
 
@@ -36,123 +35,91 @@ impl Guard {
                 grant.expires_at_s.is_some_and(|at| at.saturating_add(self.options.leeway_s) <= now.unix_s)
             };
             return match outcome {
-                Ok(grant) if expired(grant) => Checked::Invalid(ClaimsError::Expired.into()),
+                Ok(grant) if expired(grant) => ClaimsError::Expired.into(),
                 Ok(grant) => Checked::Valid(Arc::clone(grant)),
-                Err(problem) => Checked::Invalid(*problem),
+                Err(problem) => (*problem).into(),
             };
         }
         if presented.token.len() > limits::CREDENTIAL {
-            return Checked::Invalid(TokenProblem::TooLarge);
+            return TokenProblem::TooLarge.into();
         }
         let Ok(token) = presented.text() else { return Checked::Malformed };
         match Jws::parse(token) {
-            Ok(jws) => self.check_jws(now, token, jws),
+            Ok(jws) => self.check_jws(now, token, &jws).map_or_else(|checked| checked, Checked::Valid),
             // Not a JWT: somebody may know it nevertheless.
             Err(error @ (JwsError::Parts | JwsError::Base64 { .. } | JwsError::Header)) => {
-                self.ask(now, token, 0).unwrap_or(Checked::Invalid(error.into()))
+                self.ask(now, token, 0).unwrap_or(error.into())
             }
-            Err(error) => Checked::Invalid(error.into()),
+            Err(error) => error.into(),
         }
     }
 
     /// A JWT: whose it says it is decides who checks it, and nothing else before its signature is good.
-    fn check_jws(&mut self, now: Now, token: &str, jws: Jws<'_>) -> Checked {
-        let payload = match jws.unverified_payload() {
-            Ok(payload) => payload,
-            Err(error) => return Checked::Invalid(error.into()),
-        };
-        let claims = match crate::jose::Claims::parse(&payload) {
-            Ok(claims) => claims,
-            Err(error) => return Checked::Invalid(error.into()),
-        };
-        let issuer = match claims.text("iss") {
-            Ok(issuer) => issuer,
-            Err(error) => return Checked::Invalid(error.into()),
-        };
-        let named = self.servers.iter().position(|server| issuer.as_deref() == Some(&*server.config.issuer));
-        let Some(index) = named else {
-            let unknown = TokenProblem::UnknownIssuer;
-            return Checked::Invalid(if issuer.is_none() {
-                ClaimsError::Missing { claim: "iss" }.into()
-            } else {
-                unknown
-            });
-        };
-        let is_jwt =
-            self.servers.get(index).is_some_and(|server| matches!(server.config.tokens, Tokens::Jwt { .. }));
-        if !is_jwt {
-            return self.ask_one(now, token, index, Vec::new());
-        }
-        // The name under which the token means this resource, should it be written in another way.
-        let other = match claims.audiences() {
-            Ok(audiences) => {
-                let known = |name: &str| self.audiences.iter().any(|own| **own == *name);
-                if audiences.iter().any(|audience| known(audience)) {
-                    None
-                } else {
-                    audiences.into_iter().find(|audience| grant::is_ours(audience, &self.audiences))
-                }
-            }
-            Err(error) => return Checked::Invalid(error.into()),
-        };
-        drop(issuer);
-        let other = other.map(std::borrow::Cow::into_owned);
-        self.check_jwt(now, token, jws, index, other.as_deref())
-    }
-
-    fn check_jwt(
-        &mut self,
-        now: Now,
-        token: &str,
-        jws: Jws<'_>,
-        index: usize,
-        audience: Option<&str>,
-    ) -> Checked {
-        let Some(server) = self.servers.get(index) else {
-            return Checked::Invalid(TokenProblem::UnknownIssuer);
-        };
+    fn check_jws(&mut self, now: Now, token: &str, jws: &Jws<'_>) -> Result<Arc<Grant>, Checked> {
+        let payload = jws.unverified_payload()?;
+        let claims = Claims::parse(&payload)?;
+        let (index, server) = self.server_of(&claims)?;
         let Tokens::Jwt { algorithms, rfc9068, .. } = &server.config.tokens else {
-            return Checked::Invalid(TokenProblem::UnknownIssuer);
+            return Err(self.ask_one(now, token, index, Vec::new()));
         };
         let algorithm = jws.header().algorithm();
         if !algorithms.contains(&algorithm) {
-            return Checked::Invalid(JwsError::AlgorithmForbidden(algorithm).into());
+            return Err(JwsError::AlgorithmForbidden(algorithm).into());
         }
         let Some(keys) = server.keys.as_ref().filter(|keys| keys.usable_until_ms > now.mono_ms) else {
-            return self.wait_for_keys(now, index);
+            return Err(self.wait_for_keys(now, index));
         };
-        let stale = keys.fresh_until_ms <= now.mono_ms;
-        let rfc9068 = *rfc9068;
-        let verified = jws.verify_with(&keys.set, algorithms);
-        if stale {
+        let grant = jws.check_with(&keys.set, algorithms).map(|()| {
+            let issuer = &server.config.issuer;
+            self.grant_of(jws.header(), &claims, issuer, *rfc9068, now.unix_s)
+        });
+        if keys.fresh_until_ms <= now.mono_ms {
             self.refresh_keys(now, index);
         }
-        let outcome = match verified {
-            Ok(trusted) => {
-                let Some(server) = self.servers.get(index) else {
-                    return Checked::Invalid(TokenProblem::UnknownIssuer);
-                };
-                let audiences: Vec<&str> =
-                    self.audiences.iter().map(|name| &**name).chain(audience).collect();
-                let rules = AccessTokenRules {
-                    rfc9068,
-                    leeway_s: self.options.leeway_s,
-                    ..AccessTokenRules::new(&server.config.issuer, &audiences)
-                };
-                AccessToken::check(trusted, &rules, now.unix_s)
-                    .and_then(|token| Grant::of_jwt(token, |scopes| self.table.worth(scopes)))
-                    .map(Arc::new)
-            }
+        if matches!(grant, Err(JwsError::UnknownKey)) {
             // The issuer may have new keys; it is asked, though not for every such token.
-            Err(JwsError::UnknownKey) => return self.wait_for_new_keys(now, index),
-            Err(error) => return Checked::Invalid(error.into()),
-        };
-        // Tokens that are no good are not remembered: anybody could fill the memory with them.
-        if let Ok(grant) = &outcome {
-            let until_ms = now.mono_ms.saturating_add(self.options.recheck_ms);
-            self.tokens.insert(token, Ok(Arc::clone(grant)), until_ms);
+            return Err(self.wait_for_new_keys(now, index));
         }
-        outcome.map_err(TokenProblem::from).into()
+        // Tokens that are no good are not remembered: anybody could fill the memory with them.
+        let grant = Arc::new(grant??.with_claims(payload));
+        let until_ms = now.mono_ms.saturating_add(self.options.recheck_ms);
+        self.tokens.insert(token, Ok(Arc::clone(&grant)), until_ms);
+        Ok(grant)
+    }
+
+    /// The server that the token says it is from.
+    fn server_of(&self, claims: &Claims<'_>) -> Result<(usize, &Server), TokenProblem> {
+        let issuer = claims.text("iss")?.ok_or(ClaimsError::Missing { claim: "iss" })?;
+        let mut servers = self.servers.iter().enumerate();
+        servers.find(|(_, server)| *server.config.issuer == *issuer).ok_or(TokenProblem::UnknownIssuer)
+    }
+
+    /// What the claims of a token grant whose signature is good.
+    fn grant_of(
+        &self,
+        header: &Header,
+        claims: &Claims<'_>,
+        issuer: &str,
+        rfc9068: bool,
+        unix_s: u64,
+    ) -> Result<Grant, ClaimsError> {
+        let mut audiences: Vec<&str> = self.audiences.iter().map(|name| &**name).collect();
+        let check = |audiences: &[&str]| {
+            let leeway_s = self.options.leeway_s;
+            let rules = AccessTokenRules { rfc9068, leeway_s, ..AccessTokenRules::new(issuer, audiences) };
+            AccessToken::of_claims(header, claims, &rules, unix_s)
+        };
+        let token = match check(&audiences) {
+            // The token may mean this resource under a name that is written in another way.
+            Err(ClaimsError::Audience) => {
+                let named = claims.audiences()?;
+                let ours = |name: &&str| grant::is_ours(name, &self.audiences);
+                audiences.extend(named.iter().map(|name| &**name).find(ours));
+                check(&audiences)?
+            }
+            checked => checked?,
+        };
+        Grant::of_jwt(token, claims, |scopes| self.table.worth(scopes))
     }
 
     /// Asks whoever is to be asked about tokens that are no JWT, from this server on; `None` when there is

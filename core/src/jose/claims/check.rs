@@ -9,6 +9,15 @@ pub(in crate::jose) struct Clock {
     pub(in crate::jose) leeway_s: u64,
 }
 
+/// When a token is good.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::jose) struct Times {
+    /// `exp`.
+    pub(in crate::jose) expires: NumericDate,
+    /// `iat`.
+    pub(in crate::jose) issued: Option<NumericDate>,
+}
+
 impl Claims<'_> {
     /// `iss` is exactly this (RFC 7519 4.1.1, RFC 8725 3.8).
     pub(in crate::jose) fn check_issuer(&self, issuer: &str) -> Result<(), ClaimsError> {
@@ -26,8 +35,8 @@ impl Claims<'_> {
     }
 
     /// `exp` is there and not over, `nbf` is not still to come, `iat` is not in the future
-    /// (RFC 7519 4.1.4 to 4.1.6). Returns `exp`.
-    pub(in crate::jose) fn check_times(&self, clock: Clock) -> Result<NumericDate, ClaimsError> {
+    /// (RFC 7519 4.1.4 to 4.1.6).
+    pub(in crate::jose) fn check_times(&self, clock: Clock) -> Result<Times, ClaimsError> {
         let Clock { unix_s, leeway_s } = clock;
         let expires = self.time("exp")?.ok_or(ClaimsError::Missing { claim: "exp" })?;
         if expires.floor_s().saturating_add(leeway_s) <= unix_s {
@@ -37,10 +46,11 @@ impl Claims<'_> {
         if self.time("nbf")?.is_some_and(|not_before| not_before.ceil_s() > latest) {
             return Err(ClaimsError::NotYetValid);
         }
-        if self.time("iat")?.is_some_and(|issued| issued.floor_s() > latest) {
+        let issued = self.time("iat")?;
+        if issued.is_some_and(|issued| issued.floor_s() > latest) {
             return Err(ClaimsError::IssuedInFuture);
         }
-        Ok(expires)
+        Ok(Times { expires, issued })
     }
 
     /// `auth_time` is at most `max_age_s` ago (RFC 9470, `OpenID` Connect Core 3.1.3.7, 13).

@@ -164,6 +164,13 @@ impl<'a> Jws<'a> {
     /// As for [`verify`](Self::verify), and [`JwsError::UnknownKey`].
     #[cfg(feature = "crypto")]
     pub fn verify_with(self, keys: &KeySet, allowed: &[Algorithm]) -> Result<Trusted, JwsError> {
+        self.check_with(keys, allowed)?;
+        self.trust()
+    }
+
+    /// As [`verify_with`](Self::verify_with), for those who have the payload already.
+    #[cfg(feature = "crypto")]
+    pub(crate) fn check_with(&self, keys: &KeySet, allowed: &[Algorithm]) -> Result<(), JwsError> {
         let signature = self.admit(allowed)?;
         let algorithm = self.header.algorithm;
         let kid = self.header.kid();
@@ -177,8 +184,7 @@ impl<'a> Jws<'a> {
                 break;
             }
         }
-        found?;
-        self.trust()
+        found
     }
 
     /// Believes the token without looking at its signature, because it came straight from its issuer's
