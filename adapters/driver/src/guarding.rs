@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
 
 use futures_channel::oneshot;
@@ -34,7 +34,8 @@ struct Shared<H: Host> {
     host: H,
     clock: Clock,
     cors: bool,
-    state: Mutex<State>,
+    /// Most requests bring a token that was seen before, and only read it.
+    state: RwLock<State>,
     verifier: Option<Verifier>,
     log: Option<Log>,
 }
@@ -95,7 +96,7 @@ impl<H: Host> Setup<H> {
             host: self.host,
             clock: Clock::start(),
             cors,
-            state: Mutex::new(state),
+            state: RwLock::new(state),
             verifier: self.verifier,
             log: self.log,
         })))
@@ -112,6 +113,9 @@ impl<H: Host> Guarded<H> {
     /// Decides about a request, fetching what that needs; never [`Decision::Wait`]. Dropping the future
     /// stops nothing that others wait for.
     pub async fn check(&self, request: RequestHead<'_>, body: Option<&[u8]>) -> Decision {
+        if let Some(decision) = self.check_seen(&request, body) {
+            return decision;
+        }
         for _ in 0..ROUNDS {
             let (decision, wait, todo) = {
                 let mut state = self.0.lock();
@@ -132,12 +136,16 @@ impl<H: Host> Guarded<H> {
                 None => return decision,
             }
         }
-        Decision::Answer(Box::new(self.0.lock().guard.unavailable(&request)))
+        Decision::Answer(Box::new(self.0.read().guard.unavailable(&request)))
     }
 
     /// The same without waiting: `None` when something has to be fetched first. That is under way then, and
     /// [`check`](Self::check) waits for it.
     pub fn check_now(&self, request: &RequestHead<'_>) -> Option<Decision> {
+        let seen = self.check_seen(request, None);
+        if seen.is_some() {
+            return seen;
+        }
         let (decision, todo) = {
             let mut state = self.0.lock();
             let decision = state.guard.check(self.0.clock.now(), request, None);
@@ -145,6 +153,11 @@ impl<H: Host> Guarded<H> {
         };
         self.0.see_to(todo);
         (!matches!(decision, Decision::Wait(_))).then_some(decision)
+    }
+
+    fn check_seen(&self, request: &RequestHead<'_>, body: Option<&[u8]>) -> Option<Decision> {
+        let now = self.0.clock.now();
+        self.0.read().guard.check_seen(now, request, body)
     }
 
     /// Whether pages of other origins may read answers, so that
@@ -155,7 +168,7 @@ impl<H: Host> Guarded<H> {
 
     /// Looks at the Guard.
     pub fn with<T>(&self, look: impl FnOnce(&Guard) -> T) -> T {
-        look(&self.0.lock().guard)
+        look(&self.0.read().guard)
     }
 }
 
@@ -167,7 +180,7 @@ impl<H: Host> Clone for Guarded<H> {
 
 impl<H: Host> fmt::Debug for Guarded<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Guarded").field(&self.0.lock().guard).finish()
+        f.debug_tuple("Guarded").field(&self.0.read().guard).finish()
     }
 }
 
@@ -193,9 +206,14 @@ impl State {
 }
 
 impl<H: Host> Shared<H> {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // A panic elsewhere, such as in a policy's function, leaves nothing half done that matters.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    // A panic elsewhere, such as in a policy's function, leaves nothing half done that matters.
+
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn see_to(self: &Arc<Self>, todo: Todo) {

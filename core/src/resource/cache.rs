@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::grant::Grant;
 use super::refusal::TokenProblem;
@@ -29,7 +30,7 @@ struct Entry {
     token: Secret,
     outcome: Outcome,
     until_ms: u64,
-    used: bool,
+    used: AtomicBool,
     bytes: usize,
     /// Tells the entry's place in the order from that of one before it.
     serial: u64,
@@ -43,13 +44,16 @@ impl TokenCache {
         Self { entries: BTreeMap::new(), order: VecDeque::new(), serial: 0, bytes: 0, most_bytes }
     }
 
-    pub(super) fn find(&mut self, now_ms: u64, token: &[u8]) -> Option<&Outcome> {
+    pub(super) fn find(&self, now_ms: u64, token: &[u8]) -> Option<&Outcome> {
         // Whoever gets as far as the comparison knows the last 16 bytes; it need not take constant time.
-        let entry = self.entries.get_mut(&tail(token))?;
+        let entry = self.entries.get(&tail(token))?;
         if entry.until_ms <= now_ms || entry.token.expose().as_bytes() != token {
             return None;
         }
-        entry.used = true;
+        // Written once only, so that those who look at the same token at once do not get in each other's way.
+        if !entry.used.load(Ordering::Relaxed) {
+            entry.used.store(true, Ordering::Relaxed);
+        }
         Some(&entry.outcome)
     }
 
@@ -62,7 +66,8 @@ impl TokenCache {
         let key = tail(token.as_bytes());
         self.serial += 1;
         let serial = self.serial;
-        let entry = Entry { token: token.into(), outcome, until_ms, used: false, bytes, serial };
+        let entry =
+            Entry { token: token.into(), outcome, until_ms, used: AtomicBool::new(false), bytes, serial };
         if let Some(old) = self.entries.insert(key, entry) {
             self.bytes -= old.bytes;
         }
@@ -78,8 +83,7 @@ impl TokenCache {
             let Some(entry) = self.entries.get_mut(&key).filter(|entry| entry.serial == serial) else {
                 continue;
             };
-            if entry.used {
-                entry.used = false;
+            if std::mem::take(entry.used.get_mut()) {
                 self.order.push_back((key, serial));
             } else if self.bytes > self.most_bytes && serial != self.serial {
                 self.bytes -= entry.bytes;
@@ -117,7 +121,7 @@ mod tests {
 
     const INACTIVE: Outcome = Err(TokenProblem::Inactive);
 
-    fn has(cache: &mut TokenCache, token: &str) -> bool {
+    fn has(cache: &TokenCache, token: &str) -> bool {
         cache.find(0, token.as_bytes()).is_some()
     }
 
@@ -134,10 +138,10 @@ mod tests {
     fn tokens_with_the_same_end_are_told_apart() {
         let mut cache = TokenCache::new(10_000);
         cache.insert("a-0123456789abcdef", INACTIVE, 100);
-        assert!(!has(&mut cache, "b-0123456789abcdef"));
+        assert!(!has(&cache, "b-0123456789abcdef"));
         cache.insert("b-0123456789abcdef", INACTIVE, 100);
-        assert!(has(&mut cache, "b-0123456789abcdef"));
-        assert!(!has(&mut cache, "a-0123456789abcdef"));
+        assert!(has(&cache, "b-0123456789abcdef"));
+        assert!(!has(&cache, "a-0123456789abcdef"));
     }
 
     #[test]
@@ -147,7 +151,7 @@ mod tests {
         for n in 0..100_000 {
             cache.insert(&format!("token-{n}"), INACTIVE, 100);
             assert!(cache.bytes() <= 100_000);
-            assert!(has(&mut cache, "used"), "{n}");
+            assert!(has(&cache, "used"), "{n}");
         }
         assert!(cache.entries.len() > 100);
         assert!(cache.order.len() <= 2 * cache.entries.len() + 16);
@@ -159,7 +163,7 @@ mod tests {
         for n in 0..1000 {
             let token = format!("token-{n}");
             cache.insert(&token, INACTIVE, 100);
-            assert!(has(&mut cache, &token), "{n}");
+            assert!(has(&cache, &token), "{n}");
         }
     }
 
@@ -168,11 +172,11 @@ mod tests {
         let mut cache = TokenCache::new(100_000);
         for _ in 0..10_000 {
             cache.insert("token", INACTIVE, 100);
-            has(&mut cache, "token");
+            has(&cache, "token");
         }
         assert_eq!(cache.entries.len(), 1);
         assert!(cache.order.len() <= 20, "{}", cache.order.len());
         cache.clear();
-        assert_eq!((cache.bytes(), has(&mut cache, "token")), (0, false));
+        assert_eq!((cache.bytes(), has(&cache, "token")), (0, false));
     }
 }

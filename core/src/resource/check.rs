@@ -1,5 +1,7 @@
 //! One request, from its head to the decision.
 
+use std::sync::Arc;
+
 use http::{HeaderName, Method};
 
 use super::answer::Details;
@@ -10,8 +12,9 @@ use super::message::{self, Message};
 use super::operation::{self, METHOD_HEADER, NAME_HEADER, Operation, VERSION_HEADER};
 use super::output::{Answer, Decision};
 use super::policy::{Arguments, Bits, Demand, Need, Table};
+use super::proof::Unproven;
 use super::refusal::Refusal;
-use super::request::{self, Presented, RequestHead};
+use super::request::{self, Presented, RequestHead, Scheme};
 use super::token::Checked;
 use crate::limits;
 use crate::revision::Revision;
@@ -24,45 +27,83 @@ impl Guard {
     /// Nothing is remembered of a request: after [`Decision::NeedBody`] and [`Decision::Wait`], ask again
     /// with the same head. A host may stop asking at any time.
     pub fn check(&mut self, now: Now, request: &RequestHead<'_>, body: Option<&[u8]>) -> Decision {
+        let presented = match self.presented(request, body) {
+            Ok(presented) => presented,
+            Err(decision) => return decision,
+        };
+        let checked = self.check_token(now, presented);
+        let decision = self.grant_of_checked(request, presented, checked).and_then(|grant| {
+            let operations = self.operations_of(request, body, presented, &grant)?;
+            let proven = self.check_proof(now, request, presented, &grant);
+            self.permit(now, request, &operations, presented, grant, proven)
+        });
+        decision.unwrap_or_else(|decision| decision)
+    }
+
+    /// The same where nothing has to be remembered or fetched for it, so that many threads can ask at once.
+    /// `None` for a token that was not seen before or comes with a proof: that takes [`check`](Self::check).
+    pub fn check_seen(&self, now: Now, request: &RequestHead<'_>, body: Option<&[u8]>) -> Option<Decision> {
+        let presented = match self.presented(request, body) {
+            Ok(presented) if presented.scheme == Scheme::Bearer => presented,
+            Ok(_) => return None,
+            Err(decision) => return Some(decision),
+        };
+        let checked = self.find_token(now, presented)?;
+        let decision = self.grant_of_checked(request, presented, checked).and_then(|grant| {
+            let operations = self.operations_of(request, body, presented, &grant)?;
+            let proven = self.binding(presented, &grant).map(drop);
+            self.permit(now, request, &operations, presented, grant, proven)
+        });
+        Some(decision.unwrap_or_else(|decision| decision))
+    }
+
+    /// The token of a request, where one is needed.
+    fn presented<'r>(
+        &self,
+        request: &RequestHead<'r>,
+        body: Option<&[u8]>,
+    ) -> Result<Presented<'r>, Decision> {
         let path = request.target.path();
         if path == self.answers.metadata_path() {
-            return Decision::Answer(Box::new(self.answers.metadata(request)));
+            return Err(Decision::Answer(Box::new(self.answers.metadata(request))));
         }
         if self.options.public_paths.iter().any(|public| **public == *path) {
-            return Decision::Allow(None);
+            return Err(Decision::Allow(None));
         }
         if let Some(answer) = self.answers.preflight(request) {
-            return Decision::Answer(Box::new(answer));
+            return Err(Decision::Answer(Box::new(answer)));
         }
-        let presented = match request::token(request) {
-            Ok(presented) => presented,
-            Err(refusal) => return self.refuse(request, refusal, Details::default()),
-        };
-        let Some(presented) = presented else { return self.check_anonymous(request, body) };
-        let grant = match self.check_token(now, presented) {
-            Checked::Valid(grant) => grant,
-            Checked::Invalid(problem) => {
-                let scheme = Some(presented.scheme);
-                let details = Details { scheme, ..self.details_of_head(request) };
-                return self.refuse(request, Refusal::Token(problem), details);
-            }
-            Checked::Malformed => {
-                return self.refuse(request, Refusal::MalformedAuthorization, Details::default());
-            }
-            Checked::Wait(check) => return Decision::Wait(check),
-            Checked::Unavailable { retry_after_s } => {
-                let details = Details { retry_after_s: Some(retry_after_s), ..Details::default() };
-                return self.refuse(request, Refusal::Unavailable, details);
-            }
-        };
-        match self.authorize(now, request, body, presented, &grant) {
-            Ok(()) => Decision::Allow(Some(grant)),
-            Err(decision) => decision,
+        match request::token(request) {
+            Ok(Some(presented)) => Ok(presented),
+            Ok(None) => Err(self.check_anonymous(request, body)),
+            Err(refusal) => Err(self.refuse(request, refusal, Details::default())),
         }
     }
 
+    fn grant_of_checked(
+        &self,
+        request: &RequestHead<'_>,
+        presented: Presented<'_>,
+        checked: Checked,
+    ) -> Result<Arc<Grant>, Decision> {
+        Err(match checked {
+            Checked::Valid(grant) => return Ok(grant),
+            Checked::Invalid(problem) => {
+                let scheme = Some(presented.scheme);
+                let details = Details { scheme, ..self.details_of_head(request) };
+                self.refuse(request, Refusal::Token(problem), details)
+            }
+            Checked::Malformed => self.refuse(request, Refusal::MalformedAuthorization, Details::default()),
+            Checked::Wait(check) => Decision::Wait(check),
+            Checked::Unavailable { retry_after_s } => {
+                let details = Details { retry_after_s: Some(retry_after_s), ..Details::default() };
+                self.refuse(request, Refusal::Unavailable, details)
+            }
+        })
+    }
+
     /// A request without a token.
-    fn check_anonymous(&mut self, request: &RequestHead<'_>, body: Option<&[u8]>) -> Decision {
+    fn check_anonymous(&self, request: &RequestHead<'_>, body: Option<&[u8]>) -> Decision {
         let wanted = self.details_of_head(request);
         if !self.table.has_public() {
             return self.refuse(request, Refusal::NoToken, wanted);
@@ -93,35 +134,45 @@ impl Guard {
         }
     }
 
-    /// A request with a token that is good: is it good for this?
-    fn authorize(
-        &mut self,
-        now: Now,
-        request: &RequestHead<'_>,
-        body: Option<&[u8]>,
+    /// What a request with a good token wants to do, once that is known.
+    fn operations_of<'r>(
+        &self,
+        request: &RequestHead<'r>,
+        body: Option<&'r [u8]>,
         presented: Presented<'_>,
         grant: &Grant,
-    ) -> Result<(), Decision> {
-        let scheme = Some(presented.scheme);
-        let operations = match self.operations(request, body) {
+    ) -> Result<Operations<'r>, Decision> {
+        match self.operations(request, body) {
             Ok(Operations::NeedBody) => {
                 if let Ok(Some(operation)) = Operation::of_headers(request.headers) {
                     // What the headers name is not allowed: no body can change that.
                     self.check_scopes(request, &Operations::Headers(operation), presented, grant)?;
                 }
-                return Err(Decision::NeedBody { max: self.options.max_body });
+                Err(Decision::NeedBody { max: self.options.max_body })
             }
-            Ok(operations) => operations,
-            Err(refusal) => return Err(self.refuse(request, refusal, Details::default())),
-        };
-        if let Err((refusal, nonce)) = self.check_proof(now, request, presented, grant) {
-            let nonce = nonce.as_deref();
-            let mut details = Details { scheme, nonce, ..Details::default() };
-            details.id = operations.id();
+            Ok(operations) => Ok(operations),
+            Err(refusal) => Err(self.refuse(request, refusal, Details::default())),
+        }
+    }
+
+    /// A good token, its proof looked at: is it good for this?
+    fn permit(
+        &self,
+        now: Now,
+        request: &RequestHead<'_>,
+        operations: &Operations<'_>,
+        presented: Presented<'_>,
+        grant: Arc<Grant>,
+        proven: Result<(), Unproven>,
+    ) -> Result<Decision, Decision> {
+        if let Err(Unproven { refusal, nonce }) = proven {
+            let (scheme, nonce) = (Some(presented.scheme), nonce.as_deref());
+            let details = Details { scheme, nonce, id: operations.id(), ..Details::default() };
             return Err(self.refuse(request, refusal, details));
         }
-        self.check_scopes(request, &operations, presented, grant)?;
-        self.check_authentication(now, request, &operations, presented, grant)
+        self.check_scopes(request, operations, presented, &grant)?;
+        self.check_authentication(now, request, operations, presented, &grant)?;
+        Ok(Decision::Allow(Some(grant)))
     }
 
     fn check_scopes(

@@ -11,30 +11,50 @@ use crate::jose::{Algorithm, Confirmation};
 use crate::limits;
 use crate::time::Now;
 
+/// Why nothing shows that the sender has the token's key, and the nonce to use next time.
+pub(super) struct Unproven {
+    pub(super) refusal: Refusal,
+    pub(super) nonce: Option<String>,
+}
+
+impl From<Refusal> for Unproven {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, nonce: None }
+    }
+}
+
 impl Guard {
-    /// Checks that whoever sends the token has its key. With a refusal comes the nonce to use.
+    /// The key that the sender has to have, by its thumbprint; `None` when the token is bound to none.
+    pub(super) fn binding<'g>(
+        &self,
+        presented: Presented<'_>,
+        grant: &'g Grant,
+    ) -> Result<Option<&'g str>, Unproven> {
+        let problem = match (&grant.confirmation, presented.scheme) {
+            (Confirmation::Certificate(_), _) => TokenProblem::CertificateBound,
+            (Confirmation::Jkt(_), Scheme::Bearer) => TokenProblem::DowngradedToBearer,
+            (Confirmation::None, Scheme::Dpop) => TokenProblem::NotBound,
+            (Confirmation::None, Scheme::Bearer) if self.options.dpop.required => TokenProblem::Unbound,
+            (Confirmation::None, Scheme::Bearer) => return Ok(None),
+            (Confirmation::Jkt(jkt), Scheme::Dpop) => return Ok(Some(jkt)),
+        };
+        Err(Refusal::Token(problem).into())
+    }
+
+    /// Checks that whoever sends the token has its key.
     pub(super) fn check_proof(
         &mut self,
         now: Now,
         request: &RequestHead<'_>,
         presented: Presented<'_>,
         grant: &Grant,
-    ) -> Result<(), (Refusal, Option<String>)> {
-        let refuse = |problem| Err((Refusal::Token(problem), None));
-        let jkt = match (&grant.confirmation, presented.scheme) {
-            (Confirmation::Certificate(_), _) => return refuse(TokenProblem::CertificateBound),
-            (Confirmation::Jkt(_), Scheme::Bearer) => return refuse(TokenProblem::DowngradedToBearer),
-            (Confirmation::None, Scheme::Dpop) => return refuse(TokenProblem::NotBound),
-            (Confirmation::None, Scheme::Bearer) if self.options.dpop.required => {
-                return refuse(TokenProblem::Unbound);
-            }
-            (Confirmation::None, Scheme::Bearer) => return Ok(()),
-            (Confirmation::Jkt(jkt), Scheme::Dpop) => jkt,
-        };
-        let token = presented.text().map_err(|refusal| (refusal, None))?;
+    ) -> Result<(), Unproven> {
+        let Some(jkt) = self.binding(presented, grant)? else { return Ok(()) };
+        let token = presented.text()?;
         let nonces = self.nonces(now);
         let current = nonces.as_ref().map(|[current, _]| current.clone());
-        let wrong = |error| (Refusal::Proof(error), current.clone());
+        let unproven = |refusal| Unproven { refusal, nonce: current.clone() };
+        let wrong = |error| unproven(Refusal::Proof(error));
         let missing = DpopError::Missing { claim: "proof" };
         let proof = dpop::single_proof(request.headers).map_err(wrong)?.ok_or_else(|| wrong(missing))?;
         let accepted: Vec<&str> = nonces.iter().flatten().map(String::as_str).collect();
@@ -51,7 +71,7 @@ impl Guard {
             ..ProofRules::new(request.method, &url)
         };
         let proof = dpop::verify(proof, &rules, now.unix_s).map_err(wrong)?;
-        if self.proofs.is_first(now.unix_s, &proof) { Ok(()) } else { Err((Refusal::ProofReplayed, current)) }
+        if self.proofs.is_first(now.unix_s, &proof) { Ok(()) } else { Err(unproven(Refusal::ProofReplayed)) }
     }
 
     /// The nonce of this time and the one before: a hash of the seed and the time, so that several

@@ -29,16 +29,21 @@ impl<P: Into<TokenProblem>> From<P> for Checked {
 }
 
 impl Guard {
+    /// What is remembered of a token.
+    pub(super) fn find_token(&self, now: Now, presented: Presented<'_>) -> Option<Checked> {
+        let expired = |grant: &Grant| {
+            grant.expires_at_s.is_some_and(|at| at.saturating_add(self.options.leeway_s) <= now.unix_s)
+        };
+        Some(match self.tokens.find(now.mono_ms, presented.token)? {
+            Ok(grant) if expired(grant) => ClaimsError::Expired.into(),
+            Ok(grant) => Checked::Valid(Arc::clone(grant)),
+            Err(problem) => (*problem).into(),
+        })
+    }
+
     pub(super) fn check_token(&mut self, now: Now, presented: Presented<'_>) -> Checked {
-        if let Some(outcome) = self.tokens.find(now.mono_ms, presented.token) {
-            let expired = |grant: &Arc<Grant>| {
-                grant.expires_at_s.is_some_and(|at| at.saturating_add(self.options.leeway_s) <= now.unix_s)
-            };
-            return match outcome {
-                Ok(grant) if expired(grant) => ClaimsError::Expired.into(),
-                Ok(grant) => Checked::Valid(Arc::clone(grant)),
-                Err(problem) => (*problem).into(),
-            };
+        if let Some(checked) = self.find_token(now, presented) {
+            return checked;
         }
         if presented.token.len() > limits::CREDENTIAL {
             return TokenProblem::TooLarge.into();

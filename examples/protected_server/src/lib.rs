@@ -59,10 +59,15 @@ pub fn config(resource: &str, issuer: &str) -> GuardConfig {
     config
 }
 
+/// The server without its Guard.
+pub fn server() -> Router {
+    Router::new().route_service("/mcp", mcp::service())
+}
+
 /// The server with its Guard.
 ///
 /// # Errors
 /// When the configuration cannot work.
 pub fn app(config: GuardConfig) -> Result<Router, BuildError> {
-    Ok(Router::new().route_service("/mcp", mcp::service()).layer(GuardLayer::new(config)?))
+    Ok(server().layer(GuardLayer::new(config)?))
 }

@@ -1,22 +1,19 @@
 //! How long the Guard takes, beside what else checks tokens.
 
-use std::collections::HashSet;
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::hint::black_box;
 use std::task::{Context, Poll};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, VerificationAlgorithm,
-};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
 use futures_lite::future::block_on;
 use grantor::jose::{Algorithm, SigningKey};
-use grantor_bench::guard::{Checked, ISSUER, Kept, NOW, RESOURCE, config, headers, jwks, key, token};
+use grantor_bench::guard::{Checked, ISSUER, Kept, RESOURCE, claims, config, headers, jwks, key, token};
 use grantor_tower::GuardLayer;
 use grantor_world::net::Served;
 use http::{Request, Response};
@@ -32,21 +29,18 @@ use tower_service::Service;
 fn parsed(key: &SigningKey) -> ParsedPublicKey {
     let jwk: Value = serde_json::from_str(&key.public().to_jwk()).expect("JSON");
     let part = |name: &str| URL_SAFE_NO_PAD.decode(jwk[name].as_str().expect("a member")).expect("base64url");
-    let algorithm: &'static dyn VerificationAlgorithm = match key.algorithm() {
-        Algorithm::Rs256 => {
-            let (n, e) = (part("n"), part("e"));
-            let number = |octets: &[u8]| {
-                let octets = if octets[0] >= 0x80 { [&[0], octets].concat() } else { octets.to_vec() };
-                der(2, &octets)
-            };
-            let both = [number(&n), number(&e)].concat();
-            return ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, der(0x30, &both)).expect("a key");
-        }
-        _ => &ECDSA_P256_SHA256_FIXED,
+    let parsed = if key.algorithm() == Algorithm::Rs256 {
+        let number = |octets: Vec<u8>| {
+            let octets = if octets[0] >= 0x80 { [vec![0], octets].concat() } else { octets };
+            der(2, &octets)
+        };
+        let both = [number(part("n")), number(part("e"))].concat();
+        ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, der(0x30, &both))
+    } else {
+        let point = [&[4][..], &part("x"), &part("y")].concat();
+        ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point)
     };
-    let point = [&[4][..], &part("x"), &part("y")].concat();
-    let _ = algorithm;
-    ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).expect("a key")
+    parsed.expect("a key")
 }
 
 fn der(tag: u8, content: &[u8]) -> Vec<u8> {
@@ -85,7 +79,7 @@ fn tokens(c: &mut Criterion) {
         validation.set_audience(&[RESOURCE]);
         validation.set_issuer(&[ISSUER]);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time").as_secs();
-        let fresh = token(&key(algorithm), now, 0);
+        let fresh = token(&key(algorithm), &claims(ISSUER, now));
         group.bench_function(format!("jsonwebtoken {name}"), |b| {
             b.iter(|| {
                 jsonwebtoken::decode::<Value>(black_box(&fresh), &decoding, &validation)
@@ -93,7 +87,6 @@ fn tokens(c: &mut Criterion) {
             });
         });
     }
-    let _ = (NOW, HashSet::<u8>::new());
     group.finish();
 }
 
@@ -132,7 +125,7 @@ fn layers(c: &mut Criterion) {
     let served = Served::start(std::sync::Arc::new(|_, _| {}));
     served.world().server().signs = Some(grantor_bench::guard::key(Algorithm::Es256));
     // The same token for both; its issuer is the one that serves the keys.
-    let token = token_of(&key, &served.issuer, now);
+    let token = token(&key, &claims(&served.issuer, now));
     for (name, bytes) in [("seen", 1 << 20), ("unseen", 0)] {
         let mut config = config();
         config.servers = vec![grantor::resource::AuthorizationServer::jwt(&served.issuer)];
@@ -155,18 +148,6 @@ fn layers(c: &mut Criterion) {
         b.iter(|| assert_eq!(block_on(service.call(request(&token))).expect("an answer").status(), 200));
     });
     group.finish();
-}
-
-fn token_of(key: &SigningKey, issuer: &str, now: u64) -> String {
-    let claims = serde_json::json!({
-        "iss": issuer, "aud": RESOURCE, "sub": "7c9e6679-7425-40de-944b-e07fc1f90ae7", "client_id": "client-1234",
-        "jti": "0b8f2a52-5c4d-4d0e-9a51-0f1d1f0c2b11", "iat": now, "exp": now + 3600,
-        "scope": "mcp:use files:read files:write",
-    });
-    let header = serde_json::json!({ "alg": "ES256", "typ": "at+jwt", "kid": "k" });
-    let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let input = format!("{}.{}", encode(&header), encode(&claims));
-    format!("{input}.{}", URL_SAFE_NO_PAD.encode(key.sign(input.as_bytes()).expect("a signature")))
 }
 
 criterion_group! {

@@ -1,114 +1,86 @@
-//! Requests a second through axum on loopback, with the layer and without it, printed as `name: number`.
+//! Requests a second through axum on loopback, with the layer and without it, by wrk; printed as `name: number`.
 
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::routing::post;
 use grantor::jose::Algorithm;
-use grantor::resource::AuthorizationServer;
-use grantor_bench::guard::{config, headers, key};
+use grantor_bench::guard::{RESOURCE, claims, key, token};
+use grantor_protected_server::{config, server};
 use grantor_tower::GuardLayer;
+use grantor_world::mcp_server::stateless_tool_call;
 use grantor_world::net::Served;
-use serde_json::{Value, json};
+use serde_json::json;
+use tokio::runtime::Runtime;
 
-const CLIENTS: usize = 8;
-const ROUNDS: usize = 9;
-const ROUND: Duration = Duration::from_millis(700);
-const BODY: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read_file"}}"#;
+const CONNECTIONS: &str = "32";
+const SECONDS: &str = "1";
+const ROUNDS: usize = 15;
 
 fn main() {
     let served = Served::start(Arc::new(|_, _| {}));
     served.world().server().signs = Some(key(Algorithm::Es256));
     let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("tokio");
-    let mut guarded = config();
-    guarded.servers = vec![AuthorizationServer::jwt(&served.issuer)];
-    let app = || Router::new().route("/mcp", post(|body: String| async move { body }));
-    let plain = serve(&runtime, app());
-    let guarded = serve(&runtime, app().layer(GuardLayer::new(guarded).expect("a layer")));
-    let request = request(&token(&served.issuer));
-    let (mut with, mut without) = (Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
-        without.push(round(plain, &request));
-        with.push(round(guarded, &request));
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("tokio");
+    let script = script(&served.issuer);
+    // The least that a service can do, and an MCP server.
+    let echo = Router::new().route("/mcp", post(|body: String| async move { body }));
+    for (name, app) in [("echo", echo), ("rmcp", server())] {
+        let layer = GuardLayer::new(config(RESOURCE, &served.issuer)).expect("a layer");
+        let guarded = serve(&runtime, app.clone().layer(layer));
+        compare(name, guarded, serve(&runtime, app), &script);
     }
-    let mut ratios: Vec<f64> = with.iter().zip(&without).map(|(with, without)| with / without).collect();
-    ratios.sort_by(f64::total_cmp);
-    let median = |all: &mut Vec<f64>| {
-        all.sort_by(f64::total_cmp);
-        all[all.len() / 2]
-    };
-    println!("load without the layer: {:.0}", median(&mut without));
-    println!("load with the layer: {:.0}", median(&mut with));
-    println!("load permille: {:.0}", 1000.0 * ratios[ratios.len() / 2]);
 }
 
-fn serve(runtime: &tokio::runtime::Runtime, app: Router) -> SocketAddr {
+fn serve(runtime: &Runtime, app: Router) -> SocketAddr {
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("a port");
     let address = listener.local_addr().expect("an address");
     runtime.spawn(async move { axum::serve(listener, app).await });
     address
 }
 
-fn token(issuer: &str) -> String {
-    use base64::Engine as _;
-    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a time").as_secs();
-    let claims = json!({
-        "iss": issuer, "aud": grantor_bench::guard::RESOURCE, "sub": "alice", "client_id": "c", "jti": "1",
-        "iat": now, "exp": now + 3600, "scope": "mcp:use files:read",
-    });
-    let encode = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let input =
-        format!("{}.{}", encode(json!({ "alg": "ES256", "typ": "at+jwt", "kid": "k" })), encode(claims));
-    let signature = key(Algorithm::Es256).sign(input.as_bytes()).expect("a signature");
-    format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature))
-}
-
-fn request(token: &str) -> Vec<u8> {
-    let mut request = format!("POST /mcp HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n", BODY.len());
-    for (name, value) in &headers(token) {
-        request.push_str(&format!("{name}: {}\r\n", value.to_str().expect("text")));
+/// What wrk is to send.
+fn script(issuer: &str) -> PathBuf {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time").as_secs();
+    let mut claims = claims(issuer, now);
+    claims["scope"] = json!("notes:use notes:read notes:write");
+    let token = token(&key(Algorithm::Es256), &claims);
+    let (headers, body) = stateless_tool_call("read_note", &json!({}));
+    let mut script = format!("wrk.method = 'POST'\nwrk.body = '{body}'\n");
+    for (name, value) in &headers {
+        script += &format!("wrk.headers['{name}'] = '{}'\n", value.to_str().expect("text"));
     }
-    format!("{request}\r\n{BODY}").into_bytes()
+    script += &format!("wrk.headers['authorization'] = 'Bearer {token}'\n");
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("load.lua");
+    std::fs::write(&path, script).expect("a file");
+    path
 }
 
-/// Requests a second of some clients, each of which waits for its answers.
-fn round(address: SocketAddr, request: &[u8]) -> f64 {
-    let (stop, done) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
-    let clients: Vec<_> = (0..CLIENTS)
-        .map(|_| {
-            let (stop, done, request) = (Arc::clone(&stop), Arc::clone(&done), request.to_vec());
-            std::thread::spawn(move || {
-                let mut stream = TcpStream::connect(address).expect("a connection");
-                stream.set_nodelay(true).expect("an option");
-                let mut answer = [0; 4096];
-                while !stop.load(Ordering::Relaxed) {
-                    stream.write_all(&request).expect("sent");
-                    let mut read = 0;
-                    while !answer[..read].ends_with(BODY.as_bytes()) {
-                        read += stream.read(&mut answer[read..]).expect("an answer");
-                        assert!(
-                            answer.starts_with(b"HTTP/1.1 200") || read < 12,
-                            "{}",
-                            String::from_utf8_lossy(&answer)
-                        );
-                    }
-                    done.fetch_add(1, Ordering::Relaxed);
-                }
-            })
-        })
-        .collect();
-    std::thread::sleep(ROUND / 4);
-    let (before, started) = (done.load(Ordering::Relaxed), Instant::now());
-    std::thread::sleep(ROUND);
-    let count = done.load(Ordering::Relaxed) - before;
-    let seconds = started.elapsed().as_secs_f64();
-    stop.store(true, Ordering::Relaxed);
-    clients.into_iter().for_each(|client| client.join().expect("a client"));
-    count as f64 / seconds
+/// Takes turns, so that what else the machine does is the same for both.
+fn compare(name: &str, guarded: SocketAddr, plain: SocketAddr, script: &Path) {
+    let mut rounds: Vec<(f64, f64)> =
+        (0..ROUNDS).map(|_| (per_second(plain, script), per_second(guarded, script))).collect();
+    rounds.sort_by(|(a, b), (c, d)| (b / a).total_cmp(&(d / c)));
+    let (without, with) = rounds[ROUNDS / 2];
+    println!("load {name} without the layer: {without:.0}");
+    println!("load {name} with the layer: {with:.0}");
+    println!("load {name} ratio: {:.3}", with / without);
+}
+
+fn per_second(address: SocketAddr, script: &Path) -> f64 {
+    let url = format!("http://{address}/mcp");
+    let wrk = Command::new("wrk")
+        .args(["-t1", "-c", CONNECTIONS, "-d", SECONDS, "-s"])
+        .arg(script)
+        .arg(url)
+        .output()
+        .expect("wrk (Debian: apt-get install wrk)");
+    let said = String::from_utf8_lossy(&wrk.stdout);
+    assert!(wrk.status.success() && !said.contains("Non-2xx") && !said.contains("Socket errors"), "{said}");
+    let line = said.lines().find_map(|line| line.strip_prefix("Requests/sec:")).expect("a figure");
+    line.trim().parse().expect("a number")
 }

@@ -66,22 +66,23 @@ pub fn jwks(key: &SigningKey) -> String {
     json!({ "keys": [jwk] }).to_string()
 }
 
-/// A token with so many claims more than usual, valid from `now` for an hour.
+/// The claims of a usual token, valid from `now` for an hour.
+pub fn claims(issuer: &str, now: u64) -> Value {
+    json!({
+        "iss": issuer, "aud": RESOURCE, "sub": "7c9e6679-7425-40de-944b-e07fc1f90ae7", "client_id": "client-1234",
+        "jti": "0b8f2a52-5c4d-4d0e-9a51-0f1d1f0c2b11", "iat": now, "exp": now + 3600,
+        "scope": "mcp:use files:read files:write",
+    })
+}
+
+/// A token with these claims.
 ///
 /// # Panics
 /// When it cannot be signed.
-pub fn token(key: &SigningKey, now: u64, more: usize) -> String {
-    let mut claims = json!({
-        "iss": ISSUER, "aud": RESOURCE, "sub": "7c9e6679-7425-40de-944b-e07fc1f90ae7", "client_id": "client-1234",
-        "jti": "0b8f2a52-5c4d-4d0e-9a51-0f1d1f0c2b11", "iat": now, "exp": now + 3600,
-        "scope": "mcp:use files:read files:write",
-    });
-    for n in 0..more {
-        claims[format!("claim-{n}")] = json!(format!("value {n}"));
-    }
+pub fn token(key: &SigningKey, claims: &Value) -> String {
     let header = json!({ "alg": key.algorithm().name(), "typ": "at+jwt", "kid": "k" });
     let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let input = format!("{}.{}", encode(&header), encode(&claims));
+    let input = format!("{}.{}", encode(&header), encode(claims));
     let signature = key.sign(input.as_bytes()).expect("a signature");
     format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
@@ -131,7 +132,11 @@ impl Checked {
         if kept == Kept::No {
             config.token_cache_bytes = 0;
         }
-        let token = token(&key, NOW, more);
+        let mut claims = claims(ISSUER, NOW);
+        for n in 0..more {
+            claims[format!("claim-{n}")] = json!(format!("value {n}"));
+        }
+        let token = token(&key, &claims);
         let guard = Guard::new(config).expect("a good configuration");
         let mut checked = Self { guard, target: Uri::from_static("/mcp"), headers: headers(&token), token };
         let now = Now::new(0, NOW);
