@@ -17,6 +17,18 @@ impl<'a> Input<'a> {
         from[usize::from(byte) % N]
     }
 
+    /// One of these by a letter, `a` for the first; the first also when there is no byte left.
+    pub(crate) fn letter<T: Copy, const N: usize>(&mut self, from: [T; N]) -> T {
+        let byte = self.0.split_off_first().copied().unwrap_or(b'a');
+        from[usize::from(byte.wrapping_sub(b'a')) % N]
+    }
+
+    /// One of these letters, itself or in place of another; the first also when there is no byte left.
+    pub(crate) fn one_of<const N: usize>(&mut self, letters: [u8; N]) -> u8 {
+        let byte = self.0.split_off_first().copied().unwrap_or(letters[0]);
+        if letters.contains(&byte) { byte } else { letters[usize::from(byte) % N] }
+    }
+
     /// Whether the next letter is in the second half of sixteen: `h` to `o`, `x` to `z`.
     pub(crate) fn flag(&mut self) -> bool {
         self.pick([

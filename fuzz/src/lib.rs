@@ -7,6 +7,7 @@
 mod callback;
 mod challenge;
 mod engine;
+mod guard;
 mod input;
 mod jose;
 mod registration;
@@ -17,6 +18,7 @@ mod token;
 pub use self::callback::callback;
 pub use self::challenge::challenge;
 pub use self::engine::engine;
+pub use self::guard::guard;
 pub use self::jose::jose;
 pub use self::registration::registration;
 pub use self::resource_metadata::resource_metadata;
@@ -27,10 +29,11 @@ pub use self::token::token;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     ("callback", callback),
     ("challenge", challenge),
     ("engine", engine),
+    ("guard", guard),
     ("jose", jose),
     ("registration", registration),
     ("resource_metadata", resource_metadata),

@@ -11,7 +11,7 @@ use super::guard::Guard;
 use super::message::{self, Message};
 use super::operation::{self, METHOD_HEADER, NAME_HEADER, Operation, VERSION_HEADER};
 use super::output::{Answer, Decision};
-use super::policy::{Arguments, Bits, Demand, Need, Table};
+use super::policy::{Arguments, Bits, Demand, Need, Table, without_offline_access};
 use super::proof::Unproven;
 use super::refusal::Refusal;
 use super::request::{self, Presented, RequestHead, Scheme};
@@ -248,7 +248,7 @@ impl Guard {
         body: Option<&'r [u8]>,
     ) -> Result<Operations<'r>, Refusal> {
         if *request.method != Method::POST {
-            return Ok(Operations::Headers(Operation::Http(request.method.as_str())));
+            return Ok(Operations::Headers(Operation::Http(request.method.as_str().into())));
         }
         let named = Operation::of_headers(request.headers).map_err(|_| Refusal::HeaderMismatch)?;
         let Some(body) = body else {
@@ -275,7 +275,7 @@ impl Guard {
     fn details_of_head<'d>(&self, request: &RequestHead<'_>) -> Details<'d> {
         let operation = match *request.method {
             Method::POST => Operation::of_headers(request.headers).ok().flatten(),
-            _ => Some(Operation::Http(request.method.as_str())),
+            _ => Some(Operation::Http(request.method.as_str().into())),
         };
         let scopes = match operation {
             Some(operation) => self.table.needed(&Bits::default(), [self.table.demand_of(&operation)]),
@@ -286,12 +286,13 @@ impl Guard {
 
     /// The scopes that a challenge names, by the strategy.
     fn challenged(&self, needed: ScopeSet, granted: Option<&ScopeSet>) -> ScopeSet {
+        let needed = without_offline_access(&needed);
         let more = match (&self.options.challenge, granted) {
             (ChallengeScopes::Configured(always), _) => always,
             (ChallengeScopes::PlusGranted, Some(granted)) => granted,
             _ => return needed,
         };
-        let all = super::policy::without_offline_access(&more.union(&needed));
+        let all = without_offline_access(&more.union(&needed));
         let length: usize = all.iter().map(|scope| scope.len() + 1).sum();
         if length > limits::CHALLENGE_SCOPE { needed } else { all }
     }

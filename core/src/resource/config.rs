@@ -66,7 +66,8 @@ pub struct GuardConfig {
     pub leeway_s: u64,
     /// After this many seconds a token that was seen before is checked again.
     pub recheck_s: u64,
-    /// The most that remembered tokens may take, in bytes.
+    /// The most that remembered tokens may take, in bytes; at least
+    /// [`limits::TOKEN_CACHE_ASKED`] unless all tokens are checked by keys.
     pub token_cache_bytes: usize,
     /// The most that remembered proofs may take, in bytes.
     pub replay_cache_bytes: usize,
@@ -269,6 +270,9 @@ pub enum GuardConfigError {
     /// The metadata cannot be signed with this key.
     #[error("the metadata: {0}")]
     Signing(#[from] SigningFailed),
+    /// Where the server or the host is asked about tokens, the answers are remembered until the check goes on.
+    #[error("the token cache must have {} bytes at least", limits::TOKEN_CACHE_ASKED)]
+    TokenCache,
     /// A text that cannot be in a header: the realm, an origin.
     #[error("the {0} cannot be sent in a header")]
     Unsendable(&'static str),

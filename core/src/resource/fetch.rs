@@ -309,6 +309,12 @@ impl Guard {
 
     /// Asks one server about a token, or joins those who asked before.
     pub(super) fn ask_one(&mut self, now: Now, token: &str, index: usize, next: Vec<usize>) -> Checked {
+        // Where each of them is to be asked is found out before the first is.
+        let lost =
+            |index: &usize| self.servers.get(*index).is_some_and(|server| server.must_be_found(now.mono_ms));
+        if let Some(index) = [index].iter().chain(&next).copied().find(lost) {
+            return self.wait_for_fetch(now, index);
+        }
         let check = self.next_check();
         let same = self.ops.values_mut().find_map(|op| match &mut op.task {
             Task::Ask { token: asked, waiting, .. } if asked.matches(token) => Some(waiting),
@@ -343,11 +349,8 @@ impl Guard {
         let secret = Secret::from(token);
         match &server.config.tokens {
             Tokens::Introspection { client, endpoint, .. } => {
-                let known = server.endpoints.as_ref().filter(|endpoints| endpoints.until_ms > now.mono_ms);
-                let found = known.and_then(|endpoints| endpoints.introspection.as_ref());
-                let Some(endpoint) = endpoint.as_ref().or(found) else {
-                    return self.wait_for_fetch(now, index);
-                };
+                let found = server.endpoints.as_ref().and_then(|known| known.introspection.as_ref());
+                let Some(endpoint) = endpoint.as_ref().or(found) else { return unavailable(1) };
                 let request = introspection::request(endpoint.clone(), token, client);
                 let task = Task::Ask { token: secret, waiting, next, host: false };
                 self.perform(now, index, task, request, limits::TOKEN_BODY, "what a token is");

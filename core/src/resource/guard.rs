@@ -15,11 +15,12 @@ use super::fetch::Op;
 use super::output::{Answer, CheckId, Notice, Output};
 use super::policy::{Policy, Table};
 use super::refusal::Refusal;
-use super::replay::ReplayCache;
 use super::request::RequestHead;
 use super::server::Server;
 use crate::address::UrlPolicy;
 use crate::effect::OpId;
+use crate::jose::dpop::ReplayCache;
+use crate::limits;
 
 /// Decides about the requests to one protected MCP server.
 ///
@@ -73,6 +74,10 @@ impl Guard {
                 && client.needs_assertion()
             {
                 return Err(GuardConfigError::ClientAuthentication);
+            }
+            let asked = !matches!(server.tokens, Tokens::Jwt { .. });
+            if asked && config.token_cache_bytes < limits::TOKEN_CACHE_ASKED {
+                return Err(GuardConfigError::TokenCache);
             }
             servers.push(Server::new(server, url));
         }

@@ -71,7 +71,6 @@ mod output;
 mod policy;
 mod proof;
 mod refusal;
-mod replay;
 mod request;
 mod server;
 mod token;

@@ -21,7 +21,7 @@ pub(super) static VERSION_HEADER: HeaderName = HeaderName::from_static("mcp-prot
 #[non_exhaustive]
 pub enum Operation<'a> {
     /// A request that is no message: opening a stream with GET, ending a session with DELETE.
-    Http(&'a str),
+    Http(Cow<'a, str>),
     /// Any other method, by its name; responses to requests of the server have the name `response`.
     Method(Cow<'a, str>),
     /// `prompts/get`, by the prompt's name.
@@ -73,7 +73,7 @@ impl<'a> Operation<'a> {
     pub fn into_owned(self) -> Operation<'static> {
         let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
         match self {
-            Self::Http(method) => Operation::Method(Cow::Owned(method.to_owned())),
+            Self::Http(method) => Operation::Http(own(method)),
             Self::Method(name) => Operation::Method(own(name)),
             Self::Prompt(name) => Operation::Prompt(own(name)),
             Self::Resource(uri) => Operation::Resource(own(uri)),
@@ -135,6 +135,19 @@ mod tests {
             headers.insert(&NAME_HEADER, HeaderValue::from_bytes(name.as_bytes()).unwrap());
         }
         Operation::of_headers(&headers).map(|operation| operation.map(Operation::into_owned))
+    }
+
+    #[test]
+    fn owned_is_the_same() {
+        for operation in [
+            Operation::Http("GET".into()),
+            Operation::Method("ping".into()),
+            Operation::Prompt("p".into()),
+            Operation::Resource("r".into()),
+            Operation::Tool("t".into()),
+        ] {
+            assert_eq!(operation.clone().into_owned(), operation);
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use http::header::{AGE, CACHE_CONTROL};
 use serde::Deserialize;
 use url::Url;
 
-use super::config::AuthorizationServer;
+use super::config::{AuthorizationServer, Tokens};
 use super::output::CheckId;
 use crate::address::UrlPolicy;
 use crate::error::{Error, Exchange, PeerIncompatible, PeerMisbehaved, PeerText};
@@ -64,6 +64,12 @@ impl Server {
 
     pub(super) fn issuer(&self) -> Issuer {
         Issuer::trusted(&self.config.issuer)
+    }
+
+    /// Whether its metadata has to say first where it is asked about tokens.
+    pub(super) fn must_be_found(&self, now_ms: u64) -> bool {
+        matches!(self.config.tokens, Tokens::Introspection { endpoint: None, .. })
+            && self.endpoints.as_ref().is_none_or(|endpoints| endpoints.until_ms <= now_ms)
     }
 
     /// Seconds until it may be asked again, rounded up.

@@ -60,6 +60,20 @@ fn mcp_scope_challenge_strategies() {
 }
 
 #[test]
+fn mcp_offline_access_is_in_no_challenge() {
+    let policy = Policy::new().tool_by_arguments("query", "by a function", |_| {
+        Need::all("db:read offline_access").unwrap_or_default()
+    });
+    for strategy in [ChallengeScopes::Minimal, ChallengeScopes::PlusGranted] {
+        let mut config = GuardConfig::new(RESOURCE, policy.clone()).server(AuthorizationServer::jwt(ISSUER));
+        config.challenge = strategy;
+        let answer =
+            Bench::with(config).refuse(&Request::tool("query").bearer(&token(json!({ "scope": "" }))));
+        assert_eq!(challenge(&answer, "scope").unwrap(), "db:read");
+    }
+}
+
+#[test]
 fn rfc6750_3_1_invalid_token() {
     let mut bench = Bench::new();
     let answer = bench.refuse(&Request::list().bearer(&token(json!({ "exp": START - 61 }))));
@@ -203,6 +217,13 @@ fn configurations_that_cannot_work() {
         Guard::new(config).unwrap_err()
     };
     assert_eq!(error(|config| config.servers.clear()), GuardConfigError::NoServer);
+    assert_eq!(
+        error(|config| {
+            config.token_cache_bytes = grantor::limits::TOKEN_CACHE_ASKED - 1;
+            config.servers.push(AuthorizationServer::host("https://host.example.com"));
+        }),
+        GuardConfigError::TokenCache
+    );
     assert!(matches!(error(|config| config.resource = "http://h/mcp".into()), GuardConfigError::Resource(_)));
     assert!(matches!(
         error(|config| config.resource = "https://h/mcp#x".into()),

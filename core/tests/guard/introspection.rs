@@ -166,6 +166,24 @@ fn the_next_is_asked_when_one_does_not_know() {
 }
 
 #[test]
+fn where_the_next_is_asked_is_found_out_before_the_first_is_asked() {
+    let first = AuthorizationServer::host("https://host.example.com");
+    let mut config = GuardConfig::new(RESOURCE, policy()).server(first);
+    config.servers.extend(asking().servers);
+    let mut bench = bench(config, facts(json!({ "exp": null })));
+    let (asked, count) = std::sync::mpsc::channel();
+    bench.host = Box::new(move |_| {
+        asked.send(()).unwrap();
+        None
+    });
+    for round in 1..=3 {
+        assert_eq!(&*bench.allow(&request()).unwrap().issuer, ISSUER);
+        assert_eq!(count.try_iter().count(), 1, "round {round}");
+        bench.pass_s(3 * 3600);
+    }
+}
+
+#[test]
 fn a_host_that_checks_tokens_itself() {
     let config = GuardConfig::new(RESOURCE, policy()).server(AuthorizationServer::host(ISSUER));
     let mut bench = Bench::with(config);

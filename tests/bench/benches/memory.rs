@@ -4,6 +4,8 @@ use std::alloc::System;
 use std::mem::size_of;
 
 use grantor::client::Engine;
+use grantor::jose::dpop::ReplayCache;
+use grantor::limits;
 use grantor_bench::guard::{Checked, Kept};
 use grantor_bench::{Flow, guard};
 use http::header::HeaderMap;
@@ -48,6 +50,7 @@ fn main() {
         println!("guard allocations per 1000, {name} claims: {}", seen.allocations + seen.reallocations);
     }
     distinct_tokens();
+    distinct_proofs();
 }
 
 /// Ten million tokens, each seen once: what is remembered of them stays within its bound.
@@ -59,4 +62,18 @@ fn distinct_tokens() {
     }
     println!("bytes after 10 million tokens: {}", held(&region.change()));
     println!("of which the cache counts: {}", guard.token_cache_bytes());
+}
+
+/// Ten million proofs, each used once and then once more.
+fn distinct_proofs() {
+    let mut proof = guard::proof();
+    let region = Region::new(ALLOCATOR);
+    let mut used = ReplayCache::new(limits::REPLAY_CACHE);
+    for n in 0..10_000_000u64 {
+        proof.id = n.to_string().into();
+        proof.accepted_until_s = guard::NOW + 300 + n / 1000;
+        assert!(used.is_first(guard::NOW, &proof), "{n}");
+        assert!(!used.is_first(guard::NOW, &proof), "{n}");
+    }
+    println!("bytes after 10 million proofs: {}", held(&region.change()));
 }

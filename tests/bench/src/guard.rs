@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use grantor::jose::dpop::{self, Proof, ProofKey, ProofRequest, ProofRules};
 use grantor::jose::{Algorithm, SigningKey};
 use grantor::resource::{
     AuthorizationServer, Decision, Guard, GuardConfig, Need, Output, Policy, RequestHead,
@@ -10,6 +11,7 @@ use grantor::wire::HttpResponse;
 use grantor::{Completion, Effect, Now};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use serde_json::{Value, json};
+use url::Url;
 
 /// The protected server.
 pub const RESOURCE: &str = "https://mcp.example.com/mcp";
@@ -168,6 +170,18 @@ impl Checked {
         let decision = self.guard.check(Now::new(0, NOW), &head, None);
         assert!(matches!(decision, Decision::Allow(Some(_))), "{decision:?}");
     }
+}
+
+/// A proof of possession that was checked.
+///
+/// # Panics
+/// Never: the key is good.
+pub fn proof() -> Proof {
+    let (key, url) = (key(Algorithm::Es256), Url::parse(RESOURCE).expect("a URL"));
+    let proofs = ProofKey::new(key.public(), key.algorithm()).expect("a key for proofs");
+    let proof = proofs.proof(&ProofRequest::new(&Method::POST, &url), NOW, &[9; 16]);
+    let proof = proof.sign(&key).expect("a signature");
+    dpop::verify(proof.expose(), &ProofRules::new(&Method::POST, &url), NOW).expect("a good proof")
 }
 
 /// A Guard whose tokens the host checks.

@@ -4,10 +4,14 @@ mod error;
 mod htu;
 mod make;
 #[cfg(feature = "crypto")]
+mod replay;
+#[cfg(feature = "crypto")]
 mod verify;
 
 pub use error::DpopError;
 pub use make::{ProofKey, ProofRequest};
+#[cfg(feature = "crypto")]
+pub use replay::ReplayCache;
 #[cfg(feature = "crypto")]
 pub use verify::{Proof, ProofRules, single_proof, verify};
 

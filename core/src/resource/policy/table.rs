@@ -185,7 +185,7 @@ impl Table {
     /// What an operation needs.
     pub(in crate::resource) fn demand_of(&self, operation: &Operation<'_>) -> &Demand {
         let (kind, name) = match operation {
-            Operation::Http(name) => (Kind::Http, *name),
+            Operation::Http(name) => (Kind::Http, &**name),
             Operation::Method(name) => (Kind::Method, &**name),
             Operation::Prompt(name) => (Kind::Prompt, &**name),
             Operation::Resource(name) => (Kind::Resource, &**name),

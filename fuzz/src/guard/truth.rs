@@ -1,0 +1,225 @@
+//! What was really signed and said, and what may be allowed by that.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use grantor::Now;
+use grantor::jose::Confirmation;
+use grantor::resource::Grant;
+use http::header::AUTHORIZATION;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use url::Url;
+
+use super::made::{self, Jwt, Proof};
+use super::request::Request;
+use super::rules::Op;
+use super::setup::{ALIAS, ISSUERS, Kind, LEEWAY_S, PUBLIC_PATH, RESOURCE, START, Setup};
+
+#[derive(Default)]
+pub(super) struct Truth {
+    pub(super) jwts: Vec<Jwt>,
+    /// The keys in the last set of each server.
+    pub(super) keys: [Vec<usize>; 2],
+    /// What was said last of a token, and when.
+    pub(super) said: BTreeMap<String, (Option<String>, u64)>,
+    pub(super) proofs: Vec<Proof>,
+    /// When each nonce was handed out, in units of its lifetime.
+    pub(super) nonces: BTreeMap<String, u64>,
+    /// Proofs that were accepted, by key and `jti`: when they were made.
+    used: BTreeMap<(usize, String), u64>,
+    /// The latest time there was: clocks may go back.
+    pub(super) latest_s: u64,
+}
+
+/// How long a nonce is handed out.
+pub(super) const NONCE_S: u64 = 300;
+
+impl Truth {
+    pub(super) fn new() -> Self {
+        Self { latest_s: START, ..Self::default() }
+    }
+
+    /// Without a token: only what is public.
+    pub(super) fn allowed_without(&self, request: &Request, ops: Option<&[Op]>, setup: &Setup) {
+        if request.target.path() == PUBLIC_PATH {
+            return;
+        }
+        assert!(request.credentials().is_empty(), "a token that is sent is checked");
+        assert!(!request.has_token_in_query());
+        let ops = ops.expect("a request that is read");
+        assert!(ops.iter().all(|op| setup.table.is_public(op)), "public: {ops:?}");
+    }
+
+    /// With one: all that must be so.
+    pub(super) fn allowed(
+        &mut self,
+        grant: &Grant,
+        request: &Request,
+        ops: Option<&[Op]>,
+        setup: &Setup,
+        now: Now,
+    ) {
+        assert!(!request.has_token_in_query());
+        assert_eq!(request.headers.get_all(AUTHORIZATION).iter().count(), 1);
+        let credentials = request.credentials();
+        let [(scheme, token)] = &credentials[..] else { panic!("a token") };
+        let token = std::str::from_utf8(token).expect("text");
+        let server = ISSUERS.iter().position(|issuer| **issuer == *grant.issuer).expect("a server");
+        let members = match setup.kinds[server] {
+            Kind::Jwt => self.signed(token, server, setup, now),
+            Kind::Introspection | Kind::Host => self.told(token, server, setup, now),
+        };
+        agrees(grant, &members);
+        let scopes: BTreeSet<String> = grant.scopes.iter().map(str::to_owned).collect();
+        for op in ops.expect("a request that is read") {
+            assert!(setup.table.is_met(&scopes, op), "{op:?} with {scopes:?}");
+            let (max_age_s, acr) = setup.table.authentication(op);
+            let auth_time_s = number(members.get("auth_time"));
+            let fresh =
+                |age: u64| auth_time_s.is_some_and(|at| at + (age + LEEWAY_S) as f64 >= now.unix_s as f64);
+            assert!(max_age_s.is_none_or(fresh), "{op:?} at {auth_time_s:?}");
+            let own = members.get("acr").and_then(Value::as_str);
+            assert!(acr.is_empty() || own.is_some_and(|own| acr.contains(&own)), "{op:?} by {own:?}");
+        }
+        match &grant.confirmation {
+            Confirmation::None => assert!(scheme == "bearer" && !setup.bound_only),
+            Confirmation::Jkt(jkt) => {
+                assert_eq!(scheme, "dpop");
+                self.proven(jkt, token, request, setup, now);
+            }
+            other => panic!("{other:?} is checked by nobody"),
+        }
+    }
+
+    /// A JWT by a key that its issuer has, which says what it must.
+    fn signed(&self, token: &str, server: usize, setup: &Setup, now: Now) -> BTreeMap<String, Value> {
+        let jwt = self.jwts.iter().find(|jwt| jwt.text == token).expect("made here");
+        assert!(self.keys[server].contains(&jwt.key), "signed by a key of the issuer");
+        let (header, claims) = (members(&jwt.header), members(&jwt.claims));
+        assert_eq!(claims["iss"], ISSUERS[server]);
+        assert!(number(claims.get("exp")).is_some(), "it expires");
+        self.holds(&claims, setup, now);
+        if setup.strict {
+            let typ = header["typ"].as_str().expect("text").to_ascii_lowercase();
+            assert_eq!(typ.strip_prefix("application/").unwrap_or(&typ), "at+jwt");
+            for name in ["sub", "client_id", "jti"] {
+                assert!(claims[name].as_str().is_some_and(|text| !text.is_empty()), "{name}");
+            }
+            assert!(number(claims.get("iat")).is_some());
+        }
+        assert!(!audiences(&claims).is_empty());
+        claims
+    }
+
+    /// A token that its server, or the host, says is active.
+    fn told(&self, token: &str, server: usize, setup: &Setup, now: Now) -> BTreeMap<String, Value> {
+        let (json, at_ms) = &self.said[token];
+        let facts = members(json.as_ref().expect("active"));
+        assert!(now.mono_ms < at_ms + setup.cache_s.max(1) * 1000, "it is believed for a bounded time");
+        assert!(facts.get("iss").is_none_or(|issuer| *issuer == ISSUERS[server]));
+        if setup.kinds[server] == Kind::Introspection {
+            assert_eq!(facts["active"], true);
+        }
+        assert!(!setup.strict || !audiences(&facts).is_empty());
+        self.holds(&facts, setup, now);
+        facts
+    }
+
+    fn holds(&self, claims: &BTreeMap<String, Value>, setup: &Setup, now: Now) {
+        let audiences = audiences(claims);
+        let ours = |audience: &&str| {
+            *audience == RESOURCE
+                || setup.alias && *audience == ALIAS
+                || Url::parse(audience).is_ok_and(|url| url.as_str() == RESOURCE)
+        };
+        assert!(audiences.is_empty() || audiences.iter().any(|audience| ours(&audience.as_str())));
+        let leeway = LEEWAY_S as f64;
+        // Fractions of a second count for nothing.
+        let expires = number(claims.get("exp"));
+        assert!(expires.is_none_or(|at| at + leeway > now.unix_s as f64), "{expires:?} at {}", now.unix_s);
+        let begins = number(claims.get("nbf"));
+        assert!(begins.is_none_or(|at| at <= self.latest_s as f64 + leeway), "{begins:?}");
+    }
+
+    /// RFC 9449 4.3, 11.1: a proof that was made for this request, by the key, and never used.
+    fn proven(&mut self, jkt: &str, token: &str, request: &Request, setup: &Setup, now: Now) {
+        let mut lines = request.headers.get_all("dpop").iter();
+        let sent = lines.next().expect("a proof").as_bytes();
+        assert_eq!(lines.next(), None);
+        let proof = self.proofs.iter().find(|proof| proof.text.as_bytes() == sent).expect("made here");
+        assert_eq!(made::thumbprint(proof.key), jkt);
+        assert_eq!(proof.method, request.method.as_str());
+        let url = Url::parse(proof.url).expect("a URL");
+        assert_eq!((url.host_str(), url.path()), (Some("mcp.example.com"), request.target.path()));
+        assert_eq!(proof.token.as_deref(), Some(token));
+        assert!(proof.issued_at_s <= now.unix_s + LEEWAY_S && now.unix_s <= proof.issued_at_s + 300);
+        if setup.nonces {
+            let at = self.nonces[proof.nonce.as_ref().expect("a nonce")];
+            assert!(at == now.unix_s / NONCE_S || at + 1 == now.unix_s / NONCE_S, "{at}");
+        }
+        let before = self.used.insert((proof.key, proof.id.clone()), proof.issued_at_s);
+        assert!(before.is_none_or(|at| at + 300 < self.latest_s), "each proof once: {proof:?}");
+    }
+
+    /// The scopes of a token that was made or told of here, if that is easily said.
+    pub(super) fn scopes_of(&self, request: &Request) -> Option<BTreeSet<String>> {
+        let credentials = request.credentials();
+        let [(_, token)] = &credentials[..] else { return None };
+        let token = std::str::from_utf8(token).ok()?;
+        let claims = match self.jwts.iter().find(|jwt| jwt.text == token) {
+            Some(jwt) if !self.said.contains_key(token) => members(&jwt.claims),
+            _ => members(self.said.get(token)?.0.as_ref()?),
+        };
+        Some(scopes(&claims))
+    }
+}
+
+/// What the host is told of the token is what the token says.
+fn agrees(grant: &Grant, members: &BTreeMap<String, Value>) {
+    let text = |name: &str| members.get(name).and_then(Value::as_str);
+    assert_eq!(grant.subject.as_deref(), text("sub"));
+    assert!(grant.client_id.as_deref() == text("client_id").or(text("azp")) || text("client_id").is_none());
+    assert_eq!(grant.acr.as_deref(), text("acr"));
+    assert_eq!(grant.scopes.iter().map(str::to_owned).collect::<BTreeSet<_>>(), scopes(members));
+    let seconds = number(members.get("exp")).map(|at| at.floor().max(0.0));
+    assert!(match (grant.expires_at_s, seconds) {
+        (Some(own), Some(at)) => (own as f64 - at).abs() <= 1.0,
+        (own, at) => own.is_none() && at.is_none(),
+    });
+    let bound = members.get("cnf").is_some_and(|cnf| !cnf.is_null());
+    assert_eq!(grant.confirmation != Confirmation::None, bound);
+    if let Confirmation::Jkt(jkt) = &grant.confirmation {
+        assert_eq!(members["cnf"]["jkt"], **jkt);
+    }
+    let claims = grant.claims().expect("read before");
+    assert_eq!(claims.raw("sub").is_some(), text("sub").is_some());
+}
+
+/// The members of an object; those that `serde_json` has no value for are `null`.
+fn members(json: &str) -> BTreeMap<String, Value> {
+    let raw: BTreeMap<String, Box<RawValue>> = serde_json::from_str(json).expect("an object");
+    raw.into_iter().map(|(name, raw)| (name, serde_json::from_str(raw.get()).unwrap_or_default())).collect()
+}
+
+fn number(value: Option<&Value>) -> Option<f64> {
+    value.and_then(Value::as_f64)
+}
+
+fn texts(value: &Value) -> Vec<String> {
+    let many = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+    many.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+fn audiences(claims: &BTreeMap<String, Value>) -> Vec<String> {
+    claims.get("aud").map(texts).unwrap_or_default()
+}
+
+fn scopes(claims: &BTreeMap<String, Value>) -> BTreeSet<String> {
+    let value = claims.get("scope").filter(|value| !value.is_null()).or(claims.get("scp"));
+    let all = match value {
+        Some(Value::String(text)) => text.split(' ').map(str::to_owned).collect(),
+        Some(value) => texts(value),
+        None => Vec::new(),
+    };
+    all.into_iter().filter(|scope| !scope.is_empty()).collect()
+}
