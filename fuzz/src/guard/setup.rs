@@ -122,6 +122,10 @@ impl Setup {
         }
     }
 
+    pub(super) fn has_room_for_proofs(&self) -> bool {
+        self.replay_cache_bytes >= 1 << 20
+    }
+
     pub(super) fn guard(&self) -> Guard {
         let mut config = GuardConfig::new(RESOURCE, self.table.policy()).public_path(PUBLIC_PATH);
         for (kind, issuer) in self.kinds.iter().zip(ISSUERS) {
