@@ -149,10 +149,10 @@ impl<C: Connect + Clone + Send + Sync + 'static> AuthorizedClient<C> {
         let uri = self.session.setup().url_of(request.uri());
         let head = RequestHead::new(request.method().as_str(), &uri);
         let call = self.session.call(head.headers(request.headers()))?;
-        let mut original = Some(request);
+        let mut next = Some(request);
         let send = |credentials: Credentials| {
-            let copy = original.as_ref().and_then(try_clone);
-            let mut request = copy.or_else(|| original.take())?;
+            let mut request = next.take()?;
+            next = try_clone(&request);
             credentials.apply(request.headers_mut());
             Some(self.http.request(request))
         };

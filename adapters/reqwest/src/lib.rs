@@ -120,10 +120,10 @@ impl AuthorizedClient {
     pub async fn execute(&self, request: Request) -> Result<Response, Error> {
         let head = RequestHead::new(request.method().as_str(), request.url().as_str());
         let call = self.session.call(head.headers(request.headers()))?;
-        let mut original = Some(request);
+        let mut next = Some(request);
         let send = |credentials: grantor::client::Credentials| {
-            let copy = original.as_ref()?.try_clone();
-            let mut request = copy.or_else(|| original.take())?;
+            let mut request = next.take()?;
+            next = request.try_clone();
             credentials.apply(request.headers_mut());
             Some(self.http.execute(request))
         };

@@ -128,9 +128,11 @@ impl AuthorizedClient {
         let uri = self.session.setup().url_of(&parts.uri);
         let head = RequestHead::new(parts.method.as_str(), &uri);
         let call = self.session.call(head.headers(&parts.headers))?;
+        let mut next = parts;
         let send = |credentials: Credentials| {
             let body = body.next()?;
-            let mut parts = parts.clone();
+            let copy = next.clone();
+            let mut parts = std::mem::replace(&mut next, copy);
             credentials.apply(&mut parts.headers);
             Some(send_once(&self.http, request_builder(parts), body))
         };
@@ -152,7 +154,11 @@ impl AuthorizedClient {
 enum Content {
     Absent,
     Once(Option<AsyncBody>),
-    Whole(Vec<u8>),
+    /// The body as it was given, for the first time, and what is in it.
+    Whole {
+        body: Option<AsyncBody>,
+        whole: Vec<u8>,
+    },
 }
 
 impl Content {
@@ -162,8 +168,8 @@ impl Content {
         }
         let mut whole = Vec::new();
         // Only what is in memory can be reset, and reading that neither waits nor fails.
-        if body.reset() && body.read_to_end(&mut whole).await.is_ok() {
-            Self::Whole(whole)
+        if body.reset() && body.read_to_end(&mut whole).await.is_ok() && body.reset() {
+            Self::Whole { body: Some(body), whole }
         } else {
             Self::Once(Some(body))
         }
@@ -173,7 +179,7 @@ impl Content {
         match self {
             Self::Absent => Some(AsyncBody::empty()),
             Self::Once(body) => body.take(),
-            Self::Whole(whole) => Some(whole.clone().into()),
+            Self::Whole { body, whole } => Some(body.take().unwrap_or_else(|| whole.clone().into())),
         }
     }
 }

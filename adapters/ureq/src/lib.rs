@@ -95,8 +95,10 @@ impl AuthorizedAgent {
         let uri = self.session.setup().url_of(request.uri());
         let head = RequestHead::new(request.method().as_str(), &uri);
         let call = self.session.call(head.headers(request.headers()))?;
+        let mut next = request;
         let send = |credentials: Credentials| {
-            let mut request = request.clone();
+            let copy = next.clone();
+            let mut request = std::mem::replace(&mut next, copy);
             credentials.apply(request.headers_mut());
             Some(self.agent.run(plain(&self.agent, request, None)))
         };

@@ -2,7 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use http::Method;
+use http::{HeaderName, Method};
 use url::Url;
 
 use crate::client::output::{CallId, RequestHead};
@@ -170,12 +170,14 @@ fn uses_of(id: CallId) -> u32 {
 
 /// What the operation of a request is told apart by: `Mcp-Method` and `Mcp-Name`, else method and URL.
 pub(super) fn operation(request: &RequestHead<'_>) -> u64 {
+    const METHOD: HeaderName = HeaderName::from_static("mcp-method");
+    const NAME: HeaderName = HeaderName::from_static("mcp-name");
     let mut hasher = DefaultHasher::new(); // the same in every run
-    let header = |name| request.headers.and_then(|headers| headers.get(name));
-    match header("mcp-method") {
+    let header = |name: HeaderName| request.headers.and_then(|headers| headers.get(name));
+    match header(METHOD) {
         Some(method) => {
             method.as_bytes().hash(&mut hasher);
-            header("mcp-name").map(http::HeaderValue::as_bytes).hash(&mut hasher);
+            header(NAME).map(http::HeaderValue::as_bytes).hash(&mut hasher);
         }
         None => (request.method, request.url).hash(&mut hasher),
     }

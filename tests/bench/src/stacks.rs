@@ -21,8 +21,7 @@ use http_body_util::BodyExt as _;
 use serde_json::Value;
 
 /// So many requests are under way at a time.
-static AT_ONCE: std::sync::LazyLock<usize> =
-    std::sync::LazyLock::new(|| std::env::var("AT").map_or(8, |v| v.parse().unwrap()));
+const AT_ONCE: usize = 8;
 
 /// A resource, and a client's side of it with a valid token in its store.
 #[derive(Debug)]
@@ -152,10 +151,10 @@ impl<C: Client> Opened<C> {
         count: usize,
         send: impl Fn(usize) -> F + Clone + Send + 'static,
     ) {
-        self.runtime.run((0..*AT_ONCE).map(|first| {
+        self.runtime.run((0..AT_ONCE).map(|first| {
             let send = send.clone();
             async move {
-                for n in (first..count).step_by(*AT_ONCE) {
+                for n in (first..count).step_by(AT_ONCE) {
                     assert_eq!(send(n).await, 200);
                 }
             }
