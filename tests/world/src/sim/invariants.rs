@@ -1,6 +1,6 @@
 //! What must hold at every step.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use grantor::client::{Engine, Output};
@@ -21,8 +21,9 @@ pub(super) struct Model {
     pub(super) disturbed: bool,
     /// Access tokens that the store has confirmed.
     stored: BTreeSet<String>,
-    /// Refresh requests that are under way: process and effect.
-    refreshing: BTreeSet<(String, OpId)>,
+    /// Refresh requests that are under way: process, effect, and the refresh token. That of a grant which
+    /// another has replaced may be on its way still.
+    refreshing: BTreeMap<(String, OpId), String>,
 }
 
 impl Model {
@@ -39,7 +40,7 @@ impl Model {
     }
 
     pub(super) fn restarted(&mut self, process: &str) {
-        self.refreshing.retain(|(other, _)| other != process);
+        self.refreshing.retain(|(other, _), _| other != process);
     }
 
     /// Persist first: a token is sent only after it was stored. And only in the header.
@@ -90,14 +91,14 @@ impl Model {
             }
         }
         // One refresh.
-        if pairs.iter().any(|(name, value)| name == "grant_type" && value == "refresh_token") {
-            let own = self.refreshing.iter().any(|(other, _)| other == process);
-            assert!(!own, "two refreshes at once");
-            assert!(
-                self.disturbed || self.refreshing.is_empty(),
-                "two processes use a refresh token at once"
-            );
-            self.refreshing.insert((process.to_owned(), op));
+        let get = |wanted: &str| pairs.iter().find(|(name, _)| name == wanted).map(|(_, value)| value);
+        if get("grant_type").is_some_and(|value| value == "refresh_token") {
+            let token = get("refresh_token").expect("a refresh token");
+            for ((other, _), used) in &self.refreshing {
+                assert!(other != process || used != token, "two refreshes at once");
+                assert!(other == process || self.disturbed, "two processes use a refresh token at once");
+            }
+            self.refreshing.insert((process.to_owned(), op), token.clone());
         }
     }
 
