@@ -29,7 +29,8 @@ struct Call {
 
 /// Something that can happen next: an effect, or a call on the wire.
 enum Work {
-    Effect(OpId, Effect),
+    /// Until when somebody waits for it is with it; the answer may come later all the same.
+    Effect(OpId, Effect, u64),
     Sent(CallId, Asked),
 }
 
@@ -142,7 +143,7 @@ impl Process {
         }
         match self.work.remove(which % self.work.len()) {
             Work::Sent(id, request) => self.answer_call(sim, id, &request, fate),
-            Work::Effect(op, effect) => match fate {
+            Work::Effect(op, effect, _) => match fate {
                 Fate::Failed(kind) => self.fail(sim, op, kind),
                 Fate::Lost(kind) => {
                     sim.model.disturbed = true;
@@ -248,7 +249,7 @@ impl Process {
             match output {
                 Output::Abandon { op } => {
                     self.pages.retain(|(open, _)| *open != op);
-                    self.work.retain(|work| !matches!(work, Work::Effect(open, _) if *open == op));
+                    self.work.retain(|work| !matches!(work, Work::Effect(open, ..) if *open == op));
                     sim.model.answered(op, &self.redirect_uri);
                 }
                 Output::Call { call, verdict } => self.on_verdict(sim, call, verdict),
@@ -257,10 +258,13 @@ impl Process {
                     let bytes: Vec<u8> = (0..len as u64).map(|n| (sim.entropy * 31 + n * 7) as u8).collect();
                     self.engine.add_entropy(sim.now, &bytes);
                 }
-                Output::Perform { op, effect, .. } => {
+                Output::Perform { op, effect, deadline_ms, .. } => {
                     sim.model.check_effect(op, &self.redirect_uri, &effect);
-                    self.work.push(Work::Effect(op, effect));
-                    assert!(self.work.len() <= 48, "effects pile up");
+                    self.work.push(Work::Effect(op, effect, deadline_ms));
+                    let late =
+                        |work: &&Work| matches!(work, Work::Effect(.., until) if *until <= sim.now.mono_ms);
+                    let late = self.work.iter().filter(late).count();
+                    assert!(self.work.len() - late <= 48, "effects pile up");
                 }
                 _ => {}
             }
