@@ -90,11 +90,15 @@ pub const MESSAGE_BODY: usize = 4 * 1024 * 1024;
 pub const CHALLENGE_SCOPE: usize = 4 * 1024;
 /// What remembered tokens take, unless configured otherwise.
 pub const TOKEN_CACHE: usize = 32 * 1024 * 1024;
+/// A message that has to be read of somebody without a token, because some operations are public.
+pub const ANONYMOUS_BODY: usize = 64 * 1024;
+/// A token that an authorization server or the host is asked about; in a form it can take three times that.
+pub const TOKEN_ASKED: usize = 16 * 1024;
 /// The least that remembered tokens must be allowed to take where the server or the host is asked about
 /// tokens: what one says about the largest.
 pub const TOKEN_CACHE_ASKED: usize = 512 * 1024;
 /// What remembered `DPoP` proofs take, unless configured otherwise.
-pub const REPLAY_CACHE: usize = 16 * 1024 * 1024;
+pub const REPLAY_CACHE: usize = 32 * 1024 * 1024;
 /// After this time a token that was seen before is checked again, unless configured otherwise.
 pub const TOKEN_RECHECK_S: u64 = 5 * 60;
 /// How long an introspection answer is believed, unless configured otherwise.

@@ -45,6 +45,12 @@ struct State {
     waiting: HashMap<CheckId, oneshot::Sender<()>>,
 }
 
+enum Checked {
+    Decided(Decision),
+    /// Until this is done or dropped.
+    Waits(oneshot::Receiver<()>),
+}
+
 /// What an input leads to, to be done without the lock.
 #[derive(Default)]
 struct Todo {
@@ -113,27 +119,10 @@ impl<H: Host> Guarded<H> {
     /// Decides about a request, fetching what that needs; never [`Decision::Wait`]. Dropping the future
     /// stops nothing that others wait for.
     pub async fn check(&self, request: RequestHead<'_>, body: Option<&[u8]>) -> Decision {
-        if let Some(decision) = self.check_seen(&request, body) {
-            return decision;
-        }
         for _ in 0..ROUNDS {
-            let (decision, wait, todo) = {
-                let mut state = self.0.lock();
-                let decision = state.guard.check(self.0.clock.now(), &request, body);
-                let wait = match decision {
-                    Decision::Wait(check) => {
-                        let (ready, wait) = oneshot::channel();
-                        state.waiting.insert(check, ready);
-                        Some(wait)
-                    }
-                    _ => None,
-                };
-                (decision, wait, state.drain(self.0.clock))
-            };
-            self.0.see_to(todo);
-            match wait {
-                Some(wait) => drop(wait.await),
-                None => return decision,
+            match self.0.check(&request, body) {
+                Checked::Decided(decision) => return decision,
+                Checked::Waits(wait) => drop(wait.await),
             }
         }
         Decision::Answer(Box::new(self.0.read().guard.unavailable(&request)))
@@ -142,22 +131,10 @@ impl<H: Host> Guarded<H> {
     /// The same without waiting: `None` when something has to be fetched first. That is under way then, and
     /// [`check`](Self::check) waits for it.
     pub fn check_now(&self, request: &RequestHead<'_>) -> Option<Decision> {
-        let seen = self.check_seen(request, None);
-        if seen.is_some() {
-            return seen;
+        match self.0.check(request, None) {
+            Checked::Decided(decision) => Some(decision),
+            Checked::Waits(_) => None,
         }
-        let (decision, todo) = {
-            let mut state = self.0.lock();
-            let decision = state.guard.check(self.0.clock.now(), request, None);
-            (decision, state.drain(self.0.clock))
-        };
-        self.0.see_to(todo);
-        (!matches!(decision, Decision::Wait(_))).then_some(decision)
-    }
-
-    fn check_seen(&self, request: &RequestHead<'_>, body: Option<&[u8]>) -> Option<Decision> {
-        let now = self.0.clock.now();
-        self.0.read().guard.check_seen(now, request, body)
     }
 
     /// Whether pages of other origins may read answers, so that
@@ -216,15 +193,39 @@ impl<H: Host> Shared<H> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Signatures are checked while others read, too; the lock is held alone to remember something.
+    fn check(self: &Arc<Self>, request: &RequestHead<'_>, body: Option<&[u8]>) -> Checked {
+        let now = self.clock.now();
+        let examined = match self.read().guard.examine(now, request, body) {
+            Ok(decision) => return Checked::Decided(decision),
+            Err(examined) => examined,
+        };
+        let (checked, todo) = {
+            let mut state = self.lock();
+            let checked = match state.guard.conclude(now, examined, body) {
+                Decision::Wait(check) => {
+                    let (ready, wait) = oneshot::channel();
+                    state.waiting.insert(check, ready);
+                    Checked::Waits(wait)
+                }
+                decision => Checked::Decided(decision),
+            };
+            (checked, state.drain(self.clock))
+        };
+        self.see_to(todo);
+        checked
+    }
+
     fn see_to(self: &Arc<Self>, todo: Todo) {
         if let Some(log) = &self.log {
             todo.notices.iter().for_each(log);
         }
         for (op, deadline, effect) in todo.jobs {
-            let shared = Arc::clone(self);
+            let mut open = Open { shared: Arc::clone(self), op, over: false };
             self.host.spawn(async move {
-                let performed = shared.perform(deadline, effect).await;
-                shared.complete(op, performed);
+                let done = open.shared.perform(deadline, effect).await;
+                open.over = true;
+                open.shared.complete(op, done);
             });
         }
     }
@@ -253,6 +254,16 @@ impl<H: Host> Shared<H> {
         Err(HttpFailure::timed_out())
     }
 
+    /// Fails an effect, and those that it leads to: the runtime may be gone.
+    fn give_up(&self, op: OpId) {
+        let (mut state, now) = (self.lock(), self.clock.now());
+        let mut lost = vec![op];
+        while let Some(op) = lost.pop() {
+            let _ = state.guard.complete(now, op, Performed::panicked().completion());
+            lost.extend(state.drain(self.clock).jobs.into_iter().map(|(op, ..)| op));
+        }
+    }
+
     fn complete(self: &Arc<Self>, op: OpId, done: Done) {
         let todo = {
             let mut state = self.lock();
@@ -268,6 +279,21 @@ impl<H: Host> Shared<H> {
             state.drain(self.clock)
         };
         self.see_to(todo);
+    }
+}
+
+/// An effect under way. Should its task panic, or its runtime end, nobody waits for it for good.
+struct Open<H: Host> {
+    shared: Arc<Shared<H>>,
+    op: OpId,
+    over: bool,
+}
+
+impl<H: Host> Drop for Open<H> {
+    fn drop(&mut self) {
+        if !self.over {
+            self.shared.give_up(self.op);
+        }
     }
 }
 

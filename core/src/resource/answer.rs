@@ -1,16 +1,19 @@
 //! The answers in place of the server's (RFC 6750 3, RFC 9470 3, RFC 9728 5.1, MCP "Error Handling").
 
+mod pages;
+
 use http::Method;
 use http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, ALLOW,
-    CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, ORIGIN, RETRY_AFTER, VARY,
-    WWW_AUTHENTICATE,
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW,
+    CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use super::config::{Cors, GuardConfig, GuardConfigError};
+use self::pages::Pages;
+use super::config::{GuardConfig, GuardConfigError};
+use super::guard::Guard;
+use super::message::MessageError;
 use super::metadata;
 use super::output::Answer;
 use super::refusal::{Refusal, TokenProblem};
@@ -28,7 +31,7 @@ pub(super) struct Answers {
     metadata_url: Box<str>,
     document: Vec<u8>,
     realm: Option<Box<str>>,
-    cors: Cors,
+    pages: Pages,
     dpop_required: bool,
     dpop_algorithms: String,
 }
@@ -55,17 +58,12 @@ impl Answers {
         {
             return Err(GuardConfigError::Unsendable("realm"));
         }
-        if let Cors::Origins(origins) = &config.cors
-            && origins.iter().any(|origin| HeaderValue::from_str(origin).is_err())
-        {
-            return Err(GuardConfigError::Unsendable("origin"));
-        }
         Ok(Self {
             metadata_path: url.path().into(),
             metadata_url: url.as_str().into(),
             document: metadata::document(config)?,
             realm: config.realm.clone(),
-            cors: config.cors.clone(),
+            pages: Pages::new(config)?,
             dpop_required: config.dpop.required,
             dpop_algorithms: metadata::dpop_algorithms(config).join(" "),
         })
@@ -105,41 +103,12 @@ impl Answers {
 
     /// The answer to a preflight, which never carries a token; `None` when this is none to answer.
     pub(super) fn preflight(&self, request: &RequestHead<'_>) -> Option<Answer> {
-        if *request.method != Method::OPTIONS || !request.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
-        {
-            return None;
-        }
-        let mut headers = HeaderMap::with_capacity(8);
-        self.add_cors(request, &mut headers);
-        if !headers.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
-            return None;
-        }
-        let methods = HeaderValue::from_static("GET, POST, DELETE");
-        headers.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
-        let allowed = "authorization, content-type, dpop, last-event-id, mcp-method, mcp-name, \
-                       mcp-protocol-version, mcp-session-id";
-        headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(allowed));
-        headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("7200"));
-        Some(Answer { status: 204, headers, body: Vec::new(), refusal: None })
+        self.pages.preflight(request)
     }
 
     /// What lets a page of an accepted origin read an answer.
     pub(super) fn add_cors(&self, request: &RequestHead<'_>, headers: &mut HeaderMap) {
-        let Some(origin) = request.headers.get(ORIGIN) else { return };
-        let allowed = match &self.cors {
-            Cors::Off => return,
-            Cors::Any => HeaderValue::from_static("*"),
-            Cors::Origins(origins) => {
-                headers.append(VARY, HeaderValue::from_static("origin"));
-                if !origins.iter().any(|own| own.as_bytes() == origin.as_bytes()) {
-                    return;
-                }
-                origin.clone()
-            }
-        };
-        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
-        let exposed = HeaderValue::from_static("www-authenticate, dpop-nonce, mcp-session-id, retry-after");
-        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+        self.pages.add(request, headers);
     }
 
     /// Turns a request away.
@@ -210,6 +179,13 @@ impl Answers {
     }
 }
 
+impl Guard {
+    /// The answer to a request whose body broke off: what came is no message.
+    pub fn unreadable(&self, request: &RequestHead<'_>) -> Answer {
+        self.answers.refuse(request, Refusal::Message(MessageError::Syntax), &Details::default())
+    }
+}
+
 /// How a refusal is told.
 struct Shape {
     status: u16,
@@ -252,7 +228,7 @@ impl Shape {
                 let text = "Header mismatch: Mcp-Method and Mcp-Name must be there once and equal the body";
                 bad_request(text, -32020)
             }
-            Refusal::Message(super::MessageError::Syntax) => bad_request("The body is no JSON", -32700),
+            Refusal::Message(MessageError::Syntax) => bad_request("The body is no JSON", -32700),
             Refusal::Message(_) => {
                 bad_request("The body is no JSON-RPC message that is accepted here", -32600)
             }

@@ -8,8 +8,8 @@ use super::grant::Grant;
 use super::refusal::TokenProblem;
 use crate::secret::Secret;
 
-/// What was found out about a token.
-pub(super) type Outcome = Result<Arc<Grant>, TokenProblem>;
+/// What was found out about a token; without a problem, nobody could say.
+pub(super) type Outcome = Result<Arc<Grant>, Option<TokenProblem>>;
 
 /// Keyed by the token's end, which is its signature or as random: nobody can make tokens that get in the
 /// way of another's without knowing it. Only tokens that an issuer has made or was asked about are in here.
@@ -119,7 +119,7 @@ fn tail(token: &[u8]) -> u128 {
 mod tests {
     use super::*;
 
-    const INACTIVE: Outcome = Err(TokenProblem::Inactive);
+    const INACTIVE: Outcome = Err(Some(TokenProblem::Inactive));
 
     fn has(cache: &TokenCache, token: &str) -> bool {
         cache.find(0, token.as_bytes()).is_some()

@@ -1,25 +1,51 @@
 //! One request, from its head to the decision.
 
+use std::fmt;
 use std::sync::Arc;
 
 use http::{HeaderName, Method};
 
 use super::answer::Details;
+use super::authentication::Authentication;
 use super::config::ChallengeScopes;
 use super::grant::Grant;
 use super::guard::Guard;
-use super::message::{self, Message};
+use super::message::{self, Message, MessageError};
 use super::operation::{self, METHOD_HEADER, NAME_HEADER, Operation, VERSION_HEADER};
 use super::output::{Answer, Decision};
 use super::policy::{Arguments, Bits, Demand, Need, Table, without_offline_access};
 use super::proof::Unproven;
 use super::refusal::Refusal;
-use super::request::{self, Presented, RequestHead, Scheme};
-use super::token::Checked;
+use super::request::{self, Presented, RequestHead};
+use super::token::{Checked, Signed, Unverified};
+use crate::jose::dpop::Proof;
 use crate::limits;
 use crate::revision::Revision;
 use crate::scope::ScopeSet;
 use crate::time::Now;
+
+/// A request that was examined, and what was found out about its token.
+pub struct Examined<'r> {
+    request: RequestHead<'r>,
+    presented: Presented<'r>,
+    found: Found,
+}
+
+enum Found {
+    /// The token is new, and good.
+    Signed(Signed),
+    /// The token was seen before, and the proof is good if it is new.
+    Proven(Proof),
+    /// Something has to be fetched first.
+    Nothing,
+}
+
+/// The token is somebody's credential.
+impl fmt::Debug for Examined<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Examined").finish_non_exhaustive()
+    }
+}
 
 impl Guard {
     /// Decides about a request. Give `body` when a decision before asked for it: the whole body.
@@ -27,34 +53,69 @@ impl Guard {
     /// Nothing is remembered of a request: after [`Decision::NeedBody`] and [`Decision::Wait`], ask again
     /// with the same head. A host may stop asking at any time.
     pub fn check(&mut self, now: Now, request: &RequestHead<'_>, body: Option<&[u8]>) -> Decision {
-        let presented = match self.presented(request, body) {
-            Ok(presented) => presented,
-            Err(decision) => return decision,
-        };
-        let checked = self.check_token(now, presented);
-        let decision = self.grant_of_checked(request, presented, checked).and_then(|grant| {
-            let operations = self.operations_of(request, body, presented, &grant)?;
-            let proven = self.check_proof(now, request, presented, &grant);
-            self.permit(now, request, &operations, presented, grant, proven)
-        });
-        decision.unwrap_or_else(|decision| decision)
+        match self.examine(now, request, body) {
+            Ok(decision) => decision,
+            Err(examined) => self.conclude(now, examined, body),
+        }
     }
 
-    /// The same where nothing has to be remembered or fetched for it, so that many threads can ask at once.
-    /// `None` for a token that was not seen before or comes with a proof: that takes [`check`](Self::check).
-    pub fn check_seen(&self, now: Now, request: &RequestHead<'_>, body: Option<&[u8]>) -> Option<Decision> {
+    /// The part of [`check`](Self::check) that changes nothing, signatures included, so that many threads can
+    /// do it at once. Most requests are decided by it: those with a token that was seen before, and those to
+    /// be turned away. For the others [`conclude`](Self::conclude) is the rest.
+    ///
+    /// # Errors
+    /// What was found out, where something has to be remembered or fetched.
+    pub fn examine<'r>(
+        &self,
+        now: Now,
+        request: &RequestHead<'r>,
+        body: Option<&[u8]>,
+    ) -> Result<Decision, Examined<'r>> {
         let presented = match self.presented(request, body) {
-            Ok(presented) if presented.scheme == Scheme::Bearer => presented,
-            Ok(_) => return None,
-            Err(decision) => return Some(decision),
+            Ok(presented) => presented,
+            Err(decision) => return Ok(decision),
         };
-        let checked = self.find_token(now, presented)?;
-        let decision = self.grant_of_checked(request, presented, checked).and_then(|grant| {
-            let operations = self.operations_of(request, body, presented, &grant)?;
-            let proven = self.binding(presented, &grant).map(drop);
-            self.permit(now, request, &operations, presented, grant, proven)
+        let examined = |found| Err(Examined { request: *request, presented, found });
+        let checked = match self.find_token(now, presented) {
+            Some(checked) => checked,
+            None => match self.verify(now, presented) {
+                Ok(signed) => return examined(Found::Signed(signed)),
+                Err(Unverified::Refused(checked)) => checked,
+                Err(_) => return examined(Found::Nothing),
+            },
+        };
+        let decided = self.grant_of_checked(request, presented, checked).and_then(|grant| {
+            let operations = self.operations_of(now, request, body, presented, &grant)?;
+            Ok((grant, operations))
         });
-        Some(decision.unwrap_or_else(|decision| decision))
+        let (grant, operations) = match decided {
+            Ok(known) => known,
+            Err(decision) => return Ok(decision),
+        };
+        match self.verify_proof(now, request, presented, &grant) {
+            Ok(Some(proof)) => examined(Found::Proven(proof)),
+            Ok(None) => Ok(self.permit(now, request, &operations, presented, grant, Ok(()))),
+            Err(unproven) => Ok(self.permit(now, request, &operations, presented, grant, Err(unproven))),
+        }
+    }
+
+    /// The rest of [`check`](Self::check). Give the body that was given before.
+    pub fn conclude(&mut self, now: Now, examined: Examined<'_>, body: Option<&[u8]>) -> Decision {
+        let Examined { request, presented, found } = examined;
+        let (checked, proof) = match found {
+            Found::Signed(signed) => (Checked::Valid(self.remember(now, presented, signed)), None),
+            Found::Proven(proof) => (self.check_token(now, presented), Some(proof)),
+            Found::Nothing => (self.check_token(now, presented), None),
+        };
+        let decided = self.grant_of_checked(&request, presented, checked).and_then(|grant| {
+            let operations = self.operations_of(now, &request, body, presented, &grant)?;
+            let proven = match proof {
+                Some(proof) => self.use_proof(now, &proof),
+                None => self.check_proof(now, &request, presented, &grant),
+            };
+            Ok(self.permit(now, &request, &operations, presented, grant, proven))
+        });
+        decided.unwrap_or_else(|decision| decision)
     }
 
     /// The token of a request, where one is needed.
@@ -115,7 +176,8 @@ impl Guard {
                 if named.is_some_and(|operation| !self.table.demand_of(&operation).is_public()) {
                     return self.refuse(request, Refusal::NoToken, wanted);
                 }
-                Decision::NeedBody { max: self.options.max_body }
+                // Nobody knows who would have it all kept in memory.
+                Decision::NeedBody { max: self.options.max_body.min(limits::ANONYMOUS_BODY) }
             }
             Ok(operations) => {
                 let demands = operations.demands(&self.table);
@@ -130,13 +192,14 @@ impl Guard {
                 };
                 self.refuse(request, Refusal::NoToken, details)
             }
-            Err(refusal) => self.refuse(request, refusal, Details::default()),
+            Err(unread) => self.refuse_unread(request, unread),
         }
     }
 
     /// What a request with a good token wants to do, once that is known.
     fn operations_of<'r>(
         &self,
+        now: Now,
         request: &RequestHead<'r>,
         body: Option<&'r [u8]>,
         presented: Presented<'_>,
@@ -144,14 +207,13 @@ impl Guard {
     ) -> Result<Operations<'r>, Decision> {
         match self.operations(request, body) {
             Ok(Operations::NeedBody) => {
-                if let Ok(Some(operation)) = Operation::of_headers(request.headers) {
-                    // What the headers name is not allowed: no body can change that.
-                    self.check_scopes(request, &Operations::Headers(operation), presented, grant)?;
-                }
-                Err(Decision::NeedBody { max: self.options.max_body })
+                // Where what the headers name is not allowed, no body can change that.
+                let named = Operation::of_headers(request.headers).ok().flatten().map(Operations::Headers);
+                let refused = named.and_then(|named| self.lacking(now, request, &named, presented, grant));
+                Err(refused.unwrap_or(Decision::NeedBody { max: self.options.max_body }))
             }
             Ok(operations) => Ok(operations),
-            Err(refusal) => Err(self.refuse(request, refusal, Details::default())),
+            Err(unread) => Err(self.refuse_unread(request, unread)),
         }
     }
 
@@ -164,29 +226,44 @@ impl Guard {
         presented: Presented<'_>,
         grant: Arc<Grant>,
         proven: Result<(), Unproven>,
-    ) -> Result<Decision, Decision> {
+    ) -> Decision {
+        let scheme = Some(presented.scheme);
         if let Err(Unproven { refusal, nonce }) = proven {
-            let (scheme, nonce) = (Some(presented.scheme), nonce.as_deref());
-            let details = Details { scheme, nonce, id: operations.id(), ..Details::default() };
-            return Err(self.refuse(request, refusal, details));
+            // Where too many proofs are remembered, room comes back.
+            let retry_after_s = (refusal == Refusal::Unavailable).then_some(1);
+            let (nonce, id) = (nonce.as_deref(), operations.id());
+            let details = Details { scheme, nonce, id, retry_after_s, ..Details::default() };
+            return self.refuse(request, refusal, details);
         }
-        self.check_scopes(request, operations, presented, &grant)?;
-        self.check_authentication(now, request, operations, presented, &grant)?;
-        Ok(Decision::Allow(Some(grant)))
+        let lacking = self.lacking(now, request, operations, presented, &grant);
+        lacking.unwrap_or(Decision::Allow(Some(grant)))
     }
 
-    fn check_scopes(
+    /// The refusal of a token that does not suffice. All that is lacking comes in one challenge, so that the
+    /// user is sent to the browser once.
+    fn lacking(
         &self,
+        now: Now,
         request: &RequestHead<'_>,
         operations: &Operations<'_>,
         presented: Presented<'_>,
         grant: &Grant,
-    ) -> Result<(), Decision> {
+    ) -> Option<Decision> {
         let computed = operations.computed(&self.table);
-        let mut met = computed.iter().all(|need| self.table.lacks(&grant.scopes, need).is_none());
-        operations.each_demand(&self.table, &mut |demand| met &= self.table.suffices(&grant.worth, demand));
-        if met {
-            return Ok(());
+        let mut enough = computed.iter().all(|need| self.table.lacks(&grant.scopes, need).is_none());
+        let mut authentication = Authentication::default();
+        operations.each_demand(&self.table, &mut |demand| {
+            enough &= self.table.suffices(&grant.worth, demand);
+            authentication.demand(demand.max_age_s(), demand.acr_values());
+        });
+        computed.iter().for_each(|need| authentication.demand(need.max_age_s, &need.acr_values));
+        let id = operations.id();
+        let authenticated = authentication.is_met_by(grant, now.unix_s, self.options.leeway_s);
+        if enough && authenticated {
+            return None;
+        }
+        if authentication.is_contradictory() {
+            return Some(self.refuse_unread(request, Unread { id, ..MessageError::Contradictory.into() }));
         }
         let mut needed = self.table.needed(&grant.worth, operations.demands(&self.table));
         for need in &computed {
@@ -195,50 +272,13 @@ impl Guard {
             needed = needed.union(&lacks.unwrap_or_else(held));
         }
         let scopes = self.challenged(needed, Some(&grant.scopes));
-        let details =
-            Details { scheme: Some(presented.scheme), scopes, id: operations.id(), ..Details::default() };
-        Err(self.refuse(request, Refusal::InsufficientScope, details))
-    }
-
-    /// RFC 9470: the freshness and the strength that the operations demand.
-    fn check_authentication(
-        &self,
-        now: Now,
-        request: &RequestHead<'_>,
-        operations: &Operations<'_>,
-        presented: Presented<'_>,
-        grant: &Grant,
-    ) -> Result<(), Decision> {
-        let mut max_age_s: Option<u64> = None;
-        let mut met = true;
-        let mut acr_values: Vec<Box<str>> = Vec::new();
-        let computed = operations.computed(&self.table);
-        let mut demand = |age: Option<u64>, acr: &[Box<str>]| {
-            if let Some(age) = age {
-                max_age_s = Some(max_age_s.map_or(age, |least| least.min(age)));
-                let latest =
-                    grant.auth_time_s.map(|at| at.saturating_add(age).saturating_add(self.options.leeway_s));
-                met &= latest.is_some_and(|latest| latest >= now.unix_s);
-            }
-            if !acr.is_empty() {
-                met &= grant.acr.as_ref().is_some_and(|own| acr.contains(own));
-                acr_values.extend(acr.iter().cloned());
-            }
-        };
-        operations.each_demand(&self.table, &mut |one| demand(one.max_age_s(), one.acr_values()));
-        computed.iter().for_each(|need| demand(need.max_age_s, &need.acr_values));
-        if met {
-            return Ok(());
+        let mut details = Details { scheme: Some(presented.scheme), scopes, id, ..Details::default() };
+        if authenticated {
+            return Some(self.refuse(request, Refusal::InsufficientScope, details));
         }
-        acr_values.dedup();
-        let details = Details {
-            scheme: Some(presented.scheme),
-            id: operations.id(),
-            max_age_s,
-            acr_values: acr_values.iter().map(|acr| &**acr).collect(),
-            ..Details::default()
-        };
-        Err(self.refuse(request, Refusal::InsufficientAuthentication, details))
+        details.max_age_s = authentication.max_age_s;
+        details.acr_values = authentication.acr_values();
+        Some(self.refuse(request, Refusal::InsufficientAuthentication, details))
     }
 
     /// What the request wants to do.
@@ -246,7 +286,7 @@ impl Guard {
         &self,
         request: &RequestHead<'r>,
         body: Option<&'r [u8]>,
-    ) -> Result<Operations<'r>, Refusal> {
+    ) -> Result<Operations<'r>, Unread<'r>> {
         if *request.method != Method::POST {
             return Ok(Operations::Headers(Operation::Http(request.method.as_str().into())));
         }
@@ -256,7 +296,7 @@ impl Guard {
                 return Ok(Operations::Any);
             }
             return match named {
-                Some(operation) if self.options.trust_headers && validates_headers(request) => {
+                Some(operation) if self.options.trust_headers && are_decisive(request) => {
                     let by_arguments = self.table.demand_of(&operation).depends_on_arguments();
                     Ok(if by_arguments { Operations::NeedBody } else { Operations::Headers(operation) })
                 }
@@ -265,7 +305,8 @@ impl Guard {
         };
         let messages = message::read(body)?;
         if !agree(request, &messages) {
-            return Err(Refusal::HeaderMismatch);
+            let id = if let [message] = &*messages { message.id } else { None };
+            return Err(Unread { refusal: Refusal::HeaderMismatch, id });
         }
         Ok(Operations::Messages(messages))
     }
@@ -297,23 +338,61 @@ impl Guard {
         if length > limits::CHALLENGE_SCOPE { needed } else { all }
     }
 
+    fn refuse_unread(&self, request: &RequestHead<'_>, Unread { refusal, id }: Unread<'_>) -> Decision {
+        self.refuse(request, refusal, Details { id, ..Details::default() })
+    }
+
     fn refuse(&self, request: &RequestHead<'_>, refusal: Refusal, details: Details<'_>) -> Decision {
         let answer: Answer = self.answers.refuse(request, refusal, &details);
         Decision::Answer(Box::new(answer))
     }
 }
 
-/// Whether the revision is one whose servers compare headers and body (MCP "Server Validation").
-fn validates_headers(request: &RequestHead<'_>) -> bool {
-    let version = operation::single(request.headers, &VERSION_HEADER).ok().flatten();
-    version.is_some_and(|version| version >= Revision::V2026_07_28.name() && version.len() == 10)
+/// Why it is not known what a request wants, and the `id` of its message if that is.
+struct Unread<'r> {
+    refusal: Refusal,
+    id: Option<&'r str>,
 }
 
-/// MCP "Server Validation": headers that are there say what the body says. A batch has none.
+impl<R: Into<Refusal>> From<R> for Unread<'_> {
+    fn from(refusal: R) -> Self {
+        Self { refusal: refusal.into(), id: None }
+    }
+}
+
+/// The revision that a header or a message names, if its servers compare headers and body (MCP "Server
+/// Validation").
+fn compares_headers(version: Option<&str>) -> bool {
+    version.and_then(Revision::from_name).is_some_and(|revision| revision >= Revision::V2026_07_28)
+}
+
+fn validates_headers(request: &RequestHead<'_>) -> bool {
+    compares_headers(operation::single(request.headers, &VERSION_HEADER).ok().flatten())
+}
+
+/// Whether a server that compares headers and body, as it must, leaves nothing open that scopes depend on.
+fn are_decisive(request: &RequestHead<'_>) -> bool {
+    let method = operation::single(request.headers, &METHOD_HEADER).ok().flatten();
+    validates_headers(request) && method.is_some_and(operation::is_told_by_headers)
+}
+
+/// MCP "Server Validation": headers that are there say what the body says, and those that must be there
+/// are. A batch has none.
 fn agree(request: &RequestHead<'_>, messages: &[Message<'_>]) -> bool {
     let has = |name: &HeaderName| request.headers.contains_key(name);
+    let named = operation::single(request.headers, &VERSION_HEADER).ok().flatten();
+    let same_version = |message: &Message<'_>| match (named, message.version.as_deref()) {
+        (Some(named), Some(own)) => named == own,
+        (None, own) => !compares_headers(own),
+        (Some(_), None) => true,
+    };
+    if !messages.iter().all(same_version) {
+        return false;
+    }
     if !has(&METHOD_HEADER) {
-        return !(has(&NAME_HEADER) && validates_headers(request));
+        // What notifications need is not defined.
+        let is_request = messages.iter().any(|message| message.id.is_some());
+        return !(compares_headers(named) && (is_request || has(&NAME_HEADER)));
     }
     let [message] = messages else { return false };
     if operation::single(request.headers, &METHOD_HEADER) != Ok(Some(&*message.method)) {
@@ -327,7 +406,7 @@ fn agree(request: &RequestHead<'_>, messages: &[Message<'_>]) -> bool {
             _ => {
                 !has(&NAME_HEADER)
                     && (matches!(&*message.method, "resources/subscribe" | "resources/unsubscribe")
-                        || !validates_headers(request))
+                        || !compares_headers(named))
             }
         },
     }
@@ -353,7 +432,10 @@ impl Operations<'_> {
         match self {
             Self::Any | Self::NeedBody => both(&Operation::Method("".into())),
             Self::Headers(operation) => both(operation),
-            Self::Messages(messages) => messages.iter().for_each(|message| both(&message.operation)),
+            Self::Messages(messages) => messages.iter().for_each(|message| {
+                both(&message.operation);
+                message.more.iter().for_each(&mut both);
+            }),
         }
     }
 

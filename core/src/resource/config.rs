@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use http::HeaderName;
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -50,6 +51,11 @@ pub struct GuardConfig {
     pub realm: Option<Box<str>>,
     /// Which web pages may read the answers.
     pub cors: Cors,
+    /// More request headers that those pages may send, besides those of MCP and OAuth:
+    /// `HeaderName::from_static("x-tenant")`.
+    pub cors_allowed_headers: Vec<HeaderName>,
+    /// More response headers that those pages may read.
+    pub cors_exposed_headers: Vec<HeaderName>,
     /// Whether tokens that are bound to a key are demanded.
     pub dpop: Dpop,
     /// Paths that need no token and are no business of the Guard: `/health`. Compared octet by octet.
@@ -90,6 +96,8 @@ impl GuardConfig {
             sign_metadata: None,
             realm: None,
             cors: Cors::default(),
+            cors_allowed_headers: Vec::new(),
+            cors_exposed_headers: Vec::new(),
             dpop: Dpop::default(),
             public_paths: Vec::new(),
             trust_headers: false,
@@ -178,6 +186,9 @@ impl AuthorizationServer {
     }
 
     /// One that is asked about each token (RFC 7662), as this client.
+    ///
+    /// Of several servers that are asked, each is shown the tokens that those before it do not know, whoever
+    /// issued them: configure only servers that may see them.
     pub fn introspection(issuer: &str, client: Client) -> Self {
         let cache_s = limits::INTROSPECTION_CACHE_S;
         let tokens = Tokens::Introspection { client, endpoint: None, audience_demanded: true, cache_s };
@@ -204,7 +215,8 @@ pub enum ChallengeScopes {
     PlusGranted,
 }
 
-/// Which web pages may read the answers.
+/// Which web pages may read the answers. Their preflights are answered: they may send what MCP and OAuth need,
+/// `Mcp-Param-` headers included.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cors {
@@ -213,7 +225,8 @@ pub enum Cors {
     /// None; or something in front of the Guard sees to it, preflights included.
     #[default]
     Off,
-    /// Pages of these origins: `https://app.example.com`.
+    /// Pages of these origins, as browsers write them: `https://app.example.com`, `http://localhost:6274`.
+    /// `null` is none of them, since any page can have it.
     Origins(Vec<Box<str>>),
 }
 
@@ -261,6 +274,12 @@ pub enum GuardConfigError {
     /// No authorization server (MCP "Authorization Server Location").
     #[error("no authorization server is configured")]
     NoServer,
+    /// An origin that no browser sends (RFC 6454 6.2), with a path or only a slash, the scheme's own port,
+    /// capital letters or `*`; or `null`, which any page can have.
+    #[error(
+        "the origin {0:?} is no page's own: write it like https://app.example.com, without a slash at its end"
+    )]
+    Origin(Box<str>),
     /// The table cannot work.
     #[error(transparent)]
     Policy(#[from] PolicyError),
@@ -273,7 +292,7 @@ pub enum GuardConfigError {
     /// Where the server or the host is asked about tokens, the answers are remembered until the check goes on.
     #[error("the token cache must have {} bytes at least", limits::TOKEN_CACHE_ASKED)]
     TokenCache,
-    /// A text that cannot be in a header: the realm, an origin.
+    /// A text that cannot be in a header: the realm.
     #[error("the {0} cannot be sent in a header")]
     Unsendable(&'static str),
 }

@@ -7,10 +7,13 @@ use url::Url;
 use super::config::Tokens;
 use super::guard::Guard;
 use super::output::{CheckId, Notice, Output};
+use super::refusal::TokenProblem;
 use super::server::{self, Endpoints, Keys};
+use super::sought::Sought;
 use super::token::Checked;
 use crate::effect::{Completion, Effect, OpId};
 use crate::error::{ApiMisuse, EffectError, Error, Exchange, Failure, FailureKind, PeerText, Work};
+use crate::jose::JwsError;
 use crate::limits;
 use crate::revision::Revision;
 use crate::secret::Secret;
@@ -92,12 +95,14 @@ impl Guard {
     }
 
     /// Keys are there, but not the one that is needed.
-    pub(super) fn wait_for_new_keys(&mut self, now: Now, index: usize) -> Checked {
-        let Some(server) = self.servers.get(index) else { return unavailable(1) };
-        let soon =
-            server.asked_ms.is_some_and(|asked| now.mono_ms < asked.saturating_add(limits::KEYS_REFETCH_MS));
-        if !server.fetching && soon && server.paused_until_ms <= now.mono_ms {
-            return Checked::Invalid(crate::jose::JwsError::UnknownKey.into());
+    pub(super) fn wait_for_new_keys(&mut self, now: Now, index: usize, kid: Option<&str>) -> Checked {
+        let Some(server) = self.servers.get_mut(index) else { return unavailable(1) };
+        let idle = !server.fetching && server.paused_until_ms <= now.mono_ms;
+        match server.sought.find(now.mono_ms, kid, server.keys.as_ref().map(|keys| keys.at_ms)) {
+            Sought::InVain if idle => return JwsError::UnknownKey.into(),
+            // It may be new; who cannot know that sends nobody into a login.
+            Sought::TooSoon { retry_after_s } if idle => return unavailable(retry_after_s),
+            _ => {}
         }
         self.wait_for_fetch(now, index)
     }
@@ -137,7 +142,6 @@ impl Guard {
             _ => None,
         };
         if let Some(url) = jwks_uri {
-            server.asked_ms = Some(now.mono_ms);
             let request = HttpRequest::get_json(url);
             self.perform(now, index, Task::Keys, request, limits::KEY_SET_BODY, "the keys that sign tokens");
             return;
@@ -309,6 +313,9 @@ impl Guard {
 
     /// Asks one server about a token, or joins those who asked before.
     pub(super) fn ask_one(&mut self, now: Now, token: &str, index: usize, next: Vec<usize>) -> Checked {
+        if token.len() > limits::TOKEN_ASKED {
+            return TokenProblem::TooLarge.into();
+        }
         // Where each of them is to be asked is found out before the first is.
         let lost =
             |index: &usize| self.servers.get(*index).is_some_and(|server| server.must_be_found(now.mono_ms));
@@ -374,6 +381,9 @@ impl Guard {
         next: Vec<usize>,
         with: Completion<'_>,
     ) {
+        // What the server cannot take of this token says nothing about the server.
+        let of_token =
+            matches!(&with, Completion::Http(response) if matches!(response.status, 400 | 413 | 414 | 422));
         let said = match with {
             Completion::Http(response) => introspection::read(&response, token).map(|said| match said {
                 Introspection::Active(json) => Some(json.as_bytes().to_vec()),
@@ -397,6 +407,10 @@ impl Guard {
                     }
                 }
                 self.learn(now, index, token.expose(), None);
+            }
+            Err(_) if of_token => {
+                let until_ms = now.mono_ms.saturating_add(limits::SERVER_PAUSE_MS);
+                self.tokens.insert(token.expose(), Err(None), until_ms);
             }
             Err(error) => self.pause(now, index, error),
         }

@@ -101,7 +101,12 @@ impl Grant {
         if claims.time("nbf")?.is_some_and(|time| time.ceil_s() > latest) {
             return Err(ClaimsError::NotYetValid);
         }
+        if claims.time("iat")?.is_some_and(|time| time.floor_s() > latest) {
+            return Err(ClaimsError::IssuedInFuture);
+        }
         let scopes = claims.scopes()?;
+        let confirmation = claims.confirmation()?;
+        check_kind(&claims, &confirmation)?;
         Ok(Self {
             worth: worth(&scopes),
             issuer: rules.issuer.into(),
@@ -109,7 +114,7 @@ impl Grant {
             client_id: claims.text("client_id")?.map(Into::into),
             scopes,
             expires_at_s: expires,
-            confirmation: claims.confirmation()?,
+            confirmation,
             auth_time_s: claims.time("auth_time")?.map(crate::jose::NumericDate::floor_s),
             acr: claims.text("acr")?.map(Into::into),
             claims: json.into(),
@@ -124,6 +129,20 @@ pub(super) struct FactRules<'a> {
     pub(super) audience_demanded: bool,
     pub(super) leeway_s: u64,
     pub(super) unix_s: u64,
+}
+
+/// That it is an access token: servers call refresh tokens active, too (RFC 7662 2.2 `token_type`).
+fn check_kind(claims: &Claims<'_>, confirmation: &Confirmation) -> Result<(), ClaimsError> {
+    let is = |kind: &str, names: &[&str]| names.iter().any(|name| kind.eq_ignore_ascii_case(name));
+    if let Some(kind) = claims.text("token_type")? {
+        if !is(&kind, &["Bearer", "DPoP", "access_token"]) {
+            return Err(ClaimsError::WrongType { claim: "token_type" });
+        }
+        if is(&kind, &["DPoP"]) && *confirmation == Confirmation::None {
+            return Err(ClaimsError::Missing { claim: "cnf" });
+        }
+    }
+    Ok(())
 }
 
 /// Whether an audience is this resource: octet by octet, or by the same URL where only scheme and host

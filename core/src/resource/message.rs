@@ -9,7 +9,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::operation::{Operation, RESPONSE, subject_of};
+use super::operation::{COMPLETE, LISTEN, Operation, RESPONSE, subject_of};
 use crate::limits;
 use crate::wire::json::Name;
 
@@ -20,6 +20,9 @@ pub enum MessageError {
     /// A member appears twice, or in a case of letters that some readers take for the same.
     #[error("the message names a member twice")]
     Ambiguous,
+    /// A batch whose operations demand authentications that no user can have at once (RFC 9470).
+    #[error("the batch's operations demand authentications that exclude each other")]
+    Contradictory,
     /// An empty batch (JSON-RPC 2.0, 6).
     #[error("the batch is empty")]
     EmptyBatch,
@@ -43,6 +46,10 @@ pub(super) struct Message<'a> {
     pub(super) id: Option<&'a str>,
     /// `params.arguments` as JSON.
     pub(super) arguments: Option<&'a str>,
+    /// What else it is about: the resources to listen to, the prompt or resource to complete.
+    pub(super) more: Vec<Operation<'a>>,
+    /// The revision that it names in its `_meta`.
+    pub(super) version: Option<Cow<'a, str>>,
 }
 
 /// The messages of a body.
@@ -66,23 +73,56 @@ fn message(text: &str) -> Result<Message<'_>, MessageError> {
     let Some(method) = method else {
         return if result.is_some() || error.is_some() {
             let method = Cow::Borrowed(RESPONSE);
-            Ok(Message { operation: Operation::Method(method.clone()), method, id: None, arguments: None })
+            let operation = Operation::Method(method.clone());
+            Ok(Message { operation, method, id: None, arguments: None, more: Vec::new(), version: None })
         } else {
             Err(MessageError::Invalid)
         };
     };
     let method = string(method)?;
-    let [name, uri, arguments] = match params {
-        Some(params) if params.starts_with('{') => Picked::read(params, &["name", "uri", "arguments"])?,
-        _ => [None; 3],
-    };
+    const MEMBERS: [&str; 6] = ["name", "uri", "arguments", "notifications", "ref", "_meta"];
+    let [name, uri, arguments, notifications, reference, meta] = members_of(params, &MEMBERS)?;
+    let [version] = members_of(meta, &["io.modelcontextprotocol/protocolVersion"])?;
     let subject = match subject_of(&method) {
         Some("name") => name.map(string).transpose()?,
         Some(_) => uri.map(string).transpose()?,
         None => None,
     };
     let operation = Operation::new(method.clone(), subject).ok_or(MessageError::Invalid)?;
-    Ok(Message { operation, method, id: id.filter(|id| is_id(id)), arguments })
+    let more = match &*method {
+        LISTEN => listened_to(notifications)?,
+        COMPLETE => completed(reference)?,
+        _ => Vec::new(),
+    };
+    let version = version.map(string).transpose()?;
+    Ok(Message { operation, method, id: id.filter(|id| is_id(id)), arguments, more, version })
+}
+
+/// Some members of what should be an object; what is none is for the server to refuse.
+fn members_of<'a, const N: usize>(
+    json: Option<&'a str>,
+    names: &'static [&'static str; N],
+) -> Result<[Option<&'a str>; N], MessageError> {
+    match json {
+        Some(object) if object.starts_with('{') => Picked::read(object, names),
+        _ => Ok([None; N]),
+    }
+}
+
+/// The resources of `subscriptions/listen`.
+fn listened_to(notifications: Option<&str>) -> Result<Vec<Operation<'_>>, MessageError> {
+    let [resources] = members_of(notifications, &["resourceSubscriptions"])?;
+    let Some(resources) = resources.filter(|list| *list != "null") else { return Ok(Vec::new()) };
+    let Batch(uris) = serde_json::from_str(resources).map_err(|_| MessageError::Invalid)?;
+    uris?.into_iter().map(|uri| string(uri).map(Operation::Resource)).collect()
+}
+
+/// The prompt or the resource template whose arguments `completion/complete` completes.
+fn completed(reference: Option<&str>) -> Result<Vec<Operation<'_>>, MessageError> {
+    let [name, uri] = members_of(reference, &["name", "uri"])?;
+    let prompt = name.map(|name| string(name).map(Operation::Prompt));
+    let resource = uri.map(|uri| string(uri).map(Operation::Resource));
+    prompt.into_iter().chain(resource).collect()
 }
 
 /// A string or a number; it goes back to where it came from.
@@ -100,6 +140,17 @@ fn string(json: &str) -> Result<Cow<'_, str>, MessageError> {
         return serde_json::from_str(json).map(Cow::Owned).map_err(|_| MessageError::Invalid);
     }
     Ok(Cow::Borrowed(inner))
+}
+
+/// Whether a reader that does not mind the case of letters takes a name for this one; some fold these two
+/// letters beyond ASCII, too.
+fn is_taken_for(name: &str, known: &str) -> bool {
+    let folded = name.chars().map(|letter| match letter {
+        '\u{17f}' => 's',
+        '\u{212a}' => 'k',
+        other => other.to_ascii_lowercase(),
+    });
+    folded.eq(known.chars().map(|letter| letter.to_ascii_lowercase()))
 }
 
 /// Some members of an object as JSON.
@@ -136,7 +187,7 @@ impl<'a, const N: usize> Picked<'a, N> {
                             ambiguous |= slot.is_some();
                             *slot = Some(value.get());
                         } else {
-                            ambiguous |= name.0.eq_ignore_ascii_case(known);
+                            ambiguous |= is_taken_for(&name.0, known);
                         }
                     }
                 }
@@ -209,6 +260,32 @@ mod tests {
     }
 
     #[test]
+    fn mcp_subscriptions_and_completions_are_about_resources_and_prompts() {
+        let more = |body: &str| read(body.as_bytes()).map(|all| format!("{:?}", all[0].more));
+        let listen = r#"{"id":1,"method":"subscriptions/listen","params":{"notifications":{"toolsListChanged":true,"resourceSubscriptions":["file:///a","file:///b"]}}}"#;
+        assert_eq!(more(listen).unwrap(), r#"[Resource("file:///a"), Resource("file:///b")]"#);
+        let complete =
+            r#"{"id":1,"method":"completion/complete","params":{"ref":{"type":"ref/prompt","name":"p"}}}"#;
+        assert_eq!(more(complete).unwrap(), r#"[Prompt("p")]"#);
+        let complete = r#"{"id":1,"method":"completion/complete","params":{"ref":{"type":"ref/resource","uri":"u:{x}"}}}"#;
+        assert_eq!(more(complete).unwrap(), r#"[Resource("u:{x}")]"#);
+        for nothing in
+            ["{}", r#"{"notifications":{}}"#, r#"{"notifications":{"resourceSubscriptions":null}}"#]
+        {
+            let body = format!(r#"{{"method":"subscriptions/listen","params":{nothing}}}"#);
+            assert_eq!(more(&body).unwrap(), "[]", "{body}");
+        }
+        for bad in [r#""u""#, r#"[1]"#, "{}"] {
+            let body = format!(
+                r#"{{"method":"subscriptions/listen","params":{{"notifications":{{"resourceSubscriptions":{bad}}}}}}}"#
+            );
+            assert_eq!(more(&body), Err(MessageError::Invalid), "{body}");
+        }
+        let twice = r#"{"method":"subscriptions/listen","params":{"notifications":{},"notifications":{}}}"#;
+        assert_eq!(more(twice), Err(MessageError::Ambiguous));
+    }
+
+    #[test]
     fn jsonrpc_6_batches() {
         let batch =
             r#"[{"method":"ping","id":1},{"method":"tools/call","params":{"name":"a"}},{"result":1,"id":2}]"#;
@@ -236,6 +313,7 @@ mod tests {
             r#"{"method":"tools/call","params":{"name":"a"},"PARAMS":{"name":"b"}}"#,
             r#"{"method":"tools/call","params":{"name":"a","name":"b"}}"#,
             r#"{"method":"tools/call","params":{"name":"a","Name":"b"}}"#,
+            r#"{"method":"tools/call","params":{"name":"a"},"paramſ":{"name":"b"}}"#,
             r#"{"method":"tools/call","params":{"name":"a","arguments":{},"arguments":{"x":1}}}"#,
         ] {
             assert_eq!(operations(body), Err(MessageError::Ambiguous), "{body}");

@@ -58,6 +58,7 @@
 //! ```
 
 mod answer;
+mod authentication;
 mod cache;
 mod check;
 mod config;
@@ -73,8 +74,10 @@ mod proof;
 mod refusal;
 mod request;
 mod server;
+mod sought;
 mod token;
 
+pub use check::Examined;
 pub use config::{AuthorizationServer, ChallengeScopes, Cors, Dpop, GuardConfig, GuardConfigError, Tokens};
 pub use grant::Grant;
 pub use guard::Guard;

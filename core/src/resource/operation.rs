@@ -32,6 +32,11 @@ pub enum Operation<'a> {
     Tool(Cow<'a, str>),
 }
 
+/// Listening to changes; which resources it is about stands in the body alone.
+pub(super) const LISTEN: &str = "subscriptions/listen";
+/// Completing arguments; which prompt or resource it is about stands in the body alone.
+pub(super) const COMPLETE: &str = "completion/complete";
+
 /// The method name that stands for answers to requests of the server (before 2026-07-28).
 pub(super) const RESPONSE: &str = "response";
 
@@ -45,6 +50,16 @@ pub(super) fn subject_of(method: &str) -> Option<&'static str> {
         "tools/call" | "prompts/get" => Some("name"),
         "resources/read" | "resources/subscribe" | "resources/unsubscribe" => Some("uri"),
         _ => None,
+    }
+}
+
+/// Whether servers must compare `Mcp-Method` and `Mcp-Name` of this method with all of the body that scopes
+/// depend on (MCP "Standard Request Headers").
+pub(super) fn is_told_by_headers(method: &str) -> bool {
+    match method {
+        "tools/call" | "prompts/get" | "resources/read" => true,
+        LISTEN | COMPLETE => false,
+        other => subject_of(other).is_none(),
     }
 }
 

@@ -6,7 +6,7 @@ use super::grant::Grant;
 use super::guard::Guard;
 use super::refusal::{Refusal, TokenProblem};
 use super::request::{Presented, RequestHead, Scheme};
-use crate::jose::dpop::{self, DpopError, ProofRules};
+use crate::jose::dpop::{self, DpopError, Proof, ProofRules, ProofUse};
 use crate::jose::{Algorithm, Confirmation};
 use crate::limits;
 use crate::time::Now;
@@ -25,11 +25,7 @@ impl From<Refusal> for Unproven {
 
 impl Guard {
     /// The key that the sender has to have, by its thumbprint; `None` when the token is bound to none.
-    pub(super) fn binding<'g>(
-        &self,
-        presented: Presented<'_>,
-        grant: &'g Grant,
-    ) -> Result<Option<&'g str>, Unproven> {
+    fn binding<'g>(&self, presented: Presented<'_>, grant: &'g Grant) -> Result<Option<&'g str>, Unproven> {
         let problem = match (&grant.confirmation, presented.scheme) {
             (Confirmation::Certificate(_), _) => TokenProblem::CertificateBound,
             (Confirmation::Jkt(_), Scheme::Bearer) => TokenProblem::DowngradedToBearer,
@@ -49,12 +45,25 @@ impl Guard {
         presented: Presented<'_>,
         grant: &Grant,
     ) -> Result<(), Unproven> {
-        let Some(jkt) = self.binding(presented, grant)? else { return Ok(()) };
+        match self.verify_proof(now, request, presented, grant)? {
+            Some(proof) => self.use_proof(now, &proof),
+            None => Ok(()),
+        }
+    }
+
+    /// The proof of a token that is bound to a key, verified but for its being used once.
+    pub(super) fn verify_proof(
+        &self,
+        now: Now,
+        request: &RequestHead<'_>,
+        presented: Presented<'_>,
+        grant: &Grant,
+    ) -> Result<Option<Proof>, Unproven> {
+        let Some(jkt) = self.binding(presented, grant)? else { return Ok(None) };
         let token = presented.text()?;
         let nonces = self.nonces(now);
         let current = nonces.as_ref().map(|[current, _]| current.clone());
-        let unproven = |refusal| Unproven { refusal, nonce: current.clone() };
-        let wrong = |error| unproven(Refusal::Proof(error));
+        let wrong = |error| Unproven { refusal: Refusal::Proof(error), nonce: current.clone() };
         let missing = DpopError::Missing { claim: "proof" };
         let proof = dpop::single_proof(request.headers).map_err(wrong)?.ok_or_else(|| wrong(missing))?;
         let accepted: Vec<&str> = nonces.iter().flatten().map(String::as_str).collect();
@@ -70,8 +79,18 @@ impl Guard {
             leeway_s: self.options.leeway_s,
             ..ProofRules::new(request.method, &url)
         };
-        let proof = dpop::verify(proof, &rules, now.unix_s).map_err(wrong)?;
-        if self.proofs.is_first(now.unix_s, &proof) { Ok(()) } else { Err(unproven(Refusal::ProofReplayed)) }
+        dpop::verify(proof, &rules, now.unix_s).map(Some).map_err(wrong)
+    }
+
+    /// Uses a proof, which can be done once.
+    pub(super) fn use_proof(&mut self, now: Now, proof: &Proof) -> Result<(), Unproven> {
+        let refusal = match self.proofs.take(now.unix_s, proof) {
+            ProofUse::First => return Ok(()),
+            ProofUse::Again => Refusal::ProofReplayed,
+            ProofUse::Unknown => Refusal::Unavailable,
+        };
+        let nonce = self.nonces(now).map(|[current, _]| current);
+        Err(Unproven { refusal, nonce })
     }
 
     /// The nonce of this time and the one before: a hash of the seed and the time, so that several

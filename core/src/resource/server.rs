@@ -7,6 +7,7 @@ use url::Url;
 
 use super::config::{AuthorizationServer, Tokens};
 use super::output::CheckId;
+use super::sought::SoughtKeys;
 use crate::address::UrlPolicy;
 use crate::error::{Error, Exchange, PeerIncompatible, PeerMisbehaved, PeerText};
 use crate::jose::KeySet;
@@ -28,8 +29,8 @@ pub(super) struct Server {
     pub(super) waiting: Vec<CheckId>,
     /// After a failure, nothing is asked until then.
     pub(super) paused_until_ms: u64,
-    /// When keys were asked for last.
-    pub(super) asked_ms: Option<u64>,
+    /// Keys that are not in the set.
+    pub(super) sought: SoughtKeys,
 }
 
 /// What the metadata says, as far as a resource acts on it.
@@ -43,6 +44,8 @@ pub(super) struct Endpoints {
 #[derive(Debug)]
 pub(super) struct Keys {
     pub(super) set: KeySet,
+    /// When they were fetched.
+    pub(super) at_ms: u64,
     pub(super) fresh_until_ms: u64,
     /// Used that long, should they not be had anew.
     pub(super) usable_until_ms: u64,
@@ -58,7 +61,7 @@ impl Server {
             fetching: false,
             waiting: Vec::new(),
             paused_until_ms: 0,
-            asked_ms: None,
+            sought: SoughtKeys::default(),
         }
     }
 
@@ -141,9 +144,12 @@ pub(super) fn read_keys(response: &HttpResponse<'_>, now_ms: u64) -> Result<Keys
     // The type is not looked at: many serve this document as a plain file.
     let unacceptable = || PeerMisbehaved::Unacceptable { exchange: EXCHANGE, field: "keys" };
     let set = KeySet::parse(response.body).map_err(|_| unacceptable())?;
+    if set.keys().is_empty() {
+        return Err(unacceptable().into()); // an issuer without keys is one that has lost them
+    }
     let fresh_until_ms = now_ms.saturating_add(fresh_ms(response.headers));
     let usable_until_ms = fresh_until_ms.saturating_add(limits::KEYS_STALE_MS);
-    Ok(Keys { set, fresh_until_ms, usable_until_ms })
+    Ok(Keys { set, at_ms: now_ms, fresh_until_ms, usable_until_ms })
 }
 
 pub(super) fn no_endpoint(server: &Server) -> Error {

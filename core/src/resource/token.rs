@@ -28,6 +28,29 @@ impl<P: Into<TokenProblem>> From<P> for Checked {
     }
 }
 
+/// A token whose signature and claims are good.
+pub(super) struct Signed {
+    server: usize,
+    grant: Arc<Grant>,
+}
+
+/// Why a token is not verified, or not yet.
+pub(super) enum Unverified {
+    Refused(Checked),
+    /// No JWT.
+    Opaque(JwsError),
+    /// Its server is asked about tokens.
+    Asked(usize),
+    NoKeys(usize),
+    UnknownKey(usize, Option<Box<str>>),
+}
+
+impl<P: Into<TokenProblem>> From<P> for Unverified {
+    fn from(problem: P) -> Self {
+        Self::Refused(problem.into().into())
+    }
+}
+
 impl Guard {
     /// What is remembered of a token.
     pub(super) fn find_token(&self, now: Now, presented: Presented<'_>) -> Option<Checked> {
@@ -37,7 +60,8 @@ impl Guard {
         Some(match self.tokens.find(now.mono_ms, presented.token)? {
             Ok(grant) if expired(grant) => ClaimsError::Expired.into(),
             Ok(grant) => Checked::Valid(Arc::clone(grant)),
-            Err(problem) => (*problem).into(),
+            Err(Some(problem)) => (*problem).into(),
+            Err(None) => Checked::Unavailable { retry_after_s: 1 },
         })
     }
 
@@ -45,51 +69,63 @@ impl Guard {
         if let Some(checked) = self.find_token(now, presented) {
             return checked;
         }
-        if presented.token.len() > limits::CREDENTIAL {
-            return TokenProblem::TooLarge.into();
-        }
         let Ok(token) = presented.text() else { return Checked::Malformed };
-        match Jws::parse(token) {
-            Ok(jws) => self.check_jws(now, token, &jws).map_or_else(|checked| checked, Checked::Valid),
+        match self.verify(now, presented) {
+            Ok(signed) => Checked::Valid(self.remember(now, presented, signed)),
+            Err(Unverified::Refused(checked)) => checked,
             // Not a JWT: somebody may know it nevertheless.
-            Err(error @ (JwsError::Parts | JwsError::Base64 { .. } | JwsError::Header)) => {
-                self.ask(now, token, 0).unwrap_or(error.into())
-            }
-            Err(error) => error.into(),
+            Err(Unverified::Opaque(error)) => self.ask(now, token, 0).unwrap_or(error.into()),
+            Err(Unverified::Asked(index)) => self.ask_one(now, token, index, Vec::new()),
+            Err(Unverified::NoKeys(index)) => self.wait_for_keys(now, index),
+            // The issuer may have new keys; it is asked, though not for every such token.
+            Err(Unverified::UnknownKey(index, kid)) => self.wait_for_new_keys(now, index, kid.as_deref()),
         }
     }
 
-    /// A JWT: whose it says it is decides who checks it, and nothing else before its signature is good.
-    fn check_jws(&mut self, now: Now, token: &str, jws: &Jws<'_>) -> Result<Arc<Grant>, Checked> {
+    /// Remembers a token that was verified. Those that are no good are not remembered: anybody could fill the
+    /// memory with them.
+    pub(super) fn remember(&mut self, now: Now, presented: Presented<'_>, signed: Signed) -> Arc<Grant> {
+        let Signed { server: index, grant } = signed;
+        if let Ok(token) = presented.text() {
+            let until_ms = now.mono_ms.saturating_add(self.options.recheck_ms);
+            self.tokens.insert(token, Ok(Arc::clone(&grant)), until_ms);
+        }
+        let keys = self.servers.get(index).and_then(|server| server.keys.as_ref());
+        if keys.is_some_and(|keys| keys.fresh_until_ms <= now.mono_ms) {
+            self.refresh_keys(now, index);
+        }
+        grant
+    }
+
+    /// Verifies a token by what is there.
+    pub(super) fn verify(&self, now: Now, presented: Presented<'_>) -> Result<Signed, Unverified> {
+        if presented.token.len() > limits::CREDENTIAL {
+            return Err(TokenProblem::TooLarge.into());
+        }
+        let token = presented.text().map_err(|_| Unverified::Refused(Checked::Malformed))?;
+        let jws = Jws::parse(token).map_err(|error| match error {
+            JwsError::Parts | JwsError::Base64 { .. } | JwsError::Header => Unverified::Opaque(error),
+            error => error.into(),
+        })?;
         let payload = jws.unverified_payload()?;
         let claims = Claims::parse(&payload)?;
+        // Whose it says it is decides who checks it, and nothing else before its signature is good.
         let (index, server) = self.server_of(&claims)?;
         let Tokens::Jwt { algorithms, rfc9068, .. } = &server.config.tokens else {
-            return Err(self.ask_one(now, token, index, Vec::new()));
+            return Err(Unverified::Asked(index));
         };
         let algorithm = jws.header().algorithm();
         if !algorithms.contains(&algorithm) {
             return Err(JwsError::AlgorithmForbidden(algorithm).into());
         }
-        let Some(keys) = server.keys.as_ref().filter(|keys| keys.usable_until_ms > now.mono_ms) else {
-            return Err(self.wait_for_keys(now, index));
-        };
-        let grant = jws.check_with(&keys.set, algorithms).map(|()| {
-            let issuer = &server.config.issuer;
-            self.grant_of(jws.header(), &claims, issuer, *rfc9068, now.unix_s)
-        });
-        if keys.fresh_until_ms <= now.mono_ms {
-            self.refresh_keys(now, index);
-        }
-        if matches!(grant, Err(JwsError::UnknownKey)) {
-            // The issuer may have new keys; it is asked, though not for every such token.
-            return Err(self.wait_for_new_keys(now, index));
-        }
-        // Tokens that are no good are not remembered: anybody could fill the memory with them.
-        let grant = Arc::new(grant??.with_claims(payload));
-        let until_ms = now.mono_ms.saturating_add(self.options.recheck_ms);
-        self.tokens.insert(token, Ok(Arc::clone(&grant)), until_ms);
-        Ok(grant)
+        let keys = server.keys.as_ref().filter(|keys| keys.usable_until_ms > now.mono_ms);
+        let keys = keys.ok_or(Unverified::NoKeys(index))?;
+        jws.check_with(&keys.set, algorithms).map_err(|error| match error {
+            JwsError::UnknownKey => Unverified::UnknownKey(index, jws.header().kid().map(Into::into)),
+            error => error.into(),
+        })?;
+        let grant = self.grant_of(jws.header(), &claims, &server.config.issuer, *rfc9068, now.unix_s)?;
+        Ok(Signed { server: index, grant: Arc::new(grant.with_claims(payload)) })
     }
 
     /// The server that the token says it is from.
@@ -160,8 +196,8 @@ impl Guard {
         let outcome = match facts {
             Some(json) => Grant::of_facts(json, &rules, |scopes| self.table.worth(scopes))
                 .map(Arc::new)
-                .map_err(TokenProblem::from),
-            None => Err(TokenProblem::Inactive),
+                .map_err(|error| Some(error.into())),
+            None => Err(Some(TokenProblem::Inactive)),
         };
         let seconds = if outcome.is_ok() { cache_s } else { cache_s.min(limits::INACTIVE_CACHE_S) };
         let until_ms = now.mono_ms.saturating_add(seconds.max(1).saturating_mul(1000));

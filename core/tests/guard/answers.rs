@@ -173,28 +173,148 @@ fn rfc9728_2_2_signed_metadata() {
     assert_eq!(claims.get("signed_metadata"), None);
 }
 
+const APP: &str = "https://app.example.com";
+
+fn of_pages(cors: Cors) -> Bench {
+    let mut with = config();
+    with.cors = cors;
+    Bench::with(with)
+}
+
+fn preflight() -> Request {
+    let mut request = Request::list().header("origin", APP).header("access-control-request-method", "POST");
+    request.method = http::Method::OPTIONS;
+    request
+}
+
+/// A header that holds a list, with all its lines.
+fn list(answer: &Answer, name: &str) -> Vec<String> {
+    let lines = answer.headers.get_all(name).iter().map(|line| line.to_str().unwrap());
+    lines.flat_map(|line| line.split(',')).map(|name| name.trim().to_owned()).collect()
+}
+
 #[test]
 fn cors_for_pages() {
-    let preflight = || {
-        let mut request =
-            Request::list().header("origin", "https://app").header("access-control-request-method", "POST");
-        request.method = http::Method::OPTIONS;
-        request
-    };
     assert_eq!(Bench::new().refuse(&preflight()).status, 401, "off: not ours to answer");
-    let mut with = config();
-    with.cors = Cors::Origins(vec!["https://app".into()]);
-    let mut bench = Bench::with(with);
+    let mut bench = of_pages(Cors::Origins(vec![APP.into()]));
     let answer = bench.refuse(&preflight());
     assert_eq!((answer.status, answer.refusal), (204, None));
-    assert_eq!(answer.headers["access-control-allow-origin"], "https://app");
-    assert!(answer.headers["access-control-allow-headers"].to_str().unwrap().contains("authorization"));
-    let answer = bench.refuse(&Request::list().header("origin", "https://app"));
-    assert_eq!(answer.headers["access-control-allow-origin"], "https://app");
-    assert!(answer.headers["access-control-expose-headers"].to_str().unwrap().contains("www-authenticate"));
+    assert_eq!(answer.headers["access-control-allow-origin"], APP);
+    assert!(list(&answer, "access-control-allow-headers").contains(&"authorization".to_owned()));
+    let answer = bench.refuse(&Request::list().header("origin", APP));
+    assert_eq!(answer.headers["access-control-allow-origin"], APP);
+    assert!(list(&answer, "access-control-expose-headers").contains(&"www-authenticate".to_owned()));
     let answer = bench.refuse(&Request::list().header("origin", "https://evil"));
     assert_eq!(answer.headers.get("access-control-allow-origin"), None);
-    assert_eq!(answer.headers["vary"], "origin");
+}
+
+#[test]
+fn rfc9110_12_5_5_answers_vary_by_origin_also_without_one() {
+    for cors in [Cors::Any, Cors::Origins(vec![APP.into()])] {
+        let mut bench = of_pages(cors);
+        for request in [Request::list(), Request::list().header("origin", APP), preflight()] {
+            assert_eq!(bench.refuse(&request).headers["vary"], "origin");
+        }
+        let list = Request::list();
+        let head = RequestHead::new(&list.method, &list.uri, &list.headers);
+        assert_eq!(bench.guard.answer_headers(&head)["vary"], "origin");
+    }
+    assert_eq!(Bench::new().refuse(&Request::list()).headers.get("vary"), None);
+}
+
+#[test]
+fn mcp_custom_headers_from_tool_parameters_in_preflights() {
+    let allowed = |lines: &[&str]| {
+        let request = lines
+            .iter()
+            .fold(preflight(), |request, line| request.header("access-control-request-headers", line));
+        let answer = of_pages(Cors::Any).refuse(&request);
+        assert!(list(&answer, "vary").contains(&"access-control-request-headers".to_owned()));
+        let mut names = list(&answer, "access-control-allow-headers");
+        names.retain(|name| name.starts_with("mcp-param-"));
+        names
+    };
+    assert_eq!(allowed(&[]), [""; 0]);
+    assert_eq!(
+        allowed(&["authorization,mcp-param-region, Mcp-Param-Tenant", "mcp-param-x"]),
+        ["mcp-param-region", "mcp-param-tenant", "mcp-param-x"]
+    );
+    let long = format!("mcp-param-{}", "x".repeat(1000));
+    assert_eq!(allowed(&["mcp-param-,mcp-param-a b,mcp-param-\u{e9},x-mcp-param-a,cookie", &long]), [""; 0]);
+    let many: Vec<String> = (0..1000).map(|n| format!("mcp-param-{n}")).collect();
+    assert_eq!(allowed(&[&many.join(",")]).len(), 32);
+}
+
+#[test]
+fn cors_headers_of_the_host() {
+    let mut with = config();
+    with.cors = Cors::Any;
+    with.cors_allowed_headers = vec![http::HeaderName::from_static("x-tenant")];
+    with.cors_exposed_headers = vec![http::HeaderName::from_static("x-request-id")];
+    let mut bench = Bench::with(with);
+    let answer = bench.refuse(&preflight());
+    let allowed = list(&answer, "access-control-allow-headers");
+    assert!(allowed.contains(&"x-tenant".into()) && allowed.contains(&"dpop".into()), "{allowed:?}");
+    let answer = bench.refuse(&Request::list().header("origin", APP));
+    let exposed = list(&answer, "access-control-expose-headers");
+    assert!(
+        exposed.contains(&"x-request-id".into()) && exposed.contains(&"dpop-nonce".into()),
+        "{exposed:?}"
+    );
+}
+
+#[test]
+fn rfc6454_6_2_origins_that_match_no_page() {
+    let built = |origin: &str| {
+        let mut with = config();
+        with.cors = Cors::Origins(vec![APP.into(), origin.into()]);
+        Guard::new(with).map(drop)
+    };
+    for origin in [
+        "https://app.example.com",
+        "http://localhost:6274",
+        "http://[::1]:8080",
+        "https://xn--bcher-kva.example",
+        "chrome-extension://abcdefghijklmnop",
+        "capacitor://localhost",
+        "app://localhost:3000",
+    ] {
+        assert_eq!(built(origin), Ok(()), "{origin}");
+    }
+    for origin in [
+        "https://app.example.com/",
+        "https://app.example.com/path",
+        "https://app.example.com?x",
+        "https://app.example.com#x",
+        "https://app.example.com:443",
+        "https://user@app.example.com",
+        "HTTPS://app.example.com",
+        "https://App.example.com",
+        "https://bücher.example",
+        "https://*.example.com",
+        "https://app.example.com\n",
+        "chrome-extension://ABC",
+        "chrome-extension://abc/",
+        "file://",
+        "app.example.com",
+        "localhost:3000",
+        "null",
+        "*",
+        "",
+    ] {
+        assert_eq!(built(origin), Err(GuardConfigError::Origin(origin.into())), "{origin}");
+    }
+}
+
+#[test]
+fn a_body_that_broke_off() {
+    let list = Request::list().header("origin", APP);
+    let head = RequestHead::new(&list.method, &list.uri, &list.headers);
+    let answer = of_pages(Cors::Any).guard.unreadable(&head);
+    assert_eq!((answer.status, answer.refusal), (400, Some(Refusal::Message(MessageError::Syntax))));
+    assert_eq!(answer.headers["cache-control"], "no-store");
+    assert_eq!(answer.headers["access-control-allow-origin"], "*");
+    assert_eq!(answer.json()["error"]["code"], -32700);
 }
 
 #[test]

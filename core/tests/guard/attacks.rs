@@ -108,7 +108,10 @@ fn rfc7518_3_3_rsa_keys_that_are_too_short_and_keys_for_other_uses() {
     for_encryption["use"] = json!("enc");
     let mut bench = Bench::new();
     bench.peer = Box::new(move |request| match request.url.path() {
-        "/jwks" => ok(json!({ "keys": [for_encryption] }).to_string()),
+        "/jwks" => {
+            let other: serde_json::Value = serde_json::from_str(&jwks(&[&key(2)])).unwrap();
+            ok(json!({ "keys": [for_encryption, other["keys"][0]] }).to_string())
+        }
         _ => usual_peer(request),
     });
     let why = bench.why(&Request::list().bearer(&token(json!({}))));

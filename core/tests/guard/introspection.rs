@@ -67,11 +67,16 @@ fn rfc7662_4_what_active_tokens_must_be() {
         (json!({ "nbf": START + 61 }), ClaimsError::NotYetValid),
         (json!({ "exp": "soon" }), ClaimsError::WrongType { claim: "exp" }),
         (json!({ "cnf": { "x": "y" } }), ClaimsError::Confirmation),
+        (json!({ "iat": START + 61 }), ClaimsError::IssuedInFuture),
+        (json!({ "token_type": "refresh_token" }), ClaimsError::WrongType { claim: "token_type" }),
+        (json!({ "token_type": "DPoP" }), ClaimsError::Missing { claim: "cnf" }),
     ] {
         let why = bench(asking(), facts(changes)).why(&request());
         assert_eq!(why, (401, Refusal::Token(error.into())));
     }
-    bench(asking(), facts(json!({ "iss": null, "exp": null }))).allow(&request()).unwrap();
+    for good in [json!({ "iss": null, "exp": null }), json!({ "token_type": "bearer" })] {
+        bench(asking(), facts(good)).allow(&request()).unwrap();
+    }
 }
 
 #[test]
@@ -95,6 +100,35 @@ fn errors_of_the_introspection_server_are_503() {
         assert_eq!(bench.why(&request()), (503, Refusal::Unavailable));
         assert!(!format!("{:?}", bench.notices).contains("s3cr3t"));
     }
+}
+
+#[test]
+fn what_a_server_cannot_take_of_one_token_is_no_failure_of_the_server() {
+    for status in [400, 413, 414, 422] {
+        let mut bench = bench(asking(), facts(json!({})));
+        bench.peer = Box::new(move |request| match request.url.path() {
+            "/introspect" if request.body.expose().contains("hostile") => {
+                Ok((status, Vec::new(), String::new()))
+            }
+            "/introspect" => ok(facts(json!({})).to_string()),
+            _ => usual_peer(request),
+        });
+        let hostile = Request::list().bearer("hostile");
+        for _ in 0..10 {
+            assert_eq!(bench.why(&hostile), (503, Refusal::Unavailable));
+        }
+        assert_eq!(bench.asked.len(), 2, "once, and not again at once");
+        bench.allow(&request()).unwrap();
+    }
+}
+
+#[test]
+fn tokens_that_are_too_large_to_ask_about() {
+    let mut bench = bench(asking(), facts(json!({})));
+    let large = "/".repeat(grantor::limits::TOKEN_ASKED + 1);
+    let why = bench.why(&Request::list().bearer(&large));
+    assert_eq!(why, (401, Refusal::Token(TokenProblem::TooLarge)));
+    assert!(bench.asked.is_empty());
 }
 
 #[test]

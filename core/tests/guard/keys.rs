@@ -88,15 +88,39 @@ fn unknown_keys_are_asked_for_once_in_a_while() {
     for _ in 0..100 {
         assert_eq!(bench.why(&request(2)), unknown);
     }
-    assert_eq!(keys_asked(&bench), 1, "they were fetched a moment ago");
+    assert_eq!(keys_asked(&bench), 2, "they were fetched for it, and it is not among them");
     bench.pass_s(30);
     *reply.borrow_mut() = fresh(3600, &jwks(&[&key(1), &key(2)]));
     bench.allow(&request(2)).unwrap();
-    assert_eq!(keys_asked(&bench), 2);
+    assert_eq!(keys_asked(&bench), 3);
     for n in 3..100 {
-        assert_eq!(bench.why(&request(n)), unknown);
+        // It may be a new one; who cannot know sends nobody into a login.
+        let answer = bench.refuse(&request(n));
+        assert_eq!((answer.status, &answer.headers["retry-after"]), (503, &"30".parse().unwrap()));
     }
-    assert_eq!(keys_asked(&bench), 2);
+    assert_eq!(keys_asked(&bench), 3);
+    bench.pass_s(30);
+    assert_eq!(bench.why(&request(3)), unknown);
+}
+
+#[test]
+fn a_set_without_usable_keys_is_one_that_was_lost() {
+    let symmetric = json!({ "keys": [{ "kty": "oct", "k": "AAAA" }] }).to_string();
+    for empty in [json!({ "keys": [] }).to_string(), symmetric] {
+        let mut cold = Bench::new();
+        served(&mut cold, fresh(60, &empty));
+        assert_eq!(cold.why(&request(1)), (503, Refusal::Unavailable));
+        let mut bench = Bench::new();
+        let reply = served(&mut bench, fresh(60, &jwks(&[&key(1)])));
+        bench.allow(&request(1)).unwrap();
+        *reply.borrow_mut() = fresh(60, &empty);
+        for _ in 0..3 {
+            bench.pass_s(61);
+            bench.allow(&request(1)).unwrap();
+            bench.perform();
+        }
+        assert!(bench.notices.iter().any(|notice| matches!(notice, Notice::ServerFailed { .. })));
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod answers;
 mod attacks;
 mod bench;
 mod dpop;
+mod headers;
 mod hostile;
 mod introspection;
 mod keys;

@@ -176,3 +176,27 @@ fn other_http_methods() {
     request.uri = Uri::from_static("/anything/else");
     bench.allow(&request).unwrap();
 }
+
+#[test]
+fn head_is_no_way_around_a_rule_for_get() {
+    let policy = Policy::new().every("mcp:use").unwrap().http("GET", Need::all("listen").unwrap());
+    let config = |policy| GuardConfig::new(RESOURCE, policy).server(AuthorizationServer::jwt(ISSUER));
+    let mut request = Request::get("/mcp").bearer(&token(json!({})));
+    request.method = http::Method::HEAD;
+    let answer = Bench::with(config(policy.clone())).refuse(&request);
+    assert_eq!((answer.status, challenge(&answer, "scope").unwrap()), (403, "mcp:use listen".into()));
+    Bench::with(config(policy.http("HEAD", Need::any_token()))).allow(&request).unwrap();
+}
+
+#[test]
+fn policies_that_would_mislead_are_refused() {
+    let error = |policy| {
+        let config = GuardConfig::new(RESOURCE, policy).server(AuthorizationServer::jwt(ISSUER));
+        Guard::new(config).unwrap_err()
+    };
+    let need = |scope| Need::all(scope).unwrap();
+    let tools = error(Policy::new().method("tools/call", need("admin")));
+    assert!(matches!(tools, GuardConfigError::Policy(PolicyError::NeverApplies { .. })), "{tools}");
+    let notes = error(Policy::new().resource("note://*", need("low")).resource("*private*", need("high")));
+    assert!(matches!(notes, GuardConfigError::Policy(PolicyError::Ambiguous { .. })), "{notes}");
+}

@@ -4,7 +4,7 @@ use std::alloc::System;
 use std::mem::size_of;
 
 use grantor::client::Engine;
-use grantor::jose::dpop::ReplayCache;
+use grantor::jose::dpop::{ProofUse, ReplayCache};
 use grantor::limits;
 use grantor_bench::guard::{Checked, Kept};
 use grantor_bench::{Flow, guard};
@@ -72,8 +72,9 @@ fn distinct_proofs() {
     for n in 0..10_000_000u64 {
         proof.id = n.to_string().into();
         proof.accepted_until_s = guard::NOW + 300 + n / 1000;
-        assert!(used.is_first(guard::NOW, &proof), "{n}");
-        assert!(!used.is_first(guard::NOW, &proof), "{n}");
+        proof.thumbprint = (n % 1000).to_string();
+        assert_eq!(used.take(guard::NOW, &proof), ProofUse::First, "{n}");
+        assert_eq!(used.take(guard::NOW, &proof), ProofUse::Again, "{n}");
     }
     println!("bytes after 10 million proofs: {}", held(&region.change()));
 }

@@ -11,7 +11,7 @@ mod verify;
 pub use error::DpopError;
 pub use make::{ProofKey, ProofRequest};
 #[cfg(feature = "crypto")]
-pub use replay::ReplayCache;
+pub use replay::{ProofUse, ReplayCache};
 #[cfg(feature = "crypto")]
 pub use verify::{Proof, ProofRules, single_proof, verify};
 

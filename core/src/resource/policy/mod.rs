@@ -1,6 +1,7 @@
 //! Which operation needs which scopes: a table.
 
 mod hierarchy;
+mod misleading;
 mod need;
 mod pattern;
 mod print;
@@ -29,10 +30,12 @@ type NeedOf = Arc<dyn Fn(&Arguments<'_>) -> Need + Send + Sync>;
 
 /// The table from operations to the scopes that they need.
 ///
-/// Tools, prompts, resources and methods each have their own rules. A name with `*` is a pattern; of
-/// several rules that fit, an exact name wins, then the pattern that fixes most of it. What a rule says
-/// counts besides what [`every`](Self::every) operation needs. Operations without a rule need what
-/// [`otherwise`](Self::otherwise) says.
+/// Tools, prompts, resources and methods each have their own rules. A name with `*` is a pattern, in which
+/// it stands for any text; a star cannot be escaped. Of several rules that fit, an exact name wins, then
+/// the pattern that fixes most of it. Patterns that fix as much, can fit the same name and need different
+/// things are [refused](PolicyError::Ambiguous), and so are rules that [never
+/// apply](PolicyError::NeverApplies). What a rule says counts besides what [`every`](Self::every)
+/// operation needs. Operations without a rule need what [`otherwise`](Self::otherwise) says.
 ///
 /// ```
 /// use grantor::resource::{Need, Policy};
@@ -83,15 +86,41 @@ impl Kind {
             Self::Tool => "tool",
         }
     }
+
+    /// What errors call a rule.
+    fn title(self, name: &str) -> Box<str> {
+        format!("{} {name}", self.name()).into()
+    }
 }
 
 /// Why a table cannot work.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PolicyError {
+    /// Two patterns that can fit the same name and fix as much of it, but need different things: which of
+    /// them counts would be chance. A pattern with more text is more specific, such as `note://*private*`
+    /// in place of `*private*` besides `note://*`.
+    #[error(
+        "{first} and {second} can fit the same name, and neither is more specific: make one so, or let \
+         both need the same"
+    )]
+    Ambiguous {
+        /// The rule that was given first.
+        first: Box<str>,
+        /// The other.
+        second: Box<str>,
+    },
     /// A scope that implies itself, over however many others.
     #[error("the scope {0:?} implies itself")]
     Cycle(Box<str>),
+    /// A rule that no request comes to, so that what it should guard would stay open.
+    #[error("the rule for {rule} never applies: {instead}")]
+    NeverApplies {
+        /// Which one.
+        rule: Box<str>,
+        /// What to write instead.
+        instead: &'static str,
+    },
     /// Two rules for the same operation.
     #[error("there are two rules for {0}")]
     Repeated(Box<str>),
@@ -122,7 +151,8 @@ impl Policy {
         self
     }
 
-    /// What a tool needs, by name or pattern.
+    /// What a tool needs, by name or pattern. A `*` cannot be escaped: a name that has one is a pattern,
+    /// and stands for others, too.
     #[must_use]
     pub fn tool(self, name: &str, need: Need) -> Self {
         self.rule(Kind::Tool, name, need)
@@ -131,7 +161,8 @@ impl Policy {
     /// What a call of a tool needs, by its arguments; `described` says it in the printed table.
     ///
     /// The function is given what a client sent, for any token that is valid. What it needs of it counts
-    /// besides what [`every`](Self::every) operation needs; a public need is taken for any token.
+    /// besides what [`every`](Self::every) operation needs; a public need is taken for any token. In `name`
+    /// a `*` cannot be escaped.
     #[must_use]
     pub fn tool_by_arguments(
         mut self,
@@ -145,27 +176,30 @@ impl Policy {
     }
 
     /// What reading a resource needs, and subscribing to it, by URI or pattern. A URI that another reader
-    /// could take for a different one, such as one with `..`, needs what both need.
+    /// could take for a different one, such as one with `..`, needs what both need. A `*` cannot be escaped.
     #[must_use]
     pub fn resource(self, uri: &str, need: Need) -> Self {
         self.rule(Kind::Resource, uri, need)
     }
 
-    /// What a prompt needs, by name or pattern.
+    /// What a prompt needs, by name or pattern. A `*` cannot be escaped.
     #[must_use]
     pub fn prompt(self, name: &str, need: Need) -> Self {
         self.rule(Kind::Prompt, name, need)
     }
 
     /// What a JSON-RPC method needs, by name or pattern; `response` stands for answers to requests of the
-    /// server. Not for `tools/call`, `prompts/get`, `resources/read` and subscribing: those go by what
-    /// they are about.
+    /// server. A `*` cannot be escaped. Not for `tools/call`, `prompts/get`, `resources/read` and
+    /// subscribing: those go by what they are about. A rule with such a name is refused, and no pattern
+    /// reaches them: `tools/*` is about `tools/list`.
     #[must_use]
     pub fn method(self, name: &str, need: Need) -> Self {
         self.rule(Kind::Method, name, need)
     }
 
-    /// What an HTTP method other than POST needs, such as `GET`, which opens a stream before 2026-07-28.
+    /// What an HTTP method other than POST needs, by name or pattern, such as `GET`, which opens a stream
+    /// before 2026-07-28. It is written in capitals; a `*` cannot be escaped. What `GET` needs `HEAD` needs,
+    /// too, unless a rule is more for `HEAD` itself.
     #[must_use]
     pub fn http(self, method: &str, need: Need) -> Self {
         self.rule(Kind::Http, method, need)

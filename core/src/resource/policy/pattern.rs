@@ -31,6 +31,21 @@ impl Pattern {
         }
         name.ends_with(last)
     }
+
+    /// Whether there is a name that both match. Both have a star, so what one has between its first and
+    /// its last can follow what the other has there: only beginnings and ends can contradict each other.
+    pub(super) fn meets(&self, other: &Self) -> bool {
+        let ((first, last), (other_first, other_last)) = (self.ends(), other.ends());
+        (first.starts_with(other_first) || other_first.starts_with(first))
+            && (last.ends_with(other_last) || other_last.ends_with(last))
+    }
+
+    /// What is before the first star, and after the last.
+    fn ends(&self) -> (&str, &str) {
+        let first = self.0.split_once('*').map_or(&*self.0, |(first, _)| first);
+        let last = self.0.rsplit_once('*').map_or(&*self.0, |(_, last)| last);
+        (first, last)
+    }
 }
 
 #[cfg(test)]
@@ -65,6 +80,32 @@ mod tests {
             assert!(!matches(pattern, name), "{pattern} {name}");
         }
         assert_eq!(Pattern::read("plain"), None);
+    }
+
+    #[test]
+    fn patterns_meet_where_a_name_fits_both() {
+        let texts = |letters: &str, longest: u32| -> Vec<String> {
+            let longer = |text: &String| letters.chars().map(|letter| format!("{text}{letter}")).collect();
+            let mut all = vec![String::new()];
+            let mut last = all.clone();
+            for _ in 0..longest {
+                last = last.iter().flat_map::<Vec<_>, _>(longer).collect();
+                all.extend(last.iter().cloned());
+            }
+            all
+        };
+        let patterns: Vec<Pattern> = texts("ab*", 4).iter().filter_map(|text| Pattern::read(text)).collect();
+        let names = texts("ab", 6);
+        for one in &patterns {
+            let fitting: Vec<&String> = names.iter().filter(|name| one.matches(name)).collect();
+            for other in &patterns {
+                let meet = fitting.iter().any(|name| other.matches(name));
+                assert_eq!(one.meets(other), meet, "{one:?} {other:?}");
+            }
+        }
+        let meets = |one, other| Pattern::read(one).unwrap().meets(&Pattern::read(other).unwrap());
+        assert!(meets("日*", "日本*"));
+        assert!(!meets("日*", "本*"));
     }
 
     #[test]

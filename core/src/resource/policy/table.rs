@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use url::Url;
 
 use super::pattern::Pattern;
-use super::{Arguments, Kind, Need, Policy, PolicyError, without_offline_access};
+use super::{Arguments, Kind, Need, Policy, PolicyError, misleading, without_offline_access};
 use crate::limits;
 use crate::resource::operation::Operation;
 use crate::scope::ScopeSet;
@@ -64,6 +64,16 @@ impl Demand {
         &self.need.acr_values
     }
 
+    /// Whether it makes no difference which of the two counts. Functions never say the same: who would know?
+    fn is_same(&self, other: &Self) -> bool {
+        let Need { public, alternatives: _, max_age_s, acr_values } = &other.need;
+        self.need.public == *public
+            && self.need.max_age_s == *max_age_s
+            && self.need.acr_values == *acr_values
+            && self.alternatives == other.alternatives
+            && self.computed == other.computed
+    }
+
     fn is_met_by(&self, held: &Bits) -> bool {
         self.alternatives.is_empty() || self.alternatives.iter().any(|set| held.covers(set))
     }
@@ -108,8 +118,9 @@ impl Table {
         table.every = table.bits(&policy.every)?;
         table.otherwise = table.demand(&policy.otherwise, None)?;
         for (index, rule) in policy.rules.iter().enumerate() {
+            misleading::refuse_idle(rule)?;
             let demand = table.demand(&rule.need, rule.computed.as_ref().map(|_| index))?;
-            let repeated = || PolicyError::Repeated(format!("{} {}", rule.kind.name(), rule.name).into());
+            let repeated = || PolicyError::Repeated(rule.kind.title(&rule.name));
             let kind = rule.kind as usize;
             match Pattern::read(&rule.name) {
                 Some(pattern) => {
@@ -127,11 +138,26 @@ impl Table {
                 }
             }
         }
-        for patterns in &mut table.patterns {
+        for (kind, patterns) in Kind::ALL.into_iter().zip(&mut table.patterns) {
             patterns.sort_by_key(|(pattern, _)| std::cmp::Reverse(pattern.weight()));
+            let demand = |index| table.demands.get(index).unwrap_or(&NOTHING);
+            misleading::refuse_ambiguous(kind, patterns, |one, other| demand(one).is_same(demand(other)))?;
         }
+        table.hold_head_to_get();
         table.policy = policy;
         Ok(table)
+    }
+
+    /// Servers answer HEAD by what answers GET, so HEAD must not lead around a rule for GET.
+    fn hold_head_to_get(&mut self) {
+        const HEAD: &str = "HEAD";
+        let weight = |(pattern, _): &(Option<&Pattern>, usize)| pattern.map_or(usize::MAX, Pattern::weight);
+        // Of equals the last, which is the rule for HEAD itself.
+        let rules = ["GET", HEAD].into_iter().filter_map(|name| self.rule_of(Kind::Http, name));
+        let demand = rules.max_by_key(weight).map(|(_, demand)| demand);
+        if let (Some(demand), Some(exact)) = (demand, self.exact.get_mut(Kind::Http as usize)) {
+            exact.insert(HEAD.into(), demand);
+        }
     }
 
     fn bits(&mut self, scopes: &ScopeSet) -> Result<Bits, PolicyError> {
@@ -191,13 +217,17 @@ impl Table {
             Operation::Resource(name) => (Kind::Resource, &**name),
             Operation::Tool(name) => (Kind::Tool, &**name),
         };
-        let exact = self.exact.get(kind as usize).and_then(|exact| exact.get(name));
-        let index = exact.copied().or_else(|| {
-            let patterns = self.patterns.get(kind as usize)?;
-            patterns.iter().find(|(pattern, _)| pattern.matches(name)).map(|(_, index)| *index)
-        });
-        let index = index.unwrap_or(self.otherwise);
+        let index = self.rule_of(kind, name).map_or(self.otherwise, |(_, index)| index);
         self.demands.get(index).unwrap_or(&NOTHING)
+    }
+
+    /// The demand of the rule for a name, and the pattern by which it is found, unless it is by the name.
+    fn rule_of(&self, kind: Kind, name: &str) -> Option<(Option<&Pattern>, usize)> {
+        if let Some(index) = self.exact.get(kind as usize).and_then(|exact| exact.get(name)) {
+            return Some((None, *index));
+        }
+        let mut patterns = self.patterns.get(kind as usize)?.iter();
+        patterns.find(|(pattern, _)| pattern.matches(name)).map(|(pattern, index)| (Some(pattern), *index))
     }
 
     /// The URI as other readers may see it, when that is another (`file:///a/../b` for `file:///b`).

@@ -129,6 +129,28 @@ fn tables_that_cannot_work() {
 }
 
 #[test]
+fn head_is_held_to_the_rule_for_get() {
+    let one = |scope: &str| Need::all(scope).unwrap();
+    let needed = |policy: Policy| {
+        let table = Table::new(policy.otherwise(one("other"))).unwrap();
+        let demand = table.demand_of(&Operation::Http("HEAD".into()));
+        table.needed(&Bits::default(), [demand]).to_string()
+    };
+    assert_eq!(needed(Policy::new()), "other");
+    assert_eq!(needed(Policy::new().http("GET", one("get"))), "get");
+    assert_eq!(needed(Policy::new().http("HEAD", one("head")).http("GET", one("get"))), "head");
+    assert_eq!(needed(Policy::new().http("*", one("any"))), "any");
+    assert_eq!(needed(Policy::new().http("*", one("any")).http("GET", one("get"))), "get");
+    assert_eq!(needed(Policy::new().http("*", one("any")).http("G*", one("get"))), "get");
+    assert_eq!(needed(Policy::new().http("G*", one("get")).http("HE*", one("head"))), "head");
+    assert_eq!(needed(Policy::new().http("G*", one("get")).http("H*", one("head"))), "head");
+    let get = Policy::new().http("HEAD", one("head"));
+    let table = Table::new(get.otherwise(one("other"))).unwrap();
+    let get = table.demand_of(&Operation::Http("GET".into()));
+    assert_eq!(table.needed(&Bits::default(), [get]).to_string(), "other", "not the other way round");
+}
+
+#[test]
 fn printed() {
     let expected = "\
 | operation | needs |

@@ -99,13 +99,17 @@ struct Bench {
     issuer: Issuer,
     /// Good, by its signature.
     token: String,
+    /// Another key of the issuer, so that it is not without any.
+    spare: Value,
 }
 
 impl Bench {
     fn new(other: Counterpart, algorithm: &'static str) -> Self {
         let mut issuer = Issuer::new(other, algorithm);
         let token = issuer.good();
-        Self { issuer, token }
+        let spare = issuer.new_key(&json!({ "alg": algorithm }));
+        let spare = issuer.publish(&spare, &json!({ "kid": "spare" }))["keys"][0].clone();
+        Self { issuer, token, spare }
     }
 
     /// The issuer's key set, with these members of its key.
@@ -123,6 +127,8 @@ impl Bench {
     fn is_refused(&self, keys: &Value, error: KeyError) {
         let read = KeySet::parse(keys.to_string().as_bytes()).expect("a set");
         assert_eq!((read.keys().len(), read.refused()), (0, &[error][..]));
-        Resource::trusting(keys).refuse(&self.token, JwsError::UnknownKey);
+        let mut keys = keys.clone();
+        keys["keys"].as_array_mut().expect("a list").push(self.spare.clone());
+        Resource::trusting(&keys).refuse(&self.token, JwsError::UnknownKey);
     }
 }
