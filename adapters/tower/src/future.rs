@@ -10,6 +10,7 @@ use http::{HeaderMap, Response};
 use pin_project_lite::pin_project;
 
 use crate::body::GuardBody;
+use crate::merge::merge;
 
 type Slow<R, E> = Pin<Box<dyn Future<Output = Result<Response<GuardBody<R>>, E>> + Send>>;
 
@@ -62,7 +63,7 @@ where
             },
             StateProjection::Passed { inner, more } => {
                 let mut response = ready!(inner.poll(context))?.map(GuardBody::stream);
-                response.headers_mut().extend(more.take().into_iter().flatten());
+                merge(response.headers_mut(), more.take());
                 Poll::Ready(Ok(response))
             }
             StateProjection::Slow { slow } => slow.as_mut().poll(context),

@@ -3,7 +3,7 @@
 //! [`GuardLayer`] goes around a service: it serves the metadata of RFC 9728, checks tokens and scopes, and
 //! answers what does not pass. What passes carries an [`Arc<Grant>`](grantor::resource::Grant) in the
 //! request's extensions. Bodies are streamed on; where the operation has to be read from the body, it is
-//! buffered up to a bound.
+//! buffered up to a bound, and its trailers, which mean nothing in MCP, are dropped.
 //!
 //! ```no_run
 //! use grantor_tower::GuardLayer;
@@ -26,11 +26,47 @@
 //! Everything that the layer sees needs a token, but for
 //! [`public_paths`](grantor::resource::GuardConfig::public_paths). The token stays in the request; the server
 //! must not pass it on to others (MCP "Token Handling").
+//!
+//! # What an operator sees
+//!
+//! Clients are told little about why a request is refused. A layer outside of this one finds the
+//! [`Refusal`](grantor::resource::Refusal) in the extensions of the response; it quotes nothing of the token. What
+//! the Guard notices of the authorization servers goes to [`Setup::log`](guarding::Setup::log).
+//!
+//! ```no_run
+//! use axum::{Router, middleware::map_response, response::Response, routing::post};
+//! use grantor_tower::{GuardLayer, Reqwest};
+//! use grantor_tower::grantor::resource::{GuardConfig, Refusal};
+//! use grantor_tower::guarding::Setup;
+//!
+//! async fn log(response: Response) -> Response {
+//!     if let Some(refusal) = response.extensions().get::<Refusal>() {
+//!         eprintln!("{}: {refusal}", response.status());
+//!     }
+//!     response
+//! }
+//!
+//! # fn example(config: GuardConfig) -> Result<(), Box<dyn std::error::Error>> {
+//! let setup = Setup::new(Reqwest::new()?, config).log(|notice| eprintln!("{notice:?}"));
+//! let app: Router = Router::new()
+//!     .route("/mcp", post(|| async { "…" }))
+//!     .layer(GuardLayer::with(setup)?)
+//!     .layer(map_response(log)); // axum: what is added later is outside
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Web pages
+//!
+//! With [`cors`](grantor::resource::GuardConfig::cors) the Guard answers preflights and adds what pages need to
+//! the server's own answers; a CORS layer besides is not needed. The server's `Vary` and
+//! `Access-Control-Expose-Headers` stay.
 
 #![deny(missing_docs)]
 
 mod body;
 mod future;
+mod merge;
 mod service;
 
 use std::fmt;

@@ -15,6 +15,7 @@ use tower_service::Service;
 
 use crate::body::{self, GuardBody, Unread};
 use crate::future::GuardFuture;
+use crate::merge::merge;
 
 /// A service behind a Guard.
 pub struct GuardService<S, H: Host> {
@@ -87,7 +88,7 @@ where
             }
             let mut response =
                 service.inner.call(Request::from_parts(parts, body)).await?.map(GuardBody::stream);
-            response.headers_mut().extend(more.into_iter().flatten());
+            merge(response.headers_mut(), more);
             Ok(response)
         }))
     }
@@ -117,18 +118,16 @@ async fn admit<H: Host, B: Body<Data = Bytes>>(
     };
     let bytes = match body::read(body, max).await {
         Ok(bytes) => bytes,
-        Err(Unread::TooLarge) => {
-            let mut refused = response(guarded.with(|guard| guard.too_large(&head)));
+        Err(unread) => {
+            let mut refused = response(guarded.with(|guard| match unread {
+                Unread::TooLarge => guard.too_large(&head),
+                Unread::Broken(_) => guard.unreadable(&head),
+            }));
             // What is left of the body is not read.
             if parts.version < http::Version::HTTP_2 {
                 refused.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
             return Err(refused);
-        }
-        Err(Unread::Broken(_)) => {
-            let mut broken = Response::new(Bytes::new());
-            *broken.status_mut() = StatusCode::BAD_REQUEST;
-            return Err(broken);
         }
     };
     match guarded.check(head, Some(&bytes)).await {
@@ -142,5 +141,8 @@ fn response(answer: Answer) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(answer.body));
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     *response.headers_mut() = answer.headers;
+    if let Some(refusal) = answer.refusal {
+        response.extensions_mut().insert(refusal);
+    }
     response
 }

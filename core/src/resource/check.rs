@@ -28,12 +28,12 @@ use crate::time::Now;
 pub struct Examined<'r> {
     request: RequestHead<'r>,
     presented: Presented<'r>,
-    found: Found,
+    found: Found<'r>,
 }
 
-enum Found {
+enum Found<'r> {
     /// The token is new, and good.
-    Signed(Signed),
+    Signed(Signed<'r>),
     /// The token was seen before, and the proof is good if it is new.
     Proven(Proof),
     /// Something has to be fetched first.
@@ -103,7 +103,7 @@ impl Guard {
     pub fn conclude(&mut self, now: Now, examined: Examined<'_>, body: Option<&[u8]>) -> Decision {
         let Examined { request, presented, found } = examined;
         let (checked, proof) = match found {
-            Found::Signed(signed) => (Checked::Valid(self.remember(now, presented, signed)), None),
+            Found::Signed(signed) => (Checked::Valid(self.remember(now, signed)), None),
             Found::Proven(proof) => (self.check_token(now, presented), Some(proof)),
             Found::Nothing => (self.check_token(now, presented), None),
         };

@@ -29,7 +29,8 @@ impl<P: Into<TokenProblem>> From<P> for Checked {
 }
 
 /// A token whose signature and claims are good.
-pub(super) struct Signed {
+pub(super) struct Signed<'r> {
+    token: &'r str,
     server: usize,
     grant: Arc<Grant>,
 }
@@ -71,7 +72,7 @@ impl Guard {
         }
         let Ok(token) = presented.text() else { return Checked::Malformed };
         match self.verify(now, presented) {
-            Ok(signed) => Checked::Valid(self.remember(now, presented, signed)),
+            Ok(signed) => Checked::Valid(self.remember(now, signed)),
             Err(Unverified::Refused(checked)) => checked,
             // Not a JWT: somebody may know it nevertheless.
             Err(Unverified::Opaque(error)) => self.ask(now, token, 0).unwrap_or(error.into()),
@@ -84,12 +85,10 @@ impl Guard {
 
     /// Remembers a token that was verified. Those that are no good are not remembered: anybody could fill the
     /// memory with them.
-    pub(super) fn remember(&mut self, now: Now, presented: Presented<'_>, signed: Signed) -> Arc<Grant> {
-        let Signed { server: index, grant } = signed;
-        if let Ok(token) = presented.text() {
-            let until_ms = now.mono_ms.saturating_add(self.options.recheck_ms);
-            self.tokens.insert(token, Ok(Arc::clone(&grant)), until_ms);
-        }
+    pub(super) fn remember(&mut self, now: Now, signed: Signed<'_>) -> Arc<Grant> {
+        let Signed { token, server: index, grant } = signed;
+        let until_ms = now.mono_ms.saturating_add(self.options.recheck_ms);
+        self.tokens.insert(token, Ok(Arc::clone(&grant)), until_ms);
         let keys = self.servers.get(index).and_then(|server| server.keys.as_ref());
         if keys.is_some_and(|keys| keys.fresh_until_ms <= now.mono_ms) {
             self.refresh_keys(now, index);
@@ -98,7 +97,7 @@ impl Guard {
     }
 
     /// Verifies a token by what is there.
-    pub(super) fn verify(&self, now: Now, presented: Presented<'_>) -> Result<Signed, Unverified> {
+    pub(super) fn verify<'r>(&self, now: Now, presented: Presented<'r>) -> Result<Signed<'r>, Unverified> {
         if presented.token.len() > limits::CREDENTIAL {
             return Err(TokenProblem::TooLarge.into());
         }
@@ -125,7 +124,7 @@ impl Guard {
             error => error.into(),
         })?;
         let grant = self.grant_of(jws.header(), &claims, &server.config.issuer, *rfc9068, now.unix_s)?;
-        Ok(Signed { server: index, grant: Arc::new(grant.with_claims(payload)) })
+        Ok(Signed { token, server: index, grant: Arc::new(grant.with_claims(payload)) })
     }
 
     /// The server that the token says it is from.

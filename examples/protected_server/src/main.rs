@@ -31,25 +31,28 @@ async fn main() -> ExitCode {
     let mut options = Options::default();
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
-        match (arg.as_str(), &mut options) {
-            ("--scopes", _) => {
+        match arg.as_str() {
+            "--scopes" => {
                 print!("{}", policy().to_markdown());
                 return ExitCode::SUCCESS;
             }
-            ("--scopes-json", _) => {
+            "--scopes-json" => {
                 println!("{:#}", policy().to_json());
                 return ExitCode::SUCCESS;
             }
-            ("--issuer", options) => options.issuer = args.next(),
-            ("--port", options) => options.port = args.next().and_then(|port| port.parse().ok()).unwrap_or(0),
-            ("--help" | "-h", _) => {
+            "--issuer" => match args.next().filter(|url| !url.starts_with("--")) {
+                Some(url) => options.issuer = Some(url),
+                None => return misused("--issuer needs a URL"),
+            },
+            "--port" => match args.next().and_then(|port| port.parse().ok()) {
+                Some(port) => options.port = port,
+                None => return misused("--port needs a number up to 65535"),
+            },
+            "--help" | "-h" => {
                 println!("{USAGE}");
                 return ExitCode::SUCCESS;
             }
-            (other, _) => {
-                eprintln!("unknown option {other}\n\n{USAGE}");
-                return ExitCode::from(2);
-            }
+            other => return misused(&format!("unknown option {other}")),
         }
     }
     match serve(options).await {
@@ -59,6 +62,11 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn misused(problem: &str) -> ExitCode {
+    eprintln!("{problem}\n\n{USAGE}");
+    ExitCode::from(2)
 }
 
 async fn serve(options: Options) -> Result<(), Box<dyn Error>> {

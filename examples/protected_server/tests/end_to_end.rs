@@ -1,5 +1,6 @@
 //! Grantor's own client against the protected server, over loopback: from the first 401 to the step-up.
 
+use std::io::{BufRead as _, BufReader};
 use std::sync::Arc;
 
 use grantor::client::Config;
@@ -71,10 +72,71 @@ fn from_the_first_401_to_the_step_up() {
 
 #[test]
 fn the_table_is_printed() {
-    let binary = env!("CARGO_BIN_EXE_grantor-protected-server");
-    let printed = std::process::Command::new(binary).arg("--scopes").output().unwrap();
+    let printed = binary(&["--scopes"]).output().unwrap();
     assert!(printed.status.success());
     let printed = String::from_utf8(printed.stdout).unwrap();
     let chapter = include_str!("../../../core/src/manual/scopes.md");
     assert!(chapter.contains(&printed), "the manual shows another table:\n{printed}");
+}
+
+fn binary(args: &[&str]) -> std::process::Command {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_grantor-protected-server"));
+    command.args(args);
+    command
+}
+
+#[test]
+fn options_that_make_no_sense_are_usage_errors() {
+    for args in [
+        &["--issuer"][..],
+        &["--issuer", "--port", "8080"],
+        &["--port"],
+        &["--port", "nonsense"],
+        &["--port", "65536"],
+        &["--nonsense"],
+    ] {
+        let ended = binary(args).output().unwrap();
+        assert_eq!(ended.status.code(), Some(2), "{args:?}");
+        assert!(String::from_utf8(ended.stderr).unwrap().contains("usage: "), "{args:?}");
+    }
+}
+
+/// Ends with the test, also when that fails.
+struct Ended(std::process::Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn the_operator_reads_why_requests_are_refused_and_no_token() {
+    let piped = std::process::Stdio::piped;
+    let mut server =
+        Ended(binary(&["--issuer", "http://127.0.0.1:9"]).stdout(piped()).stderr(piped()).spawn().unwrap());
+    let mut said = BufReader::new(server.0.stdout.take().unwrap()).lines();
+    let said =
+        said.find_map(|line| line.unwrap().strip_prefix("MCP server:").map(|url| url.trim().to_owned()));
+    let resource = said.unwrap();
+    let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+    let post = |token: Option<&str>| {
+        let mut request = agent.post(&resource);
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        request.send(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#).unwrap().status().as_u16()
+    };
+    assert_eq!(post(None), 401);
+    // {"alg":"ES256"} and {"iss":"http://127.0.0.1:9"}, then another issuer.
+    let gone = "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJodHRwOi8vMTI3LjAuMC4xOjkifQ.AAAA";
+    let other = "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJodHRwOi8vMTI3LjAuMC4xOjEwIn0.AAAA";
+    assert_eq!((post(Some(gone)), post(Some(other))), (503, 401));
+    let mut log = BufReader::new(server.0.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert_eq!(log.next().unwrap(), "refused with 401: a token is needed");
+    let failed = log.next().unwrap();
+    assert!(failed.starts_with("http://127.0.0.1:9 failed: ") && !failed.contains("eyJ"), "{failed}");
+    assert_eq!(log.next().unwrap(), "refused with 503: the token cannot be checked for now");
+    assert_eq!(log.next().unwrap(), "refused with 401: the token is from another issuer");
 }
