@@ -11,9 +11,10 @@ use futures_channel::oneshot;
 use futures_lite::future;
 use grantor::error::{Failure, FailureKind};
 use grantor::resource::{
-    CheckId, Cors, Decision, Guard, GuardConfig, GuardConfigError, Notice, Output, RequestHead,
+    CheckId, Decision, Guard, GuardConfig, GuardConfigError, Notice, Output, RequestHead,
 };
 use grantor::{Completion, Effect, Now, OpId, Secret};
+use http::HeaderMap;
 
 use crate::effects::Performed;
 use crate::http::HttpFailure;
@@ -33,7 +34,7 @@ pub struct Guarded<H: Host>(Arc<Shared<H>>);
 struct Shared<H: Host> {
     host: H,
     clock: Clock,
-    cors: bool,
+    answer_headers: bool,
     /// Most requests bring a token that was seen before, and only read it.
     state: RwLock<State>,
     verifier: Option<Verifier>,
@@ -96,12 +97,12 @@ impl<H: Host> Setup<H> {
     /// # Errors
     /// When the configuration cannot work.
     pub fn build(self) -> Result<Guarded<H>, GuardConfigError> {
-        let cors = self.config.cors != Cors::Off;
         let state = State { guard: Guard::new(self.config)?, waiting: HashMap::new() };
+        let answer_headers = state.guard.has_answer_headers();
         Ok(Guarded(Arc::new(Shared {
             host: self.host,
             clock: Clock::start(),
-            cors,
+            answer_headers,
             state: RwLock::new(state),
             verifier: self.verifier,
             log: self.log,
@@ -137,10 +138,10 @@ impl<H: Host> Guarded<H> {
         }
     }
 
-    /// Whether pages of other origins may read answers, so that
-    /// [`answer_headers`](Guard::answer_headers) are to be added to them.
-    pub fn has_cors(&self) -> bool {
-        self.0.cors
+    /// Headers to add to the server's own answer ([`Guard::answer_headers`]), where there can be any.
+    pub fn answer_headers(&self, request: &RequestHead<'_>) -> Option<HeaderMap> {
+        let now = || self.0.clock.now();
+        self.0.answer_headers.then(|| self.0.read().guard.answer_headers(now(), request))
     }
 
     /// Looks at the Guard.

@@ -9,7 +9,7 @@ use grantor_driver::grantor::resource::{Answer, Decision, Grant, RequestHead};
 use grantor_driver::guarding::Guarded;
 use grantor_driver::nonblocking::Host;
 use http::header::{CONNECTION, HeaderValue};
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use http_body::Body;
 use tower_service::Service;
 
@@ -63,7 +63,7 @@ where
         // Most requests are decided at once.
         match self.guarded.check_now(&head) {
             Some(Decision::Allow(grant)) => {
-                let more = self.more_headers(&head);
+                let more = self.guarded.answer_headers(&head);
                 if let Some(grant) = grant {
                     request.extensions_mut().insert(grant);
                 }
@@ -82,7 +82,8 @@ where
                 Ok(admitted) => admitted,
                 Err(response) => return Ok(response.map(GuardBody::read)),
             };
-            let more = service.more_headers(&RequestHead::new(&parts.method, &parts.uri, &parts.headers));
+            let more =
+                service.guarded.answer_headers(&RequestHead::new(&parts.method, &parts.uri, &parts.headers));
             if let Some(grant) = grant {
                 parts.extensions.insert(grant);
             }
@@ -91,13 +92,6 @@ where
             merge(response.headers_mut(), more);
             Ok(response)
         }))
-    }
-}
-
-impl<S, H: Host> GuardService<S, H> {
-    /// What lets pages of other origins read the server's own answer.
-    fn more_headers(&self, head: &RequestHead<'_>) -> Option<HeaderMap> {
-        self.guarded.has_cors().then(|| self.guarded.with(|guard| guard.answer_headers(head)))
     }
 }
 

@@ -106,6 +106,11 @@ impl Answers {
         self.pages.preflight(request)
     }
 
+    /// Whether pages may read answers at all.
+    pub(super) fn is_for_pages(&self) -> bool {
+        !self.pages.is_off()
+    }
+
     /// What lets a page of an accepted origin read an answer.
     pub(super) fn add_cors(&self, request: &RequestHead<'_>, headers: &mut HeaderMap) {
         self.pages.add(request, headers);

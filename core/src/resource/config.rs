@@ -271,8 +271,11 @@ pub enum GuardConfigError {
     /// The same issuer twice.
     #[error("the issuer {0:?} is there twice")]
     IssuerRepeated(Box<str>),
-    /// No authorization server (MCP "Authorization Server Location").
-    #[error("no authorization server is configured")]
+    /// No algorithm is accepted for the tokens of this issuer.
+    #[error("no algorithm is accepted for tokens of {0:?}")]
+    NoAlgorithm(Box<str>),
+    /// No authorization server that the metadata names (MCP "Authorization Server Location").
+    #[error("no authorization server is configured and advertised")]
     NoServer,
     /// An origin that no browser sends (RFC 6454 6.2), with a path or only a slash, the scheme's own port,
     /// capital letters or `*`; or `null`, which any page can have.
@@ -283,6 +286,9 @@ pub enum GuardConfigError {
     /// The table cannot work.
     #[error(transparent)]
     Policy(#[from] PolicyError),
+    /// The resource itself is among the public paths.
+    #[error("the resource's own path is public: then nothing is protected")]
+    PublicResource,
     /// The resource is no acceptable URL (RFC 9728 1.2).
     #[error("the resource: {0}")]
     Resource(UrlProblem),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use url::Url;
 
 use super::answer::{Answers, Details};
@@ -19,8 +19,9 @@ use super::request::RequestHead;
 use super::server::Server;
 use crate::address::UrlPolicy;
 use crate::effect::OpId;
-use crate::jose::dpop::ReplayCache;
+use crate::jose::dpop::{self, ReplayCache};
 use crate::limits;
+use crate::time::Now;
 
 /// Decides about the requests to one protected MCP server.
 ///
@@ -76,13 +77,19 @@ impl Guard {
                 return Err(GuardConfigError::ClientAuthentication);
             }
             let asked = !matches!(server.tokens, Tokens::Jwt { .. });
+            if matches!(&server.tokens, Tokens::Jwt { algorithms, .. } if algorithms.is_empty()) {
+                return Err(GuardConfigError::NoAlgorithm(server.issuer));
+            }
             if asked && config.token_cache_bytes < limits::TOKEN_CACHE_ASKED {
                 return Err(GuardConfigError::TokenCache);
             }
             servers.push(Server::new(server, url));
         }
-        if servers.is_empty() {
+        if !servers.iter().any(|server| server.config.advertised) {
             return Err(GuardConfigError::NoServer);
+        }
+        if config.public_paths.iter().any(|public| **public == *resource.path()) {
+            return Err(GuardConfigError::PublicResource);
         }
         let mut audiences = vec![config.resource.clone()];
         let own = resource.as_str();
@@ -143,12 +150,22 @@ impl Guard {
         self.tokens.bytes()
     }
 
-    /// Headers to add to the server's own answer, so that pages of accepted origins may read it
-    /// ([`Cors`](super::Cors)); empty without that.
-    pub fn answer_headers(&self, request: &RequestHead<'_>) -> HeaderMap {
+    /// Headers to add to the server's own answer: those by which pages of accepted origins may read it
+    /// ([`Cors`](super::Cors)), and the nonce for the client's next proof (RFC 9449 8.2).
+    pub fn answer_headers(&self, now: Now, request: &RequestHead<'_>) -> HeaderMap {
         let mut headers = HeaderMap::new();
         self.answers.add_cors(request, &mut headers);
+        if request.headers.contains_key(dpop::HEADER)
+            && let Some(nonce) = self.nonce(now)
+        {
+            headers.insert(HeaderName::from_static(dpop::NONCE_HEADER), nonce);
+        }
         headers
+    }
+
+    /// Whether there can be such headers.
+    pub fn has_answer_headers(&self) -> bool {
+        self.answers.is_for_pages() || self.options.dpop.nonce_seed.is_some()
     }
 
     /// The answer to a request whose body is larger than [`NeedBody`](super::Decision::NeedBody) allows.

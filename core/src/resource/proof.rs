@@ -1,5 +1,6 @@
 //! Proofs of possession (RFC 9449 7.1, 9).
 
+use http::HeaderValue;
 use sha2::{Digest as _, Sha256};
 
 use super::grant::Grant;
@@ -91,6 +92,12 @@ impl Guard {
         };
         let nonce = self.nonces(now).map(|[current, _]| current);
         Err(Unproven { refusal, nonce })
+    }
+
+    /// The nonce for the next proof.
+    pub(super) fn nonce(&self, now: Now) -> Option<HeaderValue> {
+        let [current, _] = self.nonces(now)?;
+        HeaderValue::from_str(&current).ok()
     }
 
     /// The nonce of this time and the one before: a hash of the seed and the time, so that several

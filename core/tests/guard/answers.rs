@@ -217,7 +217,7 @@ fn rfc9110_12_5_5_answers_vary_by_origin_also_without_one() {
         }
         let list = Request::list();
         let head = RequestHead::new(&list.method, &list.uri, &list.headers);
-        assert_eq!(bench.guard.answer_headers(&head)["vary"], "origin");
+        assert_eq!(bench.guard.answer_headers(bench.now, &head)["vary"], "origin");
     }
     assert_eq!(Bench::new().refuse(&Request::list()).headers.get("vary"), None);
 }
@@ -337,6 +337,15 @@ fn configurations_that_cannot_work() {
         Guard::new(config).unwrap_err()
     };
     assert_eq!(error(|config| config.servers.clear()), GuardConfigError::NoServer);
+    assert_eq!(error(|config| config.servers[0].advertised = false), GuardConfigError::NoServer);
+    assert_eq!(error(|config| config.public_paths.push("/mcp".into())), GuardConfigError::PublicResource);
+    assert_eq!(
+        error(|config| {
+            let Tokens::Jwt { algorithms, .. } = &mut config.servers[0].tokens else { panic!() };
+            algorithms.clear();
+        }),
+        GuardConfigError::NoAlgorithm(ISSUER.into())
+    );
     assert_eq!(
         error(|config| {
             config.token_cache_bytes = grantor::limits::TOKEN_CACHE_ASKED - 1;

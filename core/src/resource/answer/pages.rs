@@ -45,6 +45,10 @@ impl Pages {
         })
     }
 
+    pub(super) fn is_off(&self) -> bool {
+        self.cors == Cors::Off
+    }
+
     pub(super) fn preflight(&self, request: &RequestHead<'_>) -> Option<Answer> {
         if *request.method != Method::OPTIONS || !request.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
         {
