@@ -3,6 +3,7 @@
 mod answer;
 mod made;
 mod members;
+mod message;
 mod peers;
 mod request;
 mod rules;

@@ -380,7 +380,7 @@ fn are_decisive(request: &RequestHead<'_>) -> bool {
 /// are. A batch has none.
 fn agree(request: &RequestHead<'_>, messages: &[Message<'_>]) -> bool {
     let has = |name: &HeaderName| request.headers.contains_key(name);
-    let named = operation::single(request.headers, &VERSION_HEADER).ok().flatten();
+    let Ok(named) = operation::single(request.headers, &VERSION_HEADER) else { return false };
     let same_version = |message: &Message<'_>| match (named, message.version.as_deref()) {
         (Some(named), Some(own)) => named == own,
         (None, own) => !compares_headers(own),
@@ -391,7 +391,7 @@ fn agree(request: &RequestHead<'_>, messages: &[Message<'_>]) -> bool {
     }
     if !has(&METHOD_HEADER) {
         // What notifications need is not defined.
-        let is_request = messages.iter().any(|message| message.id.is_some());
+        let is_request = messages.iter().any(|message| message.is_request);
         return !(compares_headers(named) && (is_request || has(&NAME_HEADER)));
     }
     let [message] = messages else { return false };

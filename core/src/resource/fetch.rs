@@ -97,14 +97,15 @@ impl Guard {
     /// Keys are there, but not the one that is needed.
     pub(super) fn wait_for_new_keys(&mut self, now: Now, index: usize, kid: Option<&str>) -> Checked {
         let Some(server) = self.servers.get_mut(index) else { return unavailable(1) };
-        let idle = !server.fetching && server.paused_until_ms <= now.mono_ms;
-        match server.sought.find(now.mono_ms, kid, server.keys.as_ref().map(|keys| keys.at_ms)) {
-            Sought::InVain if idle => return JwsError::UnknownKey.into(),
-            // It may be new; who cannot know that sends nobody into a login.
-            Sought::TooSoon { retry_after_s } if idle => return unavailable(retry_after_s),
-            _ => {}
+        if server.fetching || server.paused_until_ms > now.mono_ms {
+            return self.wait_for_fetch(now, index);
         }
-        self.wait_for_fetch(now, index)
+        match server.sought.find(now.mono_ms, kid, server.keys.as_ref().map(|keys| keys.at_ms)) {
+            Sought::InVain => JwsError::UnknownKey.into(),
+            // It may be new; who cannot know that sends nobody into a login.
+            Sought::TooSoon { retry_after_s } => unavailable(retry_after_s),
+            Sought::Now => self.wait_for_fetch(now, index),
+        }
     }
 
     /// Keys are used, and are not fresh any more.

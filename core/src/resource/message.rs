@@ -42,8 +42,10 @@ pub enum MessageError {
 pub(super) struct Message<'a> {
     pub(super) operation: Operation<'a>,
     pub(super) method: Cow<'a, str>,
-    /// `id` as JSON; `None` for notifications and responses.
+    /// `id` as JSON, if it can be sent back; `None` for notifications and responses.
     pub(super) id: Option<&'a str>,
+    /// Whether it wants an answer.
+    pub(super) is_request: bool,
     /// `params.arguments` as JSON.
     pub(super) arguments: Option<&'a str>,
     /// What else it is about: the resources to listen to, the prompt or resource to complete.
@@ -74,7 +76,8 @@ fn message(text: &str) -> Result<Message<'_>, MessageError> {
         return if result.is_some() || error.is_some() {
             let method = Cow::Borrowed(RESPONSE);
             let operation = Operation::Method(method.clone());
-            Ok(Message { operation, method, id: None, arguments: None, more: Vec::new(), version: None })
+            let (id, is_request, arguments, more, version) = (None, false, None, Vec::new(), None);
+            Ok(Message { operation, method, id, is_request, arguments, more, version })
         } else {
             Err(MessageError::Invalid)
         };
@@ -95,7 +98,8 @@ fn message(text: &str) -> Result<Message<'_>, MessageError> {
         _ => Vec::new(),
     };
     let version = version.map(string).transpose()?;
-    Ok(Message { operation, method, id: id.filter(|id| is_id(id)), arguments, more, version })
+    let (id, is_request) = (id.filter(|id| is_id(id)), id.is_some());
+    Ok(Message { operation, method, id, is_request, arguments, more, version })
 }
 
 /// Some members of what should be an object; what is none is for the server to refuse.

@@ -56,6 +56,10 @@ fn mcp_server_validation_headers_that_must_be_there() {
     assert_eq!(bench.why(&bare), MISMATCH, "no Mcp-Method");
     let nameless = bare.header("mcp-method", "tools/call");
     assert_eq!(bench.why(&nameless), MISMATCH, "no Mcp-Name");
+    let odd = Request::post(r#"{"jsonrpc":"2.0","id":{},"method":"tools/list"}"#);
+    assert_eq!(bench.why(&odd.header("mcp-protocol-version", "2026-07-28").bearer(&good)), MISMATCH);
+    let twice = call("read_a").header("mcp-protocol-version", "2026-07-28").bearer(&good);
+    assert_eq!(bench.why(&twice), MISMATCH, "MCP-Protocol-Version twice");
     let notification = Request::post(r#"{"jsonrpc":"2.0","method":"notifications/x"}"#);
     bench.allow(&notification.header("mcp-protocol-version", "2026-07-28").bearer(&good)).unwrap();
     let before = Request::tool("read_a").header("mcp-protocol-version", "2025-11-25").bearer(&good);

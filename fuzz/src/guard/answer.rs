@@ -6,8 +6,8 @@ use grantor::resource::{Answer, Refusal};
 use grantor::wire::challenge::{Challenge, Challenges};
 use http::Method;
 use http::header::{
-    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, ORIGIN,
-    RETRY_AFTER, VARY, WWW_AUTHENTICATE,
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_REQUEST_HEADERS, CACHE_CONTROL, CONTENT_TYPE, ORIGIN, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
 };
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -29,6 +29,7 @@ pub(super) fn check(answer: &Answer, request: &Request, setup: &Setup) {
         None => {
             assert_eq!((answer.status, request.method == Method::OPTIONS), (204, true), "a preflight");
             assert!(answer.body.is_empty() && setup.cors != Pages::Off);
+            check_allowed_headers(answer, request);
             check_pages(answer, request, setup);
         }
     }
@@ -59,6 +60,11 @@ fn check_refusal(answer: &Answer, refusal: Refusal, request: &Request, setup: &S
     let (status, error) = expected(refusal);
     assert_eq!(answer.status, status, "{refusal:?}");
     check_body(answer, request, error);
+    // Without that header, it is the body that contradicts the others.
+    if refusal == Refusal::HeaderMismatch && !request.headers.contains_key("mcp-method") {
+        let body: BTreeMap<String, Box<RawValue>> = serde_json::from_slice(&answer.body).expect("JSON");
+        assert_eq!(body.get("id").map(|id| id.get().to_owned()), request.id());
+    }
     let challenged = matches!(status, 401 | 403)
         || matches!(refusal, Refusal::TokenInQuery | Refusal::MalformedAuthorization);
     let mut lines = answer.headers.get_all(WWW_AUTHENTICATE).iter();
@@ -142,5 +148,22 @@ fn check_pages(answer: &Answer, request: &Request, setup: &Setup) {
         _ => None,
     };
     assert_eq!(allowed, expected);
-    assert!(setup.cors != Pages::Some || origin.is_none() || answer.headers[VARY] == "origin");
+    let varies = answer.headers.get_all(VARY).iter().any(|value| value == "origin");
+    assert!(setup.cors != Pages::Some || varies, "also for caches");
+}
+
+/// Pages send what is known, and parameters that they asked to send.
+fn check_allowed_headers(answer: &Answer, request: &Request) {
+    let asked: Vec<String> = request
+        .headers
+        .get_all(ACCESS_CONTROL_REQUEST_HEADERS)
+        .iter()
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
+        .map(|name| String::from_utf8_lossy(name.trim_ascii()).to_ascii_lowercase())
+        .collect();
+    let allowed = answer.headers[ACCESS_CONTROL_ALLOW_HEADERS].to_str().expect("text");
+    let mut params = allowed.split(", ").filter(|name| name.starts_with("mcp-param-"));
+    assert!(params.all(|param| asked.iter().any(|name| name == param)), "{allowed}");
+    let known = ["authorization", "content-type", "dpop", "mcp-method", "mcp-name", "mcp-protocol-version"];
+    assert!(known.iter().all(|name| allowed.split(", ").any(|own| own == *name)), "{allowed}");
 }

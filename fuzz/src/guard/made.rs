@@ -98,8 +98,11 @@ pub(super) fn claims(changes: &str, more: Value) -> String {
     for (name, value) in changes {
         match value {
             Value::Null => drop(members.remove(&name)),
-            // Bound to the key for proofs.
-            Value::Bool(true) if name == "cnf" => drop(members.insert(name, json!({ "jkt": thumbprint(0) }))),
+            // Bound to the first key for proofs, or to the other.
+            Value::Bool(first) if name == "cnf" => {
+                let jkt = thumbprint(usize::from(!first));
+                drop(members.insert(name, json!({ "jkt": jkt })));
+            }
             value => drop(members.insert(name, value)),
         }
     }

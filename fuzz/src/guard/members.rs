@@ -15,9 +15,14 @@ impl Members {
 
     /// Whether every reader finds the same under these names.
     pub(super) fn are_clear(&self, names: &[&str]) -> bool {
-        let count = |name: &&str| self.0.iter().filter(|(own, _)| own.eq_ignore_ascii_case(name)).count();
+        let count = |name: &&str| self.0.iter().filter(|(own, _)| folded(own) == folded(name)).count();
         names.iter().all(|name| count(name) == usize::from(self.get(name).is_some()))
     }
+}
+
+/// As readers that do not mind the case of letters take it.
+fn folded(name: &str) -> String {
+    name.replace('\u{17f}', "s").replace('\u{212a}', "k").to_ascii_lowercase()
 }
 
 impl<'de> Deserialize<'de> for Members {

@@ -1,11 +1,15 @@
 //! Policies as plain tables, and what they demand, worked out without the Guard's own table.
 
+mod tables;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use grantor::ScopeSet;
 use grantor::resource::{Need, Policy};
 use serde_json::Value;
 use serde_json::value::RawValue;
+
+pub(super) use self::tables::{CLOSED, FULL, OPEN, UNIFORM};
 
 /// What a request wants to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,78 +43,6 @@ enum What {
     Computed,
 }
 
-const fn rule(kind: &'static str, name: &'static str, any_of: &'static [&'static str]) -> Rule {
-    Rule { kind, name, what: What::AnyOf(any_of), max_age_s: None, acr: "" }
-}
-
-const fn public(kind: &'static str, name: &'static str) -> Rule {
-    Rule { kind, name, what: What::Public, max_age_s: None, acr: "" }
-}
-
-/// All that a policy can say.
-pub(super) static FULL: Table = Table {
-    every: "mcp:use",
-    otherwise: rule("", "", &[]),
-    rules: &[
-        public("method", "ping"),
-        public("method", "notifications/*"),
-        public("tool", "pub_*"),
-        rule("tool", "read_*", &["files:read"]),
-        rule("tool", "read_*_all", &["files:read audit", "root"]),
-        rule("tool", "write", &["files:write"]),
-        rule("tool", "either", &["files:write", "audit", "db:x"]),
-        rule("tool", "offline", &["offline_access files:read"]),
-        Rule {
-            kind: "tool",
-            name: "pay",
-            what: What::AnyOf(&["pay"]),
-            max_age_s: Some(300),
-            acr: "mfa gold",
-        },
-        Rule { kind: "tool", name: "query*", what: What::Computed, max_age_s: None, acr: "" },
-        public("resource", "file:///pub/*"),
-        rule("resource", "file:///*", &["files:read"]),
-        rule("resource", "file:///etc/*", &["root"]),
-        rule("prompt", "*", &["prompts"]),
-        rule("http", "GET", &["listen"]),
-        public("http", "HEAD"),
-    ],
-    implies: &[
-        ("files:write", "files:read"),
-        ("admin", "files:* root"),
-        ("db:*", "audit"),
-        ("owner", "admin"),
-    ],
-    wildcards: &["files:*"],
-};
-
-/// One in which nobody has to know the operation.
-pub(super) static UNIFORM: Table = Table {
-    every: "mcp:use",
-    otherwise: rule("", "", &["all"]),
-    rules: &[rule("http", "GET", &["listen"])],
-    implies: &[],
-    wildcards: &[],
-};
-
-/// One in which no operation is public.
-pub(super) static CLOSED: Table = Table {
-    every: "",
-    otherwise: rule("", "", &["rest"]),
-    rules: &[rule("tool", "any", &[]), rule("tool", "write", &["files:write"])],
-    implies: &[("rest", "files:write")],
-    wildcards: &[],
-};
-
-/// One in which most are.
-pub(super) static OPEN: Table = Table {
-    every: "mcp:use offline_access",
-    otherwise: public("", ""),
-    rules: &[rule("tool", "write", &["files:write"]), rule("resource", "file:///etc/*", &["root", "admin"])],
-    implies: &[],
-    wildcards: &[],
-};
-
 impl Table {
     pub(super) fn policy(&self) -> Policy {
         let mut policy = Policy::new().every(self.every).expect("scopes").otherwise(self.otherwise.need());
@@ -138,14 +70,23 @@ impl Table {
     }
 
     fn rule(&self, op: &Op) -> &Rule {
-        let of_kind = || self.rules.iter().filter(|rule| rule.kind == op.kind);
-        if let Some(exact) = of_kind().find(|rule| !rule.name.contains('*') && rule.name == op.name) {
-            return exact;
-        }
-        let mut best = &self.otherwise;
-        for rule in of_kind().filter(|rule| rule.name.contains('*') && fits(rule.name, &op.name)) {
-            if std::ptr::eq(best, &self.otherwise) || weight(rule.name) > weight(best.name) {
-                best = rule;
+        let own = self.rule_of(op.kind, &op.name);
+        let rule = match (op.kind, &*op.name) {
+            // Servers answer HEAD by what answers GET: the more specific of the two rules counts.
+            ("http", "HEAD") => {
+                let of_get = self.rule_of("http", "GET");
+                own.filter(|own| of_get.is_none_or(|get| own.weight() >= get.weight())).or(of_get)
+            }
+            _ => own,
+        };
+        rule.unwrap_or(&self.otherwise)
+    }
+
+    fn rule_of(&self, kind: &str, name: &str) -> Option<&Rule> {
+        let mut best: Option<&Rule> = None;
+        for rule in self.rules.iter().filter(|rule| rule.kind == kind && rule.fits(name)) {
+            if best.is_none_or(|best| rule.weight() > best.weight()) {
+                best = Some(rule);
             }
         }
         best
@@ -174,14 +115,24 @@ impl Table {
         }
     }
 
-    /// How fresh and how strong the user's authentication must be.
-    pub(super) fn authentication(&self, op: &Op) -> (Option<u64>, Vec<&'static str>) {
-        let rule = self.rule(op);
-        let max_age_s = match rule.what {
-            What::Computed => self.computed(op).max_age_s,
-            _ => rule.max_age_s,
-        };
-        (max_age_s, rule.acr.split(' ').filter(|acr| !acr.is_empty()).collect())
+    /// How fresh and how strong the user's authentication must be for all of these: the least of the ages,
+    /// and what all accept, where one demands something.
+    pub(super) fn authentication(&self, ops: &[Op]) -> (Option<u64>, Option<Vec<&'static str>>) {
+        let (mut max_age_s, mut acr): (Option<u64>, Option<Vec<&str>>) = (None, None);
+        for op in ops {
+            let rule = self.rule(op);
+            let age = match rule.what {
+                What::Computed => self.computed(op).max_age_s,
+                _ => rule.max_age_s,
+            };
+            max_age_s = max_age_s.into_iter().chain(age).min();
+            let own: Vec<&str> = rule.acr.split(' ').filter(|acr| !acr.is_empty()).collect();
+            if !own.is_empty() {
+                let before = acr.unwrap_or_else(|| own.clone());
+                acr = Some(before.into_iter().filter(|acr| own.contains(acr)).collect());
+            }
+        }
+        (max_age_s, acr)
     }
 
     fn computed(&self, op: &Op) -> Computed {
@@ -221,6 +172,16 @@ impl Held {
 }
 
 impl Rule {
+    fn fits(&self, name: &str) -> bool {
+        if self.name.contains('*') { fits(self.name, name) } else { self.name == name }
+    }
+
+    /// How much of a name it fixes; an exact one all of it.
+    fn weight(&self) -> usize {
+        let stars = self.name.matches('*').count();
+        if stars == 0 { usize::MAX } else { self.name.len() - stars }
+    }
+
     fn need(&self) -> Need {
         let sets = match self.what {
             What::Public => return Need::public(),
@@ -268,10 +229,6 @@ fn computed_need(computed: &Computed) -> Need {
         Some(seconds) => need.max_age_s(seconds),
         None => need,
     }
-}
-
-fn weight(pattern: &str) -> usize {
-    pattern.len() - pattern.matches('*').count()
 }
 
 /// Whether a pattern fits, letter by letter.

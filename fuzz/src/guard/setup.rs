@@ -85,11 +85,12 @@ impl Setup {
             letters.letter([(false, false), (true, false), (false, true), (true, true)]);
         let cors = letters.letter([Pages::Off, Pages::Any, Pages::Some]);
         let (token_cache_bytes, replay_cache_bytes) =
-            letters.letter([(1 << 20, 1 << 20), (2500, 64), (1200, 128), (0, 0)]);
+            letters.letter([(1 << 20, 1 << 20), (2500, 2048), (1200, 128), (0, 0)]);
         let asked = kinds.iter().any(|kind| *kind != Jwt);
         let token_cache_bytes = if asked { grantor::limits::TOKEN_CACHE_ASKED } else { token_cache_bytes };
         let discover = letters.letter([false, true]);
-        let (realm, max_body) = letters.letter([(false, 4096), (true, 4096), (false, 80), (true, 0)]);
+        let (realm, max_body) =
+            letters.letter([(false, 4096), (true, 4096), (false, 80), (true, 0), (false, 1 << 20)]);
         let (alias, signed, twin, basic) = letters.letter([
             (false, false, false, false),
             (true, false, false, true),

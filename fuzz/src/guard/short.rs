@@ -27,15 +27,27 @@ impl<'a> Item<'a> {
             Some(("r", name)) => of("resources/read", name),
             Some(("s", name)) => of("resources/subscribe", name),
             Some(("p", name)) => of("prompts/get", name),
+            Some(("l", name)) => of("subscriptions/listen", name),
+            Some(("c", name)) => of("completion/complete", name),
             Some((_, name)) => Self { method: name, name: None, arguments },
             None => Self { method: "tools/list", name: None, arguments },
         }
     }
 
-    pub(super) fn message(&self) -> String {
+    /// The message, which names this revision.
+    pub(super) fn message(&self, revision: &str) -> String {
         let mut params = json!({});
         if let Some(name) = self.name {
-            params[if self.method.starts_with("resources/") { "uri" } else { "name" }] = json!(name);
+            params = match self.method {
+                "subscriptions/listen" => json!({ "notifications": { "resourceSubscriptions": [name] } }),
+                "completion/complete" if name.contains(':') => json!({ "ref": { "uri": name } }),
+                "completion/complete" => json!({ "ref": { "name": name } }),
+                method if method.starts_with("resources/") => json!({ "uri": name }),
+                _ => json!({ "name": name }),
+            };
+        }
+        if !revision.is_empty() {
+            params["_meta"] = json!({ "io.modelcontextprotocol/protocolVersion": revision });
         }
         if let Some(arguments) = self.arguments {
             params["arguments"] = serde_json::from_str(arguments).unwrap_or(Value::Null);

@@ -20,6 +20,8 @@ pub(super) struct Truth {
     pub(super) jwts: Vec<Jwt>,
     /// The keys in the last set of each server.
     pub(super) keys: [Vec<usize>; 2],
+    /// When any such set came last.
+    pub(super) keys_at_ms: Option<u64>,
     /// What was said last of a token, and when.
     pub(super) said: BTreeMap<String, (Option<String>, u64)>,
     pub(super) proofs: Vec<Proof>,
@@ -73,14 +75,9 @@ impl Truth {
         let scopes: BTreeSet<String> = grant.scopes.iter().map(str::to_owned).collect();
         for op in ops.expect("a request that is read") {
             assert!(setup.table.is_met(&scopes, op), "{op:?} with {scopes:?}");
-            let (max_age_s, acr) = setup.table.authentication(op);
-            let auth_time_s = number(members.get("auth_time"));
-            let fresh =
-                |age: u64| auth_time_s.is_some_and(|at| at + (age + LEEWAY_S) as f64 >= now.unix_s as f64);
-            assert!(max_age_s.is_none_or(fresh), "{op:?} at {auth_time_s:?}");
-            let own = members.get("acr").and_then(Value::as_str);
-            assert!(acr.is_empty() || own.is_some_and(|own| acr.contains(&own)), "{op:?} by {own:?}");
         }
+        let ops = ops.expect("a request that is read");
+        assert!(is_authenticated(&members, ops, setup, now), "{ops:?} by {members:?}");
         match &grant.confirmation {
             Confirmation::None => assert!(scheme == "bearer" && !setup.bound_only),
             Confirmation::Jkt(jkt) => {
@@ -122,6 +119,11 @@ impl Truth {
         }
         assert!(!setup.strict || !audiences(&facts).is_empty());
         self.holds(&facts, setup, now);
+        if let Some(kind) = facts.get("token_type").filter(|kind| !kind.is_null()) {
+            let kind = kind.as_str().expect("text").to_ascii_lowercase();
+            assert!(matches!(&*kind, "bearer" | "dpop" | "access_token"), "{kind}");
+            assert!(kind != "dpop" || facts.get("cnf").is_some_and(|cnf| !cnf.is_null()));
+        }
         facts
     }
 
@@ -139,6 +141,8 @@ impl Truth {
         assert!(expires.is_none_or(|at| at + leeway > now.unix_s as f64), "{expires:?} at {}", now.unix_s);
         let begins = number(claims.get("nbf"));
         assert!(begins.is_none_or(|at| at <= self.latest_s as f64 + leeway), "{begins:?}");
+        let issued = number(claims.get("iat"));
+        assert!(issued.is_none_or(|at| at.floor() <= self.latest_s as f64 + leeway), "{issued:?}");
     }
 
     /// RFC 9449 4.3, 11.1: a proof that was made for this request, by the key, and never used.
@@ -167,17 +171,30 @@ impl Truth {
         self.used.insert((proof.key, proof.id.clone(), proof.issued_at_s));
     }
 
-    /// The scopes of a token that was made or told of here, if that is easily said.
-    pub(super) fn scopes_of(&self, request: &Request) -> Option<BTreeSet<String>> {
+    /// What a token says that was made or told of here, if that is easily said.
+    pub(super) fn members_of(&self, request: &Request) -> Option<BTreeMap<String, Value>> {
         let credentials = request.credentials();
         let [(_, token)] = &credentials[..] else { return None };
         let token = std::str::from_utf8(token).ok()?;
-        let claims = match self.jwts.iter().find(|jwt| jwt.text == token) {
+        Some(match self.jwts.iter().find(|jwt| jwt.text == token) {
             Some(jwt) if !self.said.contains_key(token) => members(&jwt.claims),
             _ => members(self.said.get(token)?.0.as_ref()?),
-        };
-        Some(scopes(&claims))
+        })
     }
+}
+
+/// RFC 9470: whether the user authenticated as all these demand.
+pub(super) fn is_authenticated(
+    members: &BTreeMap<String, Value>,
+    ops: &[Op],
+    setup: &Setup,
+    now: Now,
+) -> bool {
+    let (max_age_s, acr) = setup.table.authentication(ops);
+    let auth_time_s = number(members.get("auth_time"));
+    let fresh = |age: u64| auth_time_s.is_some_and(|at| at + (age + LEEWAY_S) as f64 >= now.unix_s as f64);
+    let own = members.get("acr").and_then(Value::as_str);
+    max_age_s.is_none_or(fresh) && acr.is_none_or(|acr| own.is_some_and(|own| acr.contains(&own)))
 }
 
 /// What the host is told of the token is what the token says.
@@ -220,7 +237,7 @@ fn audiences(claims: &BTreeMap<String, Value>) -> Vec<String> {
     claims.get("aud").map(texts).unwrap_or_default()
 }
 
-fn scopes(claims: &BTreeMap<String, Value>) -> BTreeSet<String> {
+pub(super) fn scopes(claims: &BTreeMap<String, Value>) -> BTreeSet<String> {
     let value = claims.get("scope").filter(|value| !value.is_null()).or(claims.get("scp"));
     let all = match value {
         Some(Value::String(text)) => text.split(' ').map(str::to_owned).collect(),

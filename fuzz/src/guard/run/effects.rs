@@ -42,16 +42,23 @@ impl Run<'_> {
             }),
             _ => None,
         };
-        if let (Some(token), Some(said)) = (token_of(&effect), said) {
-            self.truth.said.insert(token, (said, self.now.mono_ms));
+        // What a server cannot take of a token says nothing about other tokens, and nothing good of this one.
+        let token = token_of(&effect);
+        let of_token = token.is_some() && matches!(reply, Reply::Http { status: 400 | 413 | 414 | 422, .. });
+        match (token, said) {
+            (Some(token), Some(said)) => drop(self.truth.said.insert(token, (said, self.now.mono_ms))),
+            (Some(token), None) if of_token => drop(self.truth.said.remove(&token)),
+            _ => {}
         }
         let result = self.both(|guard, now| guard.complete(now, op, reply.completion()));
         assert_eq!(result, Ok(()));
         let notices = self.drain();
         for notice in notices {
+            assert!(!of_token || !matches!(notice, Notice::ServerFailed { .. }), "{notice:?}");
             if let (Notice::KeysFetched { issuer, .. }, Reply::Http { body, .. }) = (notice, reply) {
                 let server = ISSUERS.iter().position(|own| *own == issuer.as_str()).expect("a server");
                 self.truth.keys[server] = made::keys_in(body);
+                self.truth.keys_at_ms = Some(self.now.mono_ms);
             }
         }
     }
@@ -155,7 +162,7 @@ impl Run<'_> {
         }
     }
 
-    fn unchanged<R: PartialEq + Debug>(&mut self, act: impl Fn(&mut Guard, Now) -> R) -> R {
+    pub(super) fn unchanged<R: PartialEq + Debug>(&mut self, act: impl Fn(&mut Guard, Now) -> R) -> R {
         let state = |guard: &Guard| (guard.token_cache_bytes(), guard.poll_timeout());
         let before = state(&self.guard);
         let result = self.both(act);
