@@ -1,7 +1,7 @@
 //! base64url as RFC 7515 2 wants it: no padding, no white space, no bits left over.
 
-use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::{DecodeSliceError, Engine as _};
 
 pub(crate) fn encode(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
@@ -14,6 +14,11 @@ pub(crate) fn encode_onto(bytes: impl AsRef<[u8]>, text: &mut String) {
 /// `None` for anything that [`encode`] would not have written.
 pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).ok()
+}
+
+/// The same into a buffer; how many octets there are.
+pub(crate) fn decode_onto(text: &str, octets: &mut [u8]) -> Result<usize, DecodeSliceError> {
+    URL_SAFE_NO_PAD.decode_slice(text, octets)
 }
 
 #[cfg(test)]

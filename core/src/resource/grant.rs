@@ -29,7 +29,7 @@ pub struct Grant {
     /// How the user authenticated.
     pub acr: Option<Box<str>>,
     pub(super) worth: Bits,
-    claims: Box<[u8]>,
+    claims: Vec<u8>,
 }
 
 impl Grant {
@@ -46,7 +46,7 @@ impl Grant {
         let texts = [&self.subject, &self.client_id, &self.acr].into_iter().flatten();
         let scopes: usize = self.scopes.iter().map(|scope| scope.len() + 24).sum();
         size_of::<Self>()
-            + self.claims.len()
+            + self.claims.capacity()
             + self.issuer.len()
             + scopes
             + texts.map(|text| text.len()).sum::<usize>()
@@ -68,12 +68,12 @@ impl Grant {
             scopes: token.scopes,
             expires_at_s: Some(token.expires_at_s),
             confirmation: token.confirmation,
-            claims: Box::default(),
+            claims: Vec::new(),
         })
     }
 
     pub(super) fn with_claims(self, json: Vec<u8>) -> Self {
-        Self { claims: json.into(), ..self }
+        Self { claims: json, ..self }
     }
 
     /// From what an authorization server or a host says about a token (RFC 7662 2.2).

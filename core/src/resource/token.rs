@@ -101,7 +101,18 @@ impl Guard {
         if presented.token.len() > limits::CREDENTIAL {
             return Err(TokenProblem::TooLarge.into());
         }
-        let token = presented.text().map_err(|_| Unverified::Refused(Checked::Malformed))?;
+        let verified = match std::str::from_utf8(presented.token) {
+            Ok(token) => self.verify_jwt(now, token),
+            Err(_) => Err(Unverified::Refused(Checked::Malformed)),
+        };
+        // What is verified is made of the right letters; of all else it has to be looked at.
+        match verified {
+            Err(_) if presented.text().is_err() => Err(Unverified::Refused(Checked::Malformed)),
+            verified => verified,
+        }
+    }
+
+    fn verify_jwt<'r>(&self, now: Now, token: &'r str) -> Result<Signed<'r>, Unverified> {
         let jws = Jws::parse(token).map_err(|error| match error {
             JwsError::Parts | JwsError::Base64 { .. } | JwsError::Header => Unverified::Opaque(error),
             error => error.into(),

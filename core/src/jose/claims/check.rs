@@ -1,6 +1,6 @@
 //! The checks that all profiles share.
 
-use super::{Claims, ClaimsError, NumericDate};
+use super::{Claims, ClaimsError, NumericDate, Value};
 
 /// The present, and how far clocks may be apart.
 #[derive(Clone, Copy, Debug)]
@@ -26,11 +26,16 @@ impl Claims<'_> {
 
     /// `aud` names one of these exactly (RFC 7519 4.1.3, RFC 8725 3.9).
     pub(in crate::jose) fn check_audience(&self, accepted: &[&str]) -> Result<(), ClaimsError> {
-        let audiences = self.audiences()?;
-        if audiences.is_empty() {
-            return Err(ClaimsError::Missing { claim: "aud" });
-        }
-        let ours = audiences.iter().any(|audience| accepted.contains(&&**audience));
+        let ours = match self.value("aud").and_then(Value::text) {
+            Some(audience) => accepted.contains(&&*audience),
+            None => {
+                let audiences = self.audiences()?;
+                if audiences.is_empty() {
+                    return Err(ClaimsError::Missing { claim: "aud" });
+                }
+                audiences.iter().any(|audience| accepted.contains(&&**audience))
+            }
+        };
         if ours { Ok(()) } else { Err(ClaimsError::Audience) }
     }
 

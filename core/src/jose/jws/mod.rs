@@ -11,6 +11,8 @@ pub(super) use unsigned::encoded;
 pub(super) use unsigned::input;
 pub use unsigned::{SignatureFormat, Unsigned};
 
+use base64::DecodeSliceError;
+
 use super::algorithm::Algorithm;
 use super::base64url;
 use super::claims::{Claims, ClaimsError};
@@ -154,7 +156,7 @@ impl<'a> Jws<'a> {
     #[cfg(feature = "crypto")]
     pub fn verify(self, key: &PublicKey, allowed: &[Algorithm]) -> Result<Trusted, JwsError> {
         let signature = self.admit(allowed)?;
-        self.check(key, &signature)?;
+        self.check(key, signature.as_slice())?;
         self.trust()
     }
 
@@ -179,7 +181,7 @@ impl<'a> Jws<'a> {
             _ => Err(JwsError::UnknownKey),
         };
         for key in keys.candidates(kid, algorithm) {
-            found = self.check(key, &signature);
+            found = self.check(key, signature.as_slice());
             if found.is_ok() {
                 break;
             }
@@ -205,11 +207,11 @@ impl<'a> Jws<'a> {
         base64url::decode(self.payload).ok_or(JwsError::Base64 { part: Part::Payload })
     }
 
-    fn admit(&self, allowed: &[Algorithm]) -> Result<Vec<u8>, JwsError> {
+    fn admit(&self, allowed: &[Algorithm]) -> Result<SignatureOctets, JwsError> {
         if !allowed.contains(&self.header.algorithm) {
             return Err(JwsError::AlgorithmForbidden(self.header.algorithm));
         }
-        base64url::decode(self.signature).ok_or(JwsError::Base64 { part: Part::Signature })
+        SignatureOctets::decode(self.signature)
     }
 
     #[cfg(feature = "crypto")]
@@ -221,6 +223,32 @@ impl<'a> Jws<'a> {
     fn trust(self) -> Result<Trusted, JwsError> {
         let payload = base64url::decode(self.payload).ok_or(JwsError::Base64 { part: Part::Payload })?;
         Ok(Trusted { header: self.header, payload })
+    }
+}
+
+/// A signature, of 8192 bits at most.
+#[cfg_attr(not(feature = "crypto"), expect(dead_code, reason = "only that it can be decoded counts then"))]
+struct SignatureOctets {
+    octets: [u8; Self::MOST],
+    len: usize,
+}
+
+impl SignatureOctets {
+    // As long as the text of so many octets might be by its length.
+    const MOST: usize = 1024 + 2;
+
+    fn decode(text: &str) -> Result<Self, JwsError> {
+        let mut octets = [0; Self::MOST];
+        match base64url::decode_onto(text, &mut octets) {
+            Ok(len) => Ok(Self { octets, len }),
+            Err(DecodeSliceError::OutputSliceTooSmall) => Err(JwsError::Signature),
+            Err(DecodeSliceError::DecodeError(_)) => Err(JwsError::Base64 { part: Part::Signature }),
+        }
+    }
+
+    #[cfg(feature = "crypto")]
+    fn as_slice(&self) -> &[u8] {
+        self.octets.get(..self.len).unwrap_or_default()
     }
 }
 
