@@ -90,6 +90,10 @@ pub const MESSAGE_BODY: usize = 4 * 1024 * 1024;
 pub const CHALLENGE_SCOPE: usize = 4 * 1024;
 /// What remembered tokens take, unless configured otherwise.
 pub const TOKEN_CACHE: usize = 32 * 1024 * 1024;
+/// The name of an `Mcp-Param-` header that a web page may send.
+pub const PARAM_HEADER: usize = 128;
+/// So many of them are named in the answer to a preflight.
+pub const PARAM_HEADERS: usize = 32;
 /// A message that has to be read of somebody without a token, because some operations are public.
 pub const ANONYMOUS_BODY: usize = 64 * 1024;
 /// A token that an authorization server or the host is asked about; in a form it can take three times that.

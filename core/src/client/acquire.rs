@@ -224,7 +224,6 @@ impl Acquisition {
         self.asked.is_none() && self.exchange.is_none() && self.polling.is_none()
     }
 
-    /// Whether the token request that is under way polls for a device code.
     /// What is being done, for errors.
     pub(super) fn work(&self) -> Work {
         match &self.exchange {
@@ -239,6 +238,7 @@ impl Acquisition {
         stores || self.obtained.is_some() || self.step == Step::Exchanging
     }
 
+    /// Whether the token request that is under way polls for a device code.
     pub(super) fn polls(&self) -> bool {
         self.exchange.as_ref().is_some_and(|exchange| matches!(exchange.ask, Ask::DeviceCode(_)))
     }

@@ -92,11 +92,11 @@ impl Guard {
             Ok(known) => known,
             Err(decision) => return Ok(decision),
         };
-        match self.verify_proof(now, request, presented, &grant) {
-            Ok(Some(proof)) => examined(Found::Proven(proof)),
-            Ok(None) => Ok(self.permit(now, request, &operations, presented, grant, Ok(()))),
-            Err(unproven) => Ok(self.permit(now, request, &operations, presented, grant, Err(unproven))),
-        }
+        let proven = match self.verify_proof(now, request, presented, &grant) {
+            Ok(Some(proof)) => return examined(Found::Proven(proof)),
+            proven => proven.map(drop),
+        };
+        Ok(self.permit(now, request, &operations, presented, grant, proven))
     }
 
     /// The rest of [`check`](Self::check). Give the body that was given before.
@@ -109,10 +109,11 @@ impl Guard {
         };
         let decided = self.grant_of_checked(&request, presented, checked).and_then(|grant| {
             let operations = self.operations_of(now, &request, body, presented, &grant)?;
-            let proven = match proof {
-                Some(proof) => self.use_proof(now, &proof),
-                None => self.check_proof(now, &request, presented, &grant),
+            let proof = match proof {
+                Some(proof) => Ok(Some(proof)),
+                None => self.verify_proof(now, &request, presented, &grant),
             };
+            let proven = proof.and_then(|proof| proof.map_or(Ok(()), |proof| self.use_proof(now, &proof)));
             Ok(self.permit(now, &request, &operations, presented, grant, proven))
         });
         decided.unwrap_or_else(|decision| decision)
@@ -305,8 +306,7 @@ impl Guard {
         };
         let messages = message::read(body)?;
         if !agree(request, &messages) {
-            let id = if let [message] = &*messages { message.id } else { None };
-            return Err(Unread { refusal: Refusal::HeaderMismatch, id });
+            return Err(Unread { refusal: Refusal::HeaderMismatch, id: id_of(&messages) });
         }
         Ok(Operations::Messages(messages))
     }
@@ -366,14 +366,11 @@ fn compares_headers(version: Option<&str>) -> bool {
     version.and_then(Revision::from_name).is_some_and(|revision| revision >= Revision::V2026_07_28)
 }
 
-fn validates_headers(request: &RequestHead<'_>) -> bool {
-    compares_headers(operation::single(request.headers, &VERSION_HEADER).ok().flatten())
-}
-
 /// Whether a server that compares headers and body, as it must, leaves nothing open that scopes depend on.
 fn are_decisive(request: &RequestHead<'_>) -> bool {
-    let method = operation::single(request.headers, &METHOD_HEADER).ok().flatten();
-    validates_headers(request) && method.is_some_and(operation::is_told_by_headers)
+    let header = |name| operation::single(request.headers, name).ok().flatten();
+    compares_headers(header(&VERSION_HEADER))
+        && header(&METHOD_HEADER).is_some_and(operation::is_told_by_headers)
 }
 
 /// MCP "Server Validation": headers that are there say what the body says, and those that must be there
@@ -456,14 +453,13 @@ impl Operations<'_> {
         messages.iter().filter_map(of).collect()
     }
 
-    /// The `id` to answer; a batch has none.
+    /// The `id` to answer.
     fn id(&self) -> Option<&str> {
-        match self {
-            Self::Messages(messages) => match &**messages {
-                [message] => message.id,
-                _ => None,
-            },
-            _ => None,
-        }
+        if let Self::Messages(messages) = self { id_of(messages) } else { None }
     }
+}
+
+/// The `id` of the one message; a batch has none.
+fn id_of<'a>(messages: &[Message<'a>]) -> Option<&'a str> {
+    if let [message] = messages { message.id } else { None }
 }

@@ -38,20 +38,6 @@ impl Guard {
         Err(Refusal::Token(problem).into())
     }
 
-    /// Checks that whoever sends the token has its key.
-    pub(super) fn check_proof(
-        &mut self,
-        now: Now,
-        request: &RequestHead<'_>,
-        presented: Presented<'_>,
-        grant: &Grant,
-    ) -> Result<(), Unproven> {
-        match self.verify_proof(now, request, presented, grant)? {
-            Some(proof) => self.use_proof(now, &proof),
-            None => Ok(()),
-        }
-    }
-
     /// The proof of a token that is bound to a key, verified but for its being used once.
     pub(super) fn verify_proof(
         &self,

@@ -7,7 +7,7 @@ use url::Url;
 
 use super::config::{AuthorizationServer, Tokens};
 use super::output::CheckId;
-use super::sought::SoughtKeys;
+use super::sought::SoughtKey;
 use crate::address::UrlPolicy;
 use crate::error::{Error, Exchange, PeerIncompatible, PeerMisbehaved, PeerText};
 use crate::jose::KeySet;
@@ -29,8 +29,8 @@ pub(super) struct Server {
     pub(super) waiting: Vec<CheckId>,
     /// After a failure, nothing is asked until then.
     pub(super) paused_until_ms: u64,
-    /// Keys that are not in the set.
-    pub(super) sought: SoughtKeys,
+    /// The last key that was not in the set.
+    pub(super) sought: SoughtKey,
 }
 
 /// What the metadata says, as far as a resource acts on it.
@@ -61,7 +61,7 @@ impl Server {
             fetching: false,
             waiting: Vec::new(),
             paused_until_ms: 0,
-            sought: SoughtKeys::default(),
+            sought: SoughtKey::default(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Proofs that were used (RFC 9449 11.1), bounded in number and so in bytes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use sha2::{Digest as _, Sha256};
 
@@ -100,9 +101,10 @@ fn hash(proof: &Proof) -> Hash {
     hash
 }
 
-/// The thumbprint is a hash already; its beginning tells keys apart well enough to count.
 fn key_of(proof: &Proof) -> u64 {
-    proof.thumbprint.bytes().take(11).fold(0, |sum: u64, byte| sum.wrapping_mul(67).wrapping_add(byte.into()))
+    let mut hasher = DefaultHasher::new();
+    proof.thumbprint.hash(&mut hasher);
+    hasher.finish()
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use http::header::{
 };
 use url::Url;
 
+use crate::limits;
 use crate::resource::config::{Cors, GuardConfig, GuardConfigError};
 use crate::resource::output::Answer;
 use crate::resource::request::RequestHead;
@@ -17,9 +18,6 @@ const ALLOWED: &str = "authorization, content-type, dpop, last-event-id, mcp-met
 const EXPOSED: &str = "www-authenticate, dpop-nonce, mcp-session-id, retry-after";
 
 const PARAM_PREFIX: &[u8] = b"mcp-param-";
-/// The longest name of such a header that is allowed, and the most of them.
-const PARAM_BYTES: usize = 128;
-const PARAMS: usize = 32;
 
 /// What pages of which origins may send and read.
 #[derive(Debug)]
@@ -95,9 +93,9 @@ fn requested_params(headers: &HeaderMap) -> impl Iterator<Item = HeaderName> {
     let is_param = |name: &&[u8]| {
         let prefix = name.split_at_checked(PARAM_PREFIX.len());
         prefix.is_some_and(|(prefix, rest)| prefix.eq_ignore_ascii_case(PARAM_PREFIX) && !rest.is_empty())
-            && name.len() <= PARAM_BYTES
+            && name.len() <= limits::PARAM_HEADER
     };
-    names.filter(is_param).filter_map(|name| HeaderName::from_bytes(name).ok()).take(PARAMS)
+    names.filter(is_param).filter_map(|name| HeaderName::from_bytes(name).ok()).take(limits::PARAM_HEADERS)
 }
 
 fn list(first: &str, more: &[HeaderName]) -> String {
