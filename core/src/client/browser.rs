@@ -5,7 +5,7 @@ use super::acquire::{Acquisition, Cause, End, Step};
 use super::calls::Stage;
 use super::config::Redirect;
 use super::discover::Resource;
-use super::exchange::{Ask, TokenExchange};
+use super::exchange::{Ask, TokenExchange, is_invalid_client};
 use super::flow::Flow;
 use super::nonces;
 use super::ops::Owner;
@@ -14,7 +14,7 @@ use super::record::{self, ClientRecord, KeyRecord, PendingAuthorization, Pending
 use super::respond::Challenged;
 use super::seal::{Addressee, Seals, signing_failed};
 use crate::effect::{AuthorizationPrompt, Effect, Interaction, RecordKind, RecordRevision};
-use crate::error::{Error, Exchange, PeerIncompatible, PeerMisbehaved, PeerText, Refused};
+use crate::error::{Exchange, PeerIncompatible, PeerMisbehaved, PeerText};
 use crate::limits;
 use crate::quirks::ResourceParameter;
 use crate::scope::ScopeSet;
@@ -265,12 +265,11 @@ impl Engine {
             Some(asked) if asked.sign_on => acquisition.sign_on.provider.as_deref(),
             _ => acquisition.server.as_deref(),
         };
-        let dynamic = self.is_registered_dynamically(acquisition) && !acquisition.registered_again;
+        let may_register_again = self.may_register_again(acquisition);
         let (Some(asked), Some(server)) = (acquisition.asked.as_deref_mut(), server) else { return Ok(()) };
         let client = &self.client_of(asked)?;
         let Some(endpoint) = &server.pushed_authorization_request_endpoint else { return Ok(()) };
-        self.note_nonce(endpoint, response.headers);
-        let knows_nonce = nonces::of(&self.nonces, endpoint).is_some();
+        let knows_nonce = self.note_nonce(endpoint, response.headers);
         let read = self.with_authorization(asked, client, server, |authorization| {
             let request = PushedRequest { endpoint, client, authorization, assertion: None, proof: None };
             pushed::read(&request, response, &self.config.quirks)
@@ -283,9 +282,7 @@ impl Engine {
                 acquisition.unpushed = false;
                 Ok(())
             }
-            Err(Error::Refused(Refused::Token { code, .. }))
-                if code == "invalid_client" && dynamic && !asked.sign_on =>
-            {
+            Err(error) if is_invalid_client(&error) && may_register_again => {
                 acquisition.unpushed = false;
                 self.register_again(now, acquisition);
                 Ok(())

@@ -3,11 +3,11 @@
 use super::Engine;
 use super::acquire::{Acquisition, End, Step};
 use super::discover::Resource;
-use super::exchange::Ask;
+use super::exchange::{Ask, is_invalid_client};
 use super::ops::Owner;
 use super::seal::Addressee;
 use crate::effect::{DevicePrompt, Effect, Interaction};
-use crate::error::{Error, PeerIncompatible, Refused};
+use crate::error::{PeerIncompatible, Refused};
 use crate::limits;
 use crate::scope::ScopeSet;
 use crate::time::Now;
@@ -108,11 +108,7 @@ impl Engine {
             assertion: None,
         };
         let codes = match device::read(&request, response, &self.config.quirks) {
-            Err(Error::Refused(Refused::Token { code, .. }))
-                if code == "invalid_client"
-                    && !acquisition.registered_again
-                    && self.is_registered_dynamically(acquisition) =>
-            {
+            Err(error) if is_invalid_client(&error) && self.may_register_again(acquisition) => {
                 self.register_again(now, acquisition);
                 return Ok(());
             }

@@ -136,8 +136,7 @@ impl Engine {
             return Err(unexpected(Step::Exchanging.work()).into());
         };
         acquisition.overdue_ms = None;
-        self.note_nonce(&exchange.token_endpoint, response.headers);
-        let knows_nonce = nonces::of(&self.nonces, &exchange.token_endpoint).is_some();
+        let knows_nonce = self.note_nonce(&exchange.token_endpoint, response.headers);
         if let Ask::Subject { .. } = exchange.ask {
             return self.on_subject_answer(now, acquisition, &exchange, response);
         }
@@ -175,12 +174,7 @@ impl Engine {
             (Ask::DeviceCode(_), Error::Refused(Refused::Unavailable { .. })) => {
                 self.poll_more_slowly(now, acquisition)
             }
-            (_, Error::Refused(Refused::Token { code, .. }))
-                if *code == "invalid_client"
-                    && !acquisition.asked.as_deref().is_some_and(|asked| asked.sign_on)
-                    && !acquisition.registered_again
-                    && self.is_registered_dynamically(acquisition) =>
-            {
+            (_, error) if is_invalid_client(error) && self.may_register_again(acquisition) => {
                 self.register_again(now, acquisition);
                 Ok(Step::Planning)
             }
@@ -228,4 +222,9 @@ impl Engine {
         }));
         Ok(Step::Planning)
     }
+}
+
+/// Whether a server does not know the client (RFC 6749 5.2).
+pub(super) fn is_invalid_client(error: &Error) -> bool {
+    matches!(error, Error::Refused(Refused::Token { code, .. }) if *code == "invalid_client")
 }

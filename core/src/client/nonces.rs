@@ -22,8 +22,9 @@ pub(super) fn of<'a>(nonces: &'a [Nonce], url: &Url) -> Option<&'a str> {
 }
 
 impl Engine {
-    /// Takes note of the nonce that a server gave with an answer.
-    pub(super) fn note_nonce(&mut self, url: &Url, headers: &HeaderMap) {
+    /// Takes note of the nonce that a server gave with an answer. Whether there is one, of this answer or of
+    /// one before.
+    pub(super) fn note_nonce(&mut self, url: &Url, headers: &HeaderMap) -> bool {
         let given = headers.get(NONCE_HEADER).and_then(|value| value.to_str().ok());
         // RFC 9449 8.1: NQCHAR, at least one.
         let is_nonce = |text: &&str| {
@@ -31,7 +32,7 @@ impl Engine {
                 && text.len() <= limits::STRING
                 && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\')
         };
-        let Some(value) = given.filter(is_nonce) else { return };
+        let Some(value) = given.filter(is_nonce) else { return of(&self.nonces, url).is_some() };
         let origin = url.origin().ascii_serialization();
         match self.nonces.iter_mut().find(|nonce| *nonce.origin == *origin) {
             Some(known) => known.value = value.into(),
@@ -42,6 +43,7 @@ impl Engine {
                 self.nonces.push(Nonce { origin: origin.into(), value: value.into() });
             }
         }
+        true
     }
 }
 

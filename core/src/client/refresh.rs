@@ -224,10 +224,7 @@ impl Engine {
         let answer =
             refresh_request(&grant, &refresh.seals, |request| token::read(&request, response, quirks));
         refresh.overdue_ms = u64::MAX;
-        if grant.dpop.is_some() {
-            self.note_nonce(&grant.token_endpoint, response.headers);
-        }
-        let knows_nonce = nonces::of(&self.nonces, &grant.token_endpoint).is_some();
+        let knows_nonce = grant.dpop.is_some() && self.note_nonce(&grant.token_endpoint, response.headers);
         match answer {
             Some(Ok(issued))
                 if issued.token_type == TokenType::Bearer && self.config.dpop == DpopPolicy::Required =>

@@ -497,6 +497,12 @@ impl Engine {
         }
     }
 
+    /// Whether the client may be registered anew, should the server say that it does not know it.
+    pub(super) fn may_register_again(&self, acquisition: &Acquisition) -> bool {
+        let sign_on = acquisition.asked.as_deref().is_some_and(|asked| asked.sign_on);
+        !sign_on && !acquisition.registered_again && self.is_registered_dynamically(acquisition)
+    }
+
     pub(super) fn register_again(&mut self, now: Now, acquisition: &mut Acquisition) {
         if let Some(asked) = acquisition.asked.take() {
             self.forget_pending(now, Owner::Detached(RecordKind::Pending), &asked.state);
