@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use axum::extract::Request;
 use axum::middleware::{self, Next};
-use grantor_protected_server::{app, config};
+use grantor_protected_server::{config, server};
+use grantor_tower::GuardLayer;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 
@@ -37,7 +38,7 @@ impl McpServer {
                 answer
             }
         });
-        let app = app(config)?.layer(watch);
+        let app = server().layer(GuardLayer::new(config)?).layer(watch);
         runtime.spawn(async move { axum::serve(listener, app).await });
         Ok(Self { resource, _runtime: runtime })
     }

@@ -7,7 +7,7 @@ use grantor::resource::{Notice, Refusal};
 pub(crate) fn notice(notice: &Notice) {
     match notice {
         Notice::KeysFetched { issuer, usable, refused, .. } => {
-            eprintln!("{issuer} has {usable} keys that can be used, and {refused} that cannot");
+            eprintln!("keys of {issuer}: {usable} can be used, {refused} cannot");
         }
         Notice::ServerFailed { issuer, error } => eprintln!("{issuer} failed: {error}"),
         other => eprintln!("{other:?}"),
