@@ -47,7 +47,7 @@ pub enum Effect {
     /// is no such record, or [`Completion::Conflict`].
     Delete {
         /// Which record.
-        key: StoreKey,
+        key: Box<StoreKey>,
         /// The revision that was read or written last.
         expect: RecordRevision,
     },
@@ -64,13 +64,13 @@ pub enum Effect {
     /// Load a record. Answer: [`Completion::Loaded`].
     Load {
         /// Which record.
-        key: StoreKey,
+        key: Box<StoreKey>,
     },
     /// Store a record if the stored one is of revision `expect`, or there is none and `expect` is
     /// `None`. It must be durable before the answer: [`Completion::Saved`] or [`Completion::Conflict`].
     Save {
         /// Which record.
-        key: StoreKey,
+        key: Box<StoreKey>,
         /// Its content, UTF-8 text that holds secrets.
         record: Secret,
         /// The revision that was read or written last.

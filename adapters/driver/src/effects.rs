@@ -79,9 +79,9 @@ impl From<StoreError> for Performed {
 /// An operation on the store.
 #[derive(Debug)]
 pub(crate) enum StoreOp {
-    Delete(grantor::StoreKey, RecordRevision),
-    Load(grantor::StoreKey),
-    Save(grantor::StoreKey, grantor::Secret, Option<RecordRevision>),
+    Delete(Box<grantor::StoreKey>, RecordRevision),
+    Load(Box<grantor::StoreKey>),
+    Save(Box<grantor::StoreKey>, grantor::Secret, Option<RecordRevision>),
 }
 
 impl StoreOp {

@@ -20,6 +20,7 @@ mod error;
 mod event;
 pub mod guarding;
 mod http;
+mod kept;
 pub mod nonblocking;
 mod pump;
 mod setup;
@@ -30,6 +31,7 @@ pub use crate::browser::{Answer, Browser, InteractionFailure, UserAgent, Wait};
 pub use crate::error::CallError;
 pub use crate::event::{Event, Observer};
 pub use crate::http::{Arriving, HttpAnswer, HttpFailure};
+pub use crate::kept::KeptHead;
 pub use crate::setup::Setup;
 #[cfg(feature = "keyring")]
 pub use crate::store::KeyringStore;

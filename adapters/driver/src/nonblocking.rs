@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use event_listener::Event as Signal;
@@ -79,11 +79,12 @@ impl<H: Host> Session<H> {
     pub fn new(host: Arc<H>, setup: impl Into<Setup>) -> Result<Self, ConfigError> {
         let setup = setup.into();
         let engine = Engine::new(setup.config.clone())?;
+        let clock = Clock::start();
         let shared = Arc::new(Shared {
             host,
             setup,
-            clock: Clock::start(),
-            state: Mutex::new(State::new(engine)),
+            clock,
+            state: Mutex::new(State::new(engine, clock)),
             timer: Mutex::default(),
         });
         let handle = Arc::new(Handle(Arc::downgrade(&shared)));
@@ -107,8 +108,8 @@ impl<H: Host> Session<H> {
     ///
     /// # Errors
     /// When the request is not for this resource.
-    pub fn call(&self, request: RequestHead<'_>) -> Result<Call<H>, ApiMisuse> {
-        self.open(|state, now| state.engine.authorize(now, request))
+    pub fn call(&self, request: RequestHead<'_>) -> Result<Call<'_, H>, ApiMisuse> {
+        self.open(|engine, now| engine.authorize(now, request))
     }
 
     /// Takes in a callback that comes without its prompt: the redirect endpoint of a web application.
@@ -117,7 +118,7 @@ impl<H: Host> Session<H> {
     /// # Errors
     /// When the callback answers nothing, or the authorization failed.
     pub async fn callback(&self, url: &str) -> Result<(), CallError<Infallible>> {
-        self.open(|state, now| Ok(state.engine.callback(now, url)))?.done().await
+        self.open(|engine, now| Ok(engine.callback(now, url)))?.done().await
     }
 
     /// Gets a token if there is none, without a request to send.
@@ -125,7 +126,7 @@ impl<H: Host> Session<H> {
     /// # Errors
     /// When the authorization failed.
     pub async fn log_in(&self) -> Result<(), CallError<Infallible>> {
-        self.open(|state, now| Ok(state.engine.log_in(now)))?.done().await
+        self.open(|engine, now| Ok(engine.log_in(now)))?.done().await
     }
 
     /// Gives the account's tokens back (RFC 7009) and forgets them.
@@ -134,7 +135,7 @@ impl<H: Host> Session<H> {
     /// When the authorization server could not be told, or the store failed. The tokens are not used any
     /// more in any case.
     pub async fn log_out(&self) -> Result<(), CallError<Infallible>> {
-        self.open(|state, now| Ok(state.engine.log_out(now)))?.done().await
+        self.open(|engine, now| Ok(engine.log_out(now)))?.done().await
     }
 
     /// Asks for what these challenges demand, which came by another way than a response's headers, such as
@@ -148,7 +149,7 @@ impl<H: Host> Session<H> {
         request: RequestHead<'_>,
         challenges: &Challenges,
     ) -> Result<(), CallError<Infallible>> {
-        self.open(|state, now| Ok(state.engine.step_up(now, request, challenges)))?.done().await
+        self.open(|engine, now| Ok(engine.step_up(now, request, challenges)))?.done().await
     }
 
     /// The accounts of this resource that are logged in and [listed](grantor::client::Config::listed).
@@ -171,14 +172,15 @@ impl<H: Host> Session<H> {
 
     fn open(
         &self,
-        open: impl FnOnce(&mut State, Now) -> Result<CallId, ApiMisuse>,
-    ) -> Result<Call<H>, ApiMisuse> {
-        let (opened, next) = self.shared.with(|state, now| {
-            let opened = open(state, now);
+        open: impl FnOnce(&mut Engine, Now) -> Result<CallId, ApiMisuse>,
+    ) -> Result<Call<'_, H>, ApiMisuse> {
+        let (opened, next) = self.shared.with(|state| {
+            let now = state.now();
+            let opened = open(&mut state.engine, now);
             let call = opened.as_ref().ok().copied();
             (opened, call)
         });
-        Ok(Call { shared: Arc::clone(&self.shared), id: opened?, next, over: false })
+        Ok(Call { shared: &self.shared, id: opened?, next, over: false })
     }
 }
 
@@ -203,8 +205,8 @@ impl<H: Host> Drop for Handle<H> {
 }
 
 /// An open call; dropping it cancels it and nothing else.
-pub struct Call<H: Host> {
-    shared: Arc<Shared<H>>,
+pub struct Call<'a, H: Host> {
+    shared: &'a Arc<Shared<H>>,
     id: CallId,
     /// The next verdict, if it came at once.
     next: Option<Verdict>,
@@ -212,7 +214,7 @@ pub struct Call<H: Host> {
     over: bool,
 }
 
-impl<H: Host> Call<H> {
+impl<H: Host> Call<'_, H> {
     /// Carries the call out: `send` sends the request with the headers that it is given, and again where
     /// authorization needs it; it returns `None` when it cannot. `view` shows the head of a response.
     /// Returns the response for the caller.
@@ -229,59 +231,62 @@ impl<H: Host> Call<H> {
     {
         let mut last = None;
         loop {
-            match self.verdict().await {
+            match future::poll_fn(|cx| self.poll_verdict(cx)).await {
                 Verdict::Send(credentials) => {
                     let sent = send(credentials).ok_or(CallError::NotReplayable)?;
                     let response = sent.await.map_err(CallError::Http)?;
-                    let head = view(&response);
-                    let id = self.id;
-                    let (reported, next) =
-                        self.shared.with(|state, now| (state.engine.report(now, id, head), Some(id)));
-                    reported?;
-                    self.next = next;
+                    if self.report(view(&response))? {
+                        return Ok(response);
+                    }
                     last = Some(response);
                 }
-                Verdict::Fail(error) => return Err(error.into()),
+                Verdict::Fail(error) => return Err((*error).into()),
                 _ => return last.ok_or(CallError::NotReplayable),
             }
         }
     }
 
+    /// Reports a response; whether it is the caller's, as is known at once for most.
+    fn report(&mut self, head: ResponseHead<'_>) -> Result<bool, ApiMisuse> {
+        let id = self.id;
+        let (reported, next) = self.shared.with(|state| (state.report(id, head), Some(id)));
+        reported?;
+        self.over = matches!(next, Some(Verdict::Deliver));
+        self.next = next;
+        Ok(self.over)
+    }
+
     /// The end of a call that sends nothing.
     async fn done(mut self) -> Result<(), CallError<Infallible>> {
-        match self.verdict().await {
-            Verdict::Fail(error) => Err(error.into()),
+        match future::poll_fn(|cx| self.poll_verdict(cx)).await {
+            Verdict::Fail(error) => Err((*error).into()),
             _ => Ok(()),
         }
     }
 
     /// The next verdict.
-    async fn verdict(&mut self) -> Verdict {
-        let verdict = match self.next.take() {
-            Some(verdict) => verdict,
-            None => {
-                future::poll_fn(|cx| match self.shared.lock().take(self.id, Some(cx.waker())) {
-                    Some(verdict) => Poll::Ready(verdict),
-                    None => Poll::Pending,
-                })
-                .await
+    fn poll_verdict(&mut self, cx: &mut Context<'_>) -> Poll<Verdict> {
+        let at_once = self.next.take();
+        match at_once.or_else(|| self.shared.lock().take(self.id, Some(cx.waker()))) {
+            Some(verdict) => {
+                self.over = !matches!(verdict, Verdict::Send(_));
+                Poll::Ready(verdict)
             }
-        };
-        self.over = !matches!(verdict, Verdict::Send(_));
-        verdict
+            None => Poll::Pending,
+        }
     }
 }
 
-impl<H: Host> fmt::Debug for Call<H> {
+impl<H: Host> fmt::Debug for Call<'_, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call").field("id", &self.id).finish_non_exhaustive()
     }
 }
 
-impl<H: Host> Drop for Call<H> {
+impl<H: Host> Drop for Call<'_, H> {
     fn drop(&mut self) {
         if !self.over {
-            self.shared.with(|state, _| (state.cancel(self.id), None));
+            self.shared.with(|state| (state.cancel(self.id), None));
         }
     }
 }
@@ -297,18 +302,21 @@ impl<H: Host> Shared<H> {
     /// once; otherwise that call waits from now on.
     fn with<T>(
         self: &Arc<Self>,
-        input: impl FnOnce(&mut State, Now) -> (T, Option<CallId>),
+        input: impl FnOnce(&mut State) -> (T, Option<CallId>),
     ) -> (T, Option<Verdict>) {
-        let (result, mut todo) = {
+        let mut todo = Todo::default();
+        let (result, verdict) = {
             let mut state = self.lock();
-            let (result, about) = input(&mut state, self.clock.now());
-            (result, state.drain(self.clock, about))
+            let (result, about) = input(&mut state);
+            (result, state.drain(about, &mut todo))
         };
-        let verdict = todo.verdict.take();
-        self.see_to(todo);
+        if !todo.is_empty() {
+            self.see_to(todo);
+        }
         (result, verdict)
     }
 
+    #[cold]
     fn see_to(self: &Arc<Self>, todo: Todo) {
         for notice in &todo.notices {
             self.setup.observer.event(Event::Notice(notice));
@@ -323,7 +331,7 @@ impl<H: Host> Shared<H> {
     }
 
     fn complete(self: &Arc<Self>, op: OpId, performed: &Performed) {
-        self.with(|state, now| (state.complete(now, op, performed), None));
+        self.with(|state| (state.complete(op, performed), None));
     }
 
     /// Begins to perform an effect; nobody's call holds it.
@@ -405,7 +413,7 @@ impl<H: Host> Shared<H> {
                 && let Some(shared) = shared.upgrade()
             {
                 shared.timer.lock().unwrap_or_else(PoisonError::into_inner).due_ms = None;
-                shared.with(|state, now| (state.engine.handle_timeout(now), None));
+                shared.with(|state| (state.handle_timeout(), None));
                 shared.set_timer(); // also when the next timeout is the same once more
             }
         });

@@ -5,10 +5,10 @@ use std::mem;
 use std::task::Waker;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use grantor::client::{CallId, Engine, Notice, Output, Verdict};
+use grantor::client::{CallId, Engine, Notice, Output, ResponseHead, Verdict};
 use grantor::error::FailureKind;
 use grantor::wire::HttpRequest;
-use grantor::{Effect, Interaction, Now, OpId};
+use grantor::{ApiMisuse, Effect, Interaction, Now, OpId};
 
 use crate::browser::Wait;
 use crate::effects::{Performed, StoreOp};
@@ -25,8 +25,11 @@ impl Clock {
 
     pub(crate) fn now(self) -> Now {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let mono = self.0.elapsed().as_millis();
-        Now::new(u64::try_from(mono).unwrap_or(u64::MAX), unix.as_secs())
+        Now::new(self.mono_ms(), unix.as_secs())
+    }
+
+    fn mono_ms(self) -> u64 {
+        u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     pub(crate) fn instant(self, mono_ms: u64) -> Instant {
@@ -34,10 +37,18 @@ impl Clock {
     }
 }
 
+/// How long a reading of the wall clock holds, on the monotonic one: of many calls at once, one reads it.
+const WALL_CLOCK_MS: u64 = 10;
+
 /// The engine, and what is open in this session.
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) engine: Engine,
+    clock: Clock,
+    /// The time of the last input.
+    now: Now,
+    /// When the wall clock was read last.
+    wall_read_ms: u64,
     /// Calls that wait, or whose verdict was not picked up yet.
     waiting: HashMap<CallId, Slot>,
     /// The engine's next timeout when it was last looked at.
@@ -59,14 +70,19 @@ enum Slot {
 pub(crate) struct Todo {
     pub(crate) notices: Vec<Notice>,
     pub(crate) jobs: Vec<Job>,
-    /// The verdict of the call that the input was about, if it came at once.
-    pub(crate) verdict: Option<Verdict>,
     /// Whether verdicts have come for calls that wait.
     pub(crate) verdicts: bool,
     /// Whom to wake for that.
     pub(crate) wake: Vec<Waker>,
     /// Whether the engine's next timeout is another one.
     pub(crate) timeout_changed: bool,
+}
+
+impl Todo {
+    /// Whether there is nothing to do, as when a call has its token or its response.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.jobs.is_empty() && self.notices.is_empty() && !self.verdicts && !self.timeout_changed
+    }
 }
 
 /// An effect to perform.
@@ -100,8 +116,37 @@ impl State {
         self.waits.drain().for_each(|(_, wait)| wait.abandon());
     }
 
-    pub(crate) fn new(engine: Engine) -> Self {
-        Self { engine, waiting: HashMap::new(), timeout_ms: None, waits: HashMap::new() }
+    pub(crate) fn new(engine: Engine, clock: Clock) -> Self {
+        let now = clock.now();
+        Self {
+            engine,
+            clock,
+            now,
+            wall_read_ms: now.mono_ms,
+            waiting: HashMap::new(),
+            timeout_ms: None,
+            waits: HashMap::new(),
+        }
+    }
+
+    pub(crate) fn now(&mut self) -> Now {
+        self.now.mono_ms = self.clock.mono_ms();
+        if self.now.mono_ms.saturating_sub(self.wall_read_ms) >= WALL_CLOCK_MS {
+            self.now = self.clock.now();
+            self.wall_read_ms = self.now.mono_ms;
+        }
+        self.now
+    }
+
+    /// Reports a response. The time is not read for those with which it does not matter.
+    pub(crate) fn report(&mut self, call: CallId, head: ResponseHead<'_>) -> Result<(), ApiMisuse> {
+        let now = if head.may_challenge() { self.now() } else { self.now };
+        self.engine.report(now, call, head)
+    }
+
+    pub(crate) fn handle_timeout(&mut self) {
+        let now = self.now();
+        self.engine.handle_timeout(now);
     }
 
     /// Takes the verdict of a call that waits. If none has come, whoever this is will be woken.
@@ -132,7 +177,8 @@ impl State {
 
     /// Answers an effect. A kind of answer that does not fit is a bug of this driver; it must not stop
     /// the engine, so it becomes a failure of the effect.
-    pub(crate) fn complete(&mut self, now: Now, op: OpId, performed: &Performed) {
+    pub(crate) fn complete(&mut self, op: OpId, performed: &Performed) {
+        let now = self.now();
         self.waits.remove(&op);
         if self.engine.complete(now, op, performed.completion()).is_err() {
             let failed = Performed::Failed(FailureKind::Other, "the driver gave a wrong answer".into());
@@ -140,9 +186,10 @@ impl State {
         }
     }
 
-    /// Sorts the outputs. The call that the input was about waits from now on if no verdict has come.
-    pub(crate) fn drain(&mut self, clock: Clock, about: Option<CallId>) -> Todo {
-        let mut todo = Todo::default();
+    /// Sorts the outputs. Returns the verdict of the call that the input was about; if none has come, it
+    /// waits from now on.
+    pub(crate) fn drain(&mut self, about: Option<CallId>, todo: &mut Todo) -> Option<Verdict> {
+        let mut at_once = about.and_then(|call| self.engine.poll_verdict(call));
         while let Some(output) = self.engine.poll_output() {
             match output {
                 Output::Abandon { op } => {
@@ -150,7 +197,7 @@ impl State {
                         wait.abandon();
                     }
                 }
-                Output::Call { call, verdict } if about == Some(call) => todo.verdict = Some(verdict),
+                Output::Call { call, verdict } if about == Some(call) => at_once = Some(verdict),
                 Output::Call { call, verdict } => {
                     if let Some(slot) = self.waiting.get_mut(&call) {
                         if let Slot::Waits(Some(waker)) = mem::replace(slot, Slot::Came(verdict)) {
@@ -159,30 +206,31 @@ impl State {
                         todo.verdicts = true;
                     }
                 }
-                Output::NeedEntropy { len } => self.feed(clock, len),
+                Output::NeedEntropy { len } => self.feed(len),
                 Output::Notice(notice) => todo.notices.push(notice),
                 Output::Perform { op, deadline_ms, effect, why } => {
-                    let task = self.task(op, effect, clock.instant(deadline_ms));
+                    let task = self.task(op, effect, self.clock.instant(deadline_ms));
                     todo.jobs.push(Job { op, deadline_ms, why, task });
                 }
                 _ => {}
             }
         }
         if let Some(call) = about
-            && todo.verdict.is_none()
+            && at_once.is_none()
         {
             self.waiting.insert(call, Slot::Waits(None));
         }
         let timeout_ms = self.engine.poll_timeout();
         todo.timeout_changed = mem::replace(&mut self.timeout_ms, timeout_ms) != timeout_ms;
-        todo
+        at_once
     }
 
-    fn feed(&mut self, clock: Clock, len: usize) {
+    fn feed(&mut self, len: usize) {
         let mut bytes = zeroize::Zeroizing::new(vec![0; len]);
         // Without entropy nothing can be done safely; the calls that wait run into their deadlines.
         if getrandom::fill(&mut bytes).is_ok() {
-            self.engine.add_entropy(clock.now(), &bytes);
+            let now = self.now();
+            self.engine.add_entropy(now, &bytes);
         }
     }
 

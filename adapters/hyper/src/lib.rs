@@ -37,7 +37,7 @@ use grantor_driver::grantor::client::{ConfigError, Credentials, RequestHead, Res
 use grantor_driver::grantor::error::FailureKind;
 use grantor_driver::grantor::wire::HttpRequest;
 use grantor_driver::nonblocking::{Host, Session};
-use grantor_driver::{HttpAnswer, HttpFailure};
+use grantor_driver::{HttpAnswer, HttpFailure, KeptHead};
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -145,16 +145,22 @@ impl<C: Connect + Clone + Send + Sync + 'static> AuthorizedClient<C> {
     /// [`CallError`]; also [`CallError::NotReplayable`] when the body is a stream and the request has to
     /// be sent again.
     pub async fn send<B: Into<Body>>(&self, request: Request<B>) -> Result<Response<Incoming>, Error> {
-        let request = request.map(Into::into);
-        let uri = self.session.setup().url_of(request.uri());
-        let head = RequestHead::new(request.method().as_str(), &uri);
+        let mut next = Some(request.map(Into::into));
+        let Some(request) = &next else { return Err(CallError::NotReplayable) };
+        let url = self.session.setup().url_of(request.uri());
+        let head = RequestHead::new(request.method().as_str(), &url);
         let call = self.session.call(head.headers(request.headers()))?;
-        let mut next = Some(request);
+        let (mut kept_head, mut kept_body) = (KeptHead::default(), None);
         let send = |credentials: Credentials| {
-            let mut request = next.take()?;
-            next = try_clone(&request);
-            credentials.apply(request.headers_mut());
-            Some(self.http.request(request))
+            match &next {
+                Some(request) => {
+                    kept_head.keep(request);
+                    kept_body = request.body().try_clone();
+                }
+                None => next = kept_head.request(&url, kept_body.as_ref()?.try_clone()?),
+            }
+            credentials.apply(next.as_mut()?.headers_mut());
+            Some(self.http.request(next.take()?))
         };
         call.run(send, |response: &Response<Incoming>| ResponseHead {
             status: response.status().as_u16(),
@@ -168,17 +174,6 @@ impl<C: Connect + Clone + Send + Sync + 'static> AuthorizedClient<C> {
     pub fn session(&self) -> &Session<impl Host + use<C>> {
         &self.session
     }
-}
-
-/// The same request once more, unless its body is a stream.
-fn try_clone(request: &Request<Body>) -> Option<Request<Body>> {
-    let mut copy = Request::new(request.body().try_clone()?);
-    *copy.method_mut() = request.method().clone();
-    *copy.uri_mut() = request.uri().clone();
-    *copy.version_mut() = request.version();
-    *copy.headers_mut() = request.headers().clone();
-    *copy.extensions_mut() = request.extensions().clone();
-    Some(copy)
 }
 
 impl<C: Connect + Clone + Send + Sync + 'static> Clone for AuthorizedClient<C> {

@@ -21,7 +21,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use grantor_driver::grantor::client::{ConfigError, RequestHead, ResponseHead};
+use grantor_driver::grantor::client::{ConfigError, Credentials, RequestHead, ResponseHead};
 use grantor_driver::grantor::error::FailureKind;
 use grantor_driver::grantor::wire::HttpRequest;
 use grantor_driver::nonblocking::{Host, Session};
@@ -107,8 +107,11 @@ impl AuthorizedClient {
     ///
     /// # Errors
     /// As [`execute`](Self::execute); also when the request cannot be built.
-    pub async fn send(&self, request: RequestBuilder) -> Result<Response, Error> {
-        self.execute(request.build().map_err(CallError::Http)?).await
+    pub fn send(
+        &self,
+        request: RequestBuilder,
+    ) -> impl Future<Output = Result<Response, Error>> + Send + use<'_> {
+        self.execute_built(request.build())
     }
 
     /// Sends a request to the MCP server, and again where authorization needs it. Returns its response,
@@ -117,15 +120,26 @@ impl AuthorizedClient {
     /// # Errors
     /// [`CallError`]; also [`CallError::NotReplayable`] when the body is a stream and the request has to
     /// be sent again.
-    pub async fn execute(&self, request: Request) -> Result<Response, Error> {
+    pub fn execute(
+        &self,
+        request: Request,
+    ) -> impl Future<Output = Result<Response, Error>> + Send + use<'_> {
+        self.execute_built(Ok(request))
+    }
+
+    async fn execute_built(&self, request: reqwest::Result<Request>) -> Result<Response, Error> {
+        let mut next = Some(request.map_err(CallError::Http)?);
+        let Some(request) = &next else { return Err(CallError::NotReplayable) };
         let head = RequestHead::new(request.method().as_str(), request.url().as_str());
         let call = self.session.call(head.headers(request.headers()))?;
-        let mut next = Some(request);
-        let send = |credentials: grantor::client::Credentials| {
-            let mut request = next.take()?;
-            next = request.try_clone();
-            credentials.apply(request.headers_mut());
-            Some(self.http.execute(request))
+        let mut kept = None;
+        let send = |credentials: Credentials| {
+            match &next {
+                Some(request) => kept = request.try_clone(),
+                None => next = kept.as_ref().and_then(Request::try_clone),
+            }
+            credentials.apply(next.as_mut()?.headers_mut());
+            Some(self.http.execute(next.take()?))
         };
         call.run(send, |response: &Response| ResponseHead {
             status: response.status().as_u16(),

@@ -54,7 +54,7 @@ impl Engine {
     }
 
     fn load_list(&mut self, now: Now) {
-        let key = StoreKey::accounts(self.config.resource.as_str());
+        let key = Box::new(StoreKey::accounts(self.config.resource.as_str()));
         self.load(now, Owner::Listing, key, "the list of accounts is brought up to date");
     }
 
@@ -95,7 +95,7 @@ impl Engine {
             return false;
         }
         let effect = Effect::Save {
-            key: StoreKey::accounts(self.config.resource.as_str()),
+            key: Box::new(StoreKey::accounts(self.config.resource.as_str())),
             record: record::write(&list),
             expect: stored.map(|stored| stored.revision),
         };

@@ -109,7 +109,13 @@ impl Calls {
     }
 
     pub(super) fn open(&mut self, operation: u64, stage: Stage) -> CallId {
-        let call = Call {
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Slot::default());
+            u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
+        });
+        let Some(slot) = self.slots.get_mut(index as usize) else { return CallId(u64::MAX) };
+        slot.uses = slot.uses.wrapping_add(1);
+        slot.call = Some(Call {
             stage,
             purpose: Purpose::Request,
             target: None,
@@ -120,18 +126,8 @@ impl Calls {
             authorized: false,
             stepped_up: false,
             nonce_retried: false,
-        };
-        let index = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(Slot::default());
-            u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
         });
-        let mut uses = 0;
-        if let Some(slot) = self.slots.get_mut(index as usize) {
-            slot.uses = slot.uses.wrapping_add(1);
-            slot.call = Some(call);
-            uses = slot.uses;
-        }
-        CallId(u64::from(uses) << 32 | u64::from(index))
+        CallId(u64::from(slot.uses) << 32 | u64::from(index))
     }
 
     pub(super) fn get_mut(&mut self, id: CallId) -> Option<&mut Call> {
@@ -139,11 +135,16 @@ impl Calls {
         if slot.uses == uses_of(id) { slot.call.as_mut() } else { None }
     }
 
-    pub(super) fn close(&mut self, id: CallId) -> Option<Call> {
-        let slot = self.slots.get_mut(index_of(id)).filter(|slot| slot.uses == uses_of(id))?;
-        let call = slot.call.take()?;
-        self.free.push(id.0 as u32);
-        Some(call)
+    /// Whether it was open.
+    pub(super) fn close(&mut self, id: CallId) -> bool {
+        match self.slots.get_mut(index_of(id)) {
+            Some(slot) if slot.uses == uses_of(id) && slot.call.is_some() => {
+                slot.call = None;
+                self.free.push(id.0 as u32);
+                true
+            }
+            _ => false,
+        }
     }
 
     /// The calls at a stage, in the order of their slots.

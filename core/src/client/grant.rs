@@ -128,7 +128,7 @@ impl Grant {
 /// last of them.
 #[derive(Clone, Debug)]
 pub(crate) struct AccessToken {
-    header: HeaderValue,
+    credentials: Credentials,
     scheme: &'static str,
 }
 
@@ -144,15 +144,16 @@ impl AccessToken {
         text.extend_from_slice(token.as_bytes());
         let mut header = HeaderValue::from_maybe_shared(Bytes::from_owner(text)).ok()?;
         header.set_sensitive(true);
-        Some(Self { header, scheme })
+        Some(Self { credentials: Credentials::new(header), scheme })
     }
 
     pub(crate) fn expose(&self) -> &str {
-        self.header.to_str().unwrap_or_default().strip_prefix(self.scheme).unwrap_or_default()
+        let header = self.credentials.authorization().and_then(|header| header.to_str().ok());
+        header.and_then(|text| text.strip_prefix(self.scheme)).unwrap_or_default()
     }
 
     pub(crate) fn credentials(&self) -> Credentials {
-        Credentials::bearer(self.header.clone())
+        self.credentials.clone()
     }
 }
 

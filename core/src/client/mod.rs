@@ -369,6 +369,18 @@ impl Engine {
         output
     }
 
+    /// The next output if it is a verdict on this call, for hosts that wait for nothing else.
+    pub fn poll_verdict(&mut self, call: CallId) -> Option<Verdict> {
+        match self.outputs.front() {
+            Some(Output::Call { call: of, .. }) if *of == call => {}
+            _ => return None,
+        }
+        match self.outputs.pop_front() {
+            Some(Output::Call { verdict, .. }) => Some(verdict),
+            _ => None,
+        }
+    }
+
     /// Whether a URL is the resource's; its token goes nowhere else.
     fn check_reach(&mut self, text: &str) -> Result<(), ApiMisuse> {
         if *self.url_within == *text {
@@ -510,13 +522,13 @@ impl Engine {
     }
 
     fn end_call(&mut self, call: CallId, verdict: Verdict) {
-        if self.calls.close(call).is_some() {
+        if self.calls.close(call) {
             self.outputs.push_back(Output::Call { call, verdict });
         }
     }
 
     fn fail_call(&mut self, call: CallId, error: Error) {
-        self.end_call(call, Verdict::Fail(error));
+        self.end_call(call, Verdict::Fail(Box::new(error)));
     }
 
     fn fail_calls(&mut self, stage: impl Fn(&Stage) -> bool, error: &Error) {
@@ -560,18 +572,18 @@ impl Engine {
         self.outputs.extend(ops.into_iter().map(|op| Output::Abandon { op }));
     }
 
-    fn load(&mut self, now: Now, owner: Owner, key: StoreKey, why: &'static str) {
+    fn load(&mut self, now: Now, owner: Owner, key: Box<StoreKey>, why: &'static str) {
         self.perform(now, owner, Effect::Load { key }, limits::STORE_MS, why);
     }
 
-    fn key(&self, kind: RecordKind, issuer: Option<&Issuer>) -> StoreKey {
-        StoreKey {
+    fn key(&self, kind: RecordKind, issuer: Option<&Issuer>) -> Box<StoreKey> {
+        Box::new(StoreKey {
             kind,
             resource: self.config.resource.as_str().into(),
             account: self.config.account.clone(),
             issuer: issuer.map(|issuer| issuer.as_str().into()),
             aside: None,
-        }
+        })
     }
 }
 
@@ -588,6 +600,6 @@ fn unexpected(what: Work) -> Error {
 
 impl From<PeerMisbehaved> for Verdict {
     fn from(error: PeerMisbehaved) -> Self {
-        Self::Fail(error.into())
+        Self::Fail(Box::new(error.into()))
     }
 }

@@ -82,7 +82,7 @@ pub(super) struct Op {
     /// Whether it is waited for beyond its deadline: the answer may hold the only refresh token.
     kept: bool,
     /// The record to load.
-    pub(super) load: Option<StoreKey>,
+    pub(super) load: Option<Box<StoreKey>>,
     /// The record that is kept aside, and that its owner waits for.
     pub(super) aside: Option<Box<Aside>>,
 }

@@ -1,6 +1,7 @@
 //! What goes in and out of an engine beside effects: calls, verdicts, notices.
 
 use std::fmt;
+use std::sync::Arc;
 
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
@@ -60,6 +61,14 @@ pub struct ResponseHead<'a> {
     pub headers: &'a HeaderMap,
 }
 
+impl ResponseHead<'_> {
+    /// Whether it may be a challenge. When any other response came does not matter: a host may report it
+    /// with the time of the input before.
+    pub const fn may_challenge(&self) -> bool {
+        matches!(self.status, 401 | 403)
+    }
+}
+
 /// What an engine hands out.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -106,7 +115,7 @@ pub enum Verdict {
     /// The callback was accepted and its token stored. The call is over.
     Done,
     /// It failed. The call is over.
-    Fail(Error),
+    Fail(Box<Error>),
     /// Send the request with these headers, then [`report`](super::Engine::report) the response, or
     /// [`cancel`](super::Engine::cancel) if there is none. It may come several times for one call.
     Send(Credentials),
@@ -115,8 +124,12 @@ pub enum Verdict {
 /// The headers that authorize a request; replace those of the same name. Empty when there is no token
 /// yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Credentials {
-    authorization: Option<HeaderValue>,
+pub struct Credentials(Option<Arc<Headers>>);
+
+/// Shared by all calls that are sent with them: credentials are handed on often.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Headers {
+    authorization: HeaderValue,
     proof: Option<HeaderValue>,
 }
 
@@ -124,34 +137,47 @@ pub struct Credentials {
 const PROOF: HeaderName = HeaderName::from_static("dpop");
 
 impl Credentials {
-    pub(crate) fn bearer(value: HeaderValue) -> Self {
-        Self { authorization: Some(value), proof: None }
+    pub(crate) fn new(authorization: HeaderValue) -> Self {
+        Self(Some(Arc::new(Headers { authorization, proof: None })))
     }
 
     pub(crate) fn with_proof(self, proof: HeaderValue) -> Self {
-        Self { proof: Some(proof), ..self }
+        let prove =
+            |headers: Arc<Headers>| Arc::new(Headers { proof: Some(proof), ..Arc::unwrap_or_clone(headers) });
+        Self(self.0.map(prove))
+    }
+
+    pub(crate) fn authorization(&self) -> Option<&HeaderValue> {
+        self.0.as_ref().map(|headers| &headers.authorization)
+    }
+
+    fn proof(&self) -> Option<&HeaderValue> {
+        self.0.as_ref().and_then(|headers| headers.proof.as_ref())
     }
 
     /// The headers to set.
     pub fn iter(&self) -> impl Iterator<Item = (HeaderName, &HeaderValue)> {
-        let token = self.authorization.iter().map(|value| (AUTHORIZATION, value));
-        token.chain(self.proof.iter().map(|value| (PROOF, value)))
+        let token = self.authorization().into_iter().map(|value| (AUTHORIZATION, value));
+        token.chain(self.proof().into_iter().map(|value| (PROOF, value)))
     }
 
     /// Sets them on a request's headers, and removes those that they have no value for: whatever the
     /// caller put there was not meant for this resource, or is of an earlier try.
-    pub fn apply(&self, headers: &mut HeaderMap) {
-        for (name, value) in [(AUTHORIZATION, &self.authorization), (PROOF, &self.proof)] {
-            match value {
-                Some(value) => drop(headers.insert(name, value.clone())),
-                None => drop(headers.remove(name)),
-            }
-        }
+    pub fn apply(self, headers: &mut HeaderMap) {
+        set(headers, AUTHORIZATION, self.authorization());
+        set(headers, PROOF, self.proof());
     }
 
     /// Whether there is no token yet.
     pub fn is_empty(&self) -> bool {
-        self.authorization.is_none()
+        self.0.is_none()
+    }
+}
+
+fn set(headers: &mut HeaderMap, name: HeaderName, value: Option<&HeaderValue>) {
+    match value {
+        Some(value) => drop(headers.insert(name, value.clone())),
+        None => drop(headers.remove(name)),
     }
 }
 

@@ -140,7 +140,9 @@ struct Opened<C> {
 impl<C: Client> Opened<C> {
     fn new(resource: &Authorized, runtime: Runtime) -> Self {
         let client = C::open(resource.setup.clone());
-        let mut token = HeaderValue::from_static("Bearer planted-access-1-2YotnFZFEjr1zCsicMWpAA");
+        // As a program has it that got its token at run time.
+        let token = format!("Bearer {}", "planted-access-1-2YotnFZFEjr1zCsicMWpAA");
+        let mut token = HeaderValue::try_from(token).expect("a header");
         token.set_sensitive(true);
         Self { client, runtime, url: resource.url.clone(), token }
     }

@@ -327,7 +327,7 @@ impl Player {
             Verdict::Done => self.outcomes.push((call, Outcome::Done)),
             Verdict::Fail(error) => {
                 self.said.push(format!("{error} {error:?}"));
-                self.outcomes.push((call, Outcome::Failed(error)));
+                self.outcomes.push((call, Outcome::Failed(*error)));
             }
             _ => {}
         }
