@@ -48,3 +48,45 @@ impl std::fmt::Debug for KeptHead {
         f.debug_struct("KeptHead").field("method", &self.method).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_is_kept_whole() {
+        let request = Request::put("https://mcp.example.com/a?b=c")
+            .version(Version::HTTP_2)
+            .header("accept", "application/json")
+            .header("x-planted", "one")
+            .header("x-planted", "two")
+            .extension(7_u8)
+            .body("first")
+            .unwrap();
+        let mut kept = KeptHead::default();
+        for turn in 0..3 {
+            kept.keep(&request);
+            let again = kept.request("https://mcp.example.com/a?b=c", turn).unwrap();
+            assert_eq!(
+                (again.method(), again.uri(), again.version()),
+                (request.method(), request.uri(), request.version())
+            );
+            assert_eq!(again.headers(), request.headers());
+            assert_eq!((again.extensions().get::<u8>(), again.body()), (Some(&7), &turn));
+        }
+        assert!(kept.request("no URL", ()).is_none());
+        assert!(!format!("{kept:?}").contains("one"), "the headers are the caller's");
+    }
+
+    #[test]
+    fn many_headers() {
+        let mut request = Request::new(());
+        for n in 0..3 * USUAL_HEADERS {
+            let name = HeaderName::try_from(format!("x-{n}")).unwrap();
+            request.headers_mut().insert(name, HeaderValue::from(n));
+        }
+        let mut kept = KeptHead::default();
+        kept.keep(&request);
+        assert_eq!(kept.request("/", ()).unwrap().headers(), request.headers());
+    }
+}

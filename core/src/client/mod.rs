@@ -369,7 +369,8 @@ impl Engine {
         output
     }
 
-    /// The next output if it is a verdict on this call, for hosts that wait for nothing else.
+    /// The next output if it is a verdict on this call: what most inputs of a call lead to, and all that they
+    /// do. Whatever else there is comes with [`poll_output`](Self::poll_output), as ever.
     pub fn poll_verdict(&mut self, call: CallId) -> Option<Verdict> {
         match self.outputs.front() {
             Some(Output::Call { call: of, .. }) if *of == call => {}
