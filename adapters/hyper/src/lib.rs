@@ -145,6 +145,7 @@ impl<C: Connect + Clone + Send + Sync + 'static> AuthorizedClient<C> {
     /// [`CallError`]; also [`CallError::NotReplayable`] when the body is a stream and the request has to
     /// be sent again.
     pub async fn send<B: Into<Body>>(&self, request: Request<B>) -> Result<Response<Incoming>, Error> {
+        // Where it stays until it is sent: a request is large, and each move of it costs.
         let mut next = Some(request.map(Into::into));
         let Some(request) = &next else { return Err(CallError::NotReplayable) };
         let url = self.session.setup().url_of(request.uri());

@@ -127,6 +127,7 @@ impl AuthorizedClient {
         self.execute_built(Ok(request))
     }
 
+    /// Both ways lead here directly: a request is large, and each async function moves it once more.
     async fn execute_built(&self, request: reqwest::Result<Request>) -> Result<Response, Error> {
         let mut next = Some(request.map_err(CallError::Http)?);
         let Some(request) = &next else { return Err(CallError::NotReplayable) };
