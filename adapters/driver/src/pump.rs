@@ -189,7 +189,7 @@ impl State {
     /// Sorts the outputs. Returns the verdict of the call that the input was about; if none has come, it
     /// waits from now on.
     pub(crate) fn drain(&mut self, about: Option<CallId>, todo: &mut Todo) -> Option<Verdict> {
-        let mut at_once = about.and_then(|call| self.engine.poll_verdict(call));
+        let mut at_once = None;
         while let Some(output) = self.engine.poll_output() {
             match output {
                 Output::Abandon { op } => {

@@ -97,24 +97,13 @@ impl Setup {
     /// The URL of a request as text, without a copy for the resource's own.
     pub fn url_of(&self, uri: &Uri) -> Cow<'_, str> {
         let resource = self.config.resource().as_str();
-        if is(uri, resource) { resource.into() } else { uri.to_string().into() }
+        if *uri == *resource { resource.into() } else { uri.to_string().into() }
     }
 
     /// The configuration.
     pub fn config(&self) -> &Config {
         &self.config
     }
-}
-
-/// Whether they are the same to the letter.
-fn is(uri: &Uri, url: &str) -> bool {
-    let (Some(scheme), Some(authority), Some(path)) =
-        (uri.scheme_str(), uri.authority(), uri.path_and_query())
-    else {
-        return false;
-    };
-    let rest = url.strip_prefix(scheme).and_then(|rest| rest.strip_prefix("://"));
-    rest.and_then(|rest| rest.strip_prefix(authority.as_str())) == Some(path.as_str())
 }
 
 impl From<Config> for Setup {

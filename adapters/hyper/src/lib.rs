@@ -146,8 +146,8 @@ impl<C: Connect + Clone + Send + Sync + 'static> AuthorizedClient<C> {
     /// be sent again.
     pub async fn send<B: Into<Body>>(&self, request: Request<B>) -> Result<Response<Incoming>, Error> {
         // Where it stays until it is sent: a request is large, and each move of it costs.
-        let mut next = Some(request.map(Into::into));
-        let Some(request) = &next else { return Err(CallError::NotReplayable) };
+        let mut next = None;
+        let request = next.insert(request.map(Into::into));
         let url = self.session.setup().url_of(request.uri());
         let head = RequestHead::new(request.method().as_str(), &url);
         let call = self.session.call(head.headers(request.headers()))?;

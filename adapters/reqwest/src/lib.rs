@@ -129,8 +129,8 @@ impl AuthorizedClient {
 
     /// Both ways lead here directly: a request is large, and each async function moves it once more.
     async fn execute_built(&self, request: reqwest::Result<Request>) -> Result<Response, Error> {
-        let mut next = Some(request.map_err(CallError::Http)?);
-        let Some(request) = &next else { return Err(CallError::NotReplayable) };
+        let mut next = None;
+        let request = next.insert(request.map_err(CallError::Http)?);
         let head = RequestHead::new(request.method().as_str(), request.url().as_str());
         let call = self.session.call(head.headers(request.headers()))?;
         let mut kept = None;

@@ -369,19 +369,6 @@ impl Engine {
         output
     }
 
-    /// The next output if it is a verdict on this call: what most inputs of a call lead to, and all that they
-    /// do. Whatever else there is comes with [`poll_output`](Self::poll_output), as ever.
-    pub fn poll_verdict(&mut self, call: CallId) -> Option<Verdict> {
-        match self.outputs.front() {
-            Some(Output::Call { call: of, .. }) if *of == call => {}
-            _ => return None,
-        }
-        match self.outputs.pop_front() {
-            Some(Output::Call { verdict, .. }) => Some(verdict),
-            _ => None,
-        }
-    }
-
     /// Whether a URL is the resource's; its token goes nowhere else.
     fn check_reach(&mut self, text: &str) -> Result<(), ApiMisuse> {
         if *self.url_within == *text {

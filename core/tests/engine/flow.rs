@@ -1,6 +1,6 @@
 //! The main flow, and what it asks for.
 
-use grantor::client::{Notice, Output, Redirect, RequestHead, ResponseHead, Verdict};
+use grantor::client::{Output, Redirect, RequestHead, ResponseHead, Verdict};
 use grantor::wire::client_metadata::ClientMetadata;
 use grantor::{Interaction, Reason, Revision, ScopeSet};
 use grantor_world::player::{Player, config};
@@ -295,26 +295,6 @@ fn nothing_opens_for_nobody() {
 }
 
 #[test]
-fn verdicts_that_are_waited_for() {
-    let mut player = Player::new(config());
-    player.call("ping").delivered();
-    let engine = &mut player.engine;
-    let head = RequestHead::new("POST", "https://mcp.example.com/mcp");
-    let calls = [0; 2].map(|_| engine.authorize(player.now, head).unwrap());
-    assert!(engine.poll_verdict(calls[1]).is_none(), "another output comes first");
-    for call in calls {
-        assert!(matches!(engine.poll_verdict(call), Some(Verdict::Send(_))));
-        assert!(engine.poll_verdict(call).is_none());
-    }
-    assert!(engine.poll_output().is_none());
-    // A challenge leads to a notice first; nothing is lost.
-    let headers = [("www-authenticate".parse().unwrap(), "Bearer".parse().unwrap())].into_iter().collect();
-    engine.report(player.now, calls[0], ResponseHead { status: 401, headers: &headers }).unwrap();
-    assert!(engine.poll_verdict(calls[0]).is_none());
-    assert!(matches!(engine.poll_output(), Some(Output::Notice(Notice::Challenged { status: 401, .. }))));
-}
-
-#[test]
 fn the_time_of_a_response_matters_for_challenges_alone() {
     for status in [200, 202, 204, 307, 400, 402, 404, 405, 407, 429, 500, 503] {
         let outputs = [0, 1_000_000].map(|later_ms| {
@@ -324,7 +304,10 @@ fn the_time_of_a_response_matters_for_challenges_alone() {
                 .engine
                 .authorize(player.now, RequestHead::new("GET", "https://mcp.example.com/mcp"))
                 .unwrap();
-            assert!(matches!(player.engine.poll_verdict(call), Some(Verdict::Send(_))));
+            assert!(matches!(
+                player.engine.poll_output(),
+                Some(Output::Call { verdict: Verdict::Send(_), .. })
+            ));
             let head = ResponseHead { status, headers: &HeaderMap::new() };
             assert!(!head.may_challenge());
             player.engine.report(player.now.plus_ms(later_ms), call, head).unwrap();
