@@ -5,11 +5,13 @@
 
 pub mod client;
 pub mod jose;
+mod own;
 mod person;
 mod server;
 
 use std::path::{Path, PathBuf};
 
+pub use crate::own::{OnCallback, REDIRECT_URI, Records, call, error};
 pub use crate::person::Person;
 pub use crate::server::{Exchanged, Server};
 

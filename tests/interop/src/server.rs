@@ -1,4 +1,4 @@
-//! npm `oidc-provider` as a process.
+//! Authorization servers with an MCP endpoint, as processes.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 
 use serde_json::{Value, json};
 
-/// A running `oidc-provider` and an MCP endpoint that accepts its tokens.
+/// A running authorization server and an MCP endpoint that accepts its tokens.
 #[derive(Debug)]
 pub struct Server {
     child: Child,
@@ -51,15 +51,32 @@ impl Server {
     /// When it does not start; `tests/run` installs what it needs.
     pub fn with(options: &Value) -> Self {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let mut child = Command::new(crate::node())
-            .arg(here.join("oidc-provider.mjs"))
-            .arg(options.to_string())
-            .current_dir(here)
+        let mut command = Command::new(crate::node());
+        command.arg(here.join("oidc-provider.mjs")).arg(options.to_string());
+        Self::run(command)
+    }
+
+    /// Starts the authorization server of the MCP Python SDK, of this generation, with these options;
+    /// `mcp_authorization_server.py` lists them.
+    ///
+    /// # Panics
+    /// When it does not start; `tests/run` installs what it needs.
+    pub fn of_python_sdk(generation: u8, options: &Value) -> Self {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let folder = if generation == 1 { "python-mcp1" } else { "python" };
+        let mut command = Command::new(here.join("../.tools").join(folder).join("bin/python"));
+        command.arg(here.join("mcp_authorization_server.py")).arg(options.to_string());
+        Self::run(command)
+    }
+
+    fn run(mut command: Command) -> Self {
+        let mut child = command
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
-            .expect("node starts");
+            .expect("it starts; `tests/run setup` installs what it needs");
         let input = child.stdin.take().expect("a pipe");
         let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
         let first = loop {
@@ -98,15 +115,23 @@ impl Server {
         ureq::post(&self.control).send(what.to_string()).expect("the server obeys");
     }
 
+    /// What the server's control says: what clients have asked for since it was asked last, and what it knows.
+    ///
+    /// # Panics
+    /// When the server does not say.
+    pub fn state(&self) -> Value {
+        let mut answer = ureq::post(&self.control).send_empty().expect("the server answers");
+        let text = answer.body_mut().read_to_string().expect("text");
+        serde_json::from_str(&text).expect("JSON")
+    }
+
     /// What clients have asked the authorization server for since this was asked last, or something was
     /// changed.
     ///
     /// # Panics
     /// When the server does not say.
     pub fn exchanges(&self) -> Vec<Exchanged> {
-        let mut answer = ureq::post(&self.control).send_empty().expect("the server answers");
-        let text = answer.body_mut().read_to_string().expect("text");
-        let answer: Value = serde_json::from_str(&text).expect("JSON");
+        let answer = self.state();
         let read = |one: &Value| {
             let text = |name: &str| one[name].as_str().unwrap_or_default().to_owned();
             Exchanged {
