@@ -1,5 +1,9 @@
 //! How an engine is set up.
 
+mod error;
+mod preregistered;
+mod timeouts;
+
 use std::collections::BTreeSet;
 
 use url::Url;
@@ -13,9 +17,13 @@ use crate::quirks::Quirks;
 use crate::revision::Revision;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
-use crate::wire::client_auth::{Client, ClientAuthMethod};
+use crate::wire::client_auth::ClientAuthMethod;
 use crate::wire::client_metadata::{self, ClientMetadata};
 use crate::wire::server_metadata::Issuer;
+
+pub use self::error::ConfigError;
+pub use self::preregistered::Preregistered;
+pub use self::timeouts::Timeouts;
 
 /// One protected resource, one account, and the rules for both.
 ///
@@ -66,32 +74,6 @@ pub struct Config {
     pub(crate) unreadable_records: RecordPolicy,
 }
 
-/// How long to wait for authorization servers, in milliseconds.
-///
-/// ```
-/// use grantor::client::Timeouts;
-/// let mut timeouts = Timeouts::default();
-/// timeouts.http_ms = 5_000;
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Timeouts {
-    /// For a metadata or registration request; by itself [`limits::HTTP_MS`].
-    pub http_ms: u64,
-    /// For a token request; by itself [`limits::TOKEN_MS`]. An answer that comes later is lost, and the
-    /// user's consent with it where refresh tokens rotate: be generous.
-    pub token_ms: u64,
-    /// How much of that calls wait for; by itself [`limits::TOKEN_WAIT_MS`].
-    pub token_wait_ms: u64,
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        let (http_ms, token_ms) = (limits::HTTP_MS, limits::TOKEN_MS);
-        Self { http_ms, token_ms, token_wait_ms: limits::TOKEN_WAIT_MS }
-    }
-}
-
 /// Where the browser comes back to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -101,98 +83,6 @@ pub enum Redirect {
     /// The host is asked each time ([`Interaction::Listen`](crate::Interaction::Listen)), which lets it
     /// take a free loopback port (RFC 8252 7.3).
     Listen,
-}
-
-/// A client that was registered by hand, and with which server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Preregistered {
-    pub(crate) issuer: Option<Issuer>,
-    pub(crate) id: Box<str>,
-    pub(crate) secret: Option<Secret>,
-    pub(crate) method: Option<ClientAuthMethod>,
-    pub(crate) key: Option<Key>,
-}
-
-impl Preregistered {
-    /// A public client of the authorization server `issuer`.
-    pub fn with(issuer: &str, client_id: &str) -> Self {
-        Self { issuer: Some(Issuer::trusted(issuer)), ..Self::bound_on_first_use(client_id) }
-    }
-
-    /// A public client of whatever authorization server the resource names when it is first used. From
-    /// then on it is bound to that one (MCP "Authorization Server Binding"). Name the issuer if you know
-    /// it: until the first use, the resource decides who sees the client's secret.
-    pub fn bound_on_first_use(client_id: &str) -> Self {
-        Self { issuer: None, id: client_id.into(), secret: None, method: None, key: None }
-    }
-
-    /// The client's secret.
-    #[must_use]
-    pub fn secret(self, secret: Secret) -> Self {
-        Self { secret: Some(secret), ..self }
-    }
-
-    /// The client's private key, for assertions instead of a secret (`private_key_jwt`, RFC 7523 2.2).
-    #[must_use]
-    pub fn key(self, key: Key) -> Self {
-        Self { key: Some(key), ..self }
-    }
-
-    /// How the client authenticates; by itself with its key if it has one, else with its secret the first
-    /// way that the server supports, Basic before the body. `client_secret_jwt` is only used when it is
-    /// set here.
-    #[must_use]
-    pub fn method(self, method: ClientAuthMethod) -> Self {
-        Self { method: Some(method), ..self }
-    }
-
-    /// The client, for a server that supports these methods.
-    pub(crate) fn client(&self, supported: &[ClientAuthMethod]) -> Option<Client> {
-        self.by_methods(supported).map(|client| Client { configured: true, ..client })
-    }
-
-    fn by_methods(&self, supported: &[ClientAuthMethod]) -> Option<Client> {
-        if self.key.is_some() && self.method.is_none_or(|method| method == ClientAuthMethod::PrivateKeyJwt) {
-            return Some(Client::with_key(&self.id));
-        }
-        let Some(secret) = &self.secret else { return Some(Client::public(&self.id)) };
-        let by_server = || {
-            [ClientAuthMethod::SecretBasic, ClientAuthMethod::SecretPost]
-                .into_iter()
-                .find(|method| supported.contains(method))
-        };
-        let method = self.method.or_else(by_server)?;
-        Some(Client::confidential(&self.id, secret.clone(), method))
-    }
-}
-
-/// Why a configuration cannot work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConfigError {
-    /// The account's name is empty, longer than 128 bytes, or has control characters.
-    #[error("the account's name is empty, too long, or has control characters")]
-    Account,
-    /// Not a JSON array of objects with a `type` each (RFC 9396 2), or too large.
-    #[error("authorization details are a JSON array of objects, each with a type")]
-    AuthorizationDetails,
-    /// The URL of the Client ID Metadata Document cannot be a `client_id`.
-    #[error("a client_id URL is https, with a path, without dot segments, fragment and user info")]
-    ClientIdDocument,
-    /// Tokens are to be bound to a key, there is none, and none can be made without the feature `crypto`.
-    #[error("there is no key to bind tokens to")]
-    NoKey,
-    /// The redirect URI is neither https, nor loopback, nor of an application's own scheme.
-    #[error("not a redirect URI: it must be https, loopback http, or of the application's own scheme")]
-    RedirectUri,
-    /// The resource's URL is not acceptable: https (or http to a loopback host), without user info and
-    /// fragment (RFC 8707 2).
-    #[error("the resource's URL is not acceptable: {0}")]
-    Resource(UrlProblem),
-    /// A client secret for `client_secret_jwt` has fewer than 32 bytes (RFC 7518 3.2).
-    #[error("a client secret for client_secret_jwt has at least 32 bytes")]
-    ShortSecret,
 }
 
 impl Config {
@@ -561,18 +451,5 @@ mod tests {
         for name in ["", "a\nb", &"x".repeat(129)] {
             assert_eq!(good.clone().account(name).check(), Err(ConfigError::Account));
         }
-    }
-
-    #[test]
-    fn preregistered_methods() {
-        use ClientAuthMethod::{None, SecretBasic, SecretPost};
-        let public = Preregistered::with("https://as", "id");
-        let client = public.client(&[SecretBasic]).unwrap();
-        assert!(client.configured && client.secret.is_none() && client.method == None);
-        let secret = public.secret(Secret::from("s"));
-        assert_eq!(secret.client(&[SecretPost, SecretBasic]).unwrap().method, SecretBasic);
-        assert_eq!(secret.client(&[None, SecretPost]).unwrap().method, SecretPost);
-        assert_eq!(secret.client(&[None]), Option::None);
-        assert_eq!(secret.method(SecretPost).client(&[]).unwrap().method, SecretPost);
     }
 }

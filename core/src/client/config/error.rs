@@ -1,0 +1,31 @@
+//! What is wrong with a configuration.
+
+use crate::address::UrlProblem;
+
+/// Why a configuration cannot work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The account's name is empty, longer than 128 bytes, or has control characters.
+    #[error("the account's name is empty, too long, or has control characters")]
+    Account,
+    /// Not a JSON array of objects with a `type` each (RFC 9396 2), or too large.
+    #[error("authorization details are a JSON array of objects, each with a type")]
+    AuthorizationDetails,
+    /// The URL of the Client ID Metadata Document cannot be a `client_id`.
+    #[error("a client_id URL is https, with a path, without dot segments, fragment and user info")]
+    ClientIdDocument,
+    /// Tokens are to be bound to a key, there is none, and none can be made without the feature `crypto`.
+    #[error("there is no key to bind tokens to")]
+    NoKey,
+    /// The redirect URI is neither https, nor loopback, nor of an application's own scheme.
+    #[error("not a redirect URI: it must be https, loopback http, or of the application's own scheme")]
+    RedirectUri,
+    /// The resource's URL is not acceptable: https (or http to a loopback host), without user info and
+    /// fragment (RFC 8707 2).
+    #[error("the resource's URL is not acceptable: {0}")]
+    Resource(UrlProblem),
+    /// A client secret for `client_secret_jwt` has fewer than 32 bytes (RFC 7518 3.2).
+    #[error("a client secret for client_secret_jwt has at least 32 bytes")]
+    ShortSecret,
+}
