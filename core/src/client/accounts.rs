@@ -84,7 +84,7 @@ impl Engine {
         let own = own.map(|grant| Account {
             name: self.config.account.clone(),
             label: grant.user.as_ref().map(|user| user.label.clone()),
-            issuer: grant.issuer.as_str().into(),
+            issuer: grant.server.issuer().as_str().into(),
         });
         list.accounts.retain(|account| account.name != self.config.account);
         list.accounts.extend(own);

@@ -214,6 +214,20 @@ impl Acquisition {
         }
     }
 
+    /// Forgets what was found about the resource and one server: what follows is another server's.
+    pub(super) fn forget_discovery(&mut self) {
+        self.resource = None;
+        self.resource_probe = None;
+        self.issuer = None;
+        self.approved = false;
+        self.server = None;
+        self.server_probe = None;
+        self.registration = RegistrationState::default();
+        self.client = None;
+        self.registered = false;
+        self.unpushed = false;
+    }
+
     /// Whether nobody can be served until it ends.
     pub(super) fn is_for_everyone(&self) -> bool {
         self.cause == Cause::Unauthorized
@@ -292,9 +306,9 @@ impl Engine {
     /// A step-up goes to the server that granted the token.
     fn reuse_discovery(&self, acquisition: &mut Acquisition) {
         let (Some(known), Some(grant)) = (&self.known, &self.grant.grant) else { return };
-        if known.server.issuer == grant.issuer {
+        if known.server.issuer == *grant.server.issuer() {
             acquisition.resource = Some(known.resource.clone());
-            acquisition.issuer = Some(grant.issuer.clone());
+            acquisition.issuer = Some(grant.server.issuer().clone());
             acquisition.server = Some(Box::new(known.server.clone()));
             acquisition.sign_on.provider = known.provider.clone();
         }

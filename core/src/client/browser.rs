@@ -10,9 +10,10 @@ use super::flow::Flow;
 use super::nonces;
 use super::ops::Owner;
 use super::output::Output;
-use super::record::{self, ClientRecord, KeyRecord, PendingAuthorization, PendingRecord};
+use super::record::{self, KeyRecord, PendingAuthorization, PendingRecord, ServerRecord};
 use super::respond::Challenged;
 use super::seal::{Addressee, Seals, signing_failed};
+use super::server::Server;
 use crate::effect::{AuthorizationPrompt, Effect, Interaction, RecordKind, RecordRevision};
 use crate::error::{Exchange, PeerIncompatible, PeerMisbehaved, PeerText};
 use crate::limits;
@@ -31,6 +32,7 @@ use crate::wire::server_metadata::{Issuer, ServerMetadata};
 /// What the user is to be asked.
 pub(super) struct Asking<'a> {
     pub(super) client: &'a Client,
+    /// The server that knows the client.
     pub(super) server: &'a ServerMetadata,
     pub(super) resource: Option<Box<str>>,
     pub(super) scopes: ScopeSet,
@@ -99,10 +101,10 @@ impl Engine {
     fn may_resume(&self, pending: &PendingAuthorization) -> bool {
         let trusted = match &self.config.flow {
             Flow::AuthorizationCode if !pending.sign_on => {
-                self.binding.as_ref().is_some_and(|binding| binding.issuer == pending.issuer)
+                self.binding.as_ref().is_some_and(|binding| *binding.issuer == *pending.server.issuer())
             }
             Flow::Enterprise(enterprise) if pending.sign_on && enterprise.signs_on => {
-                *enterprise.issuer.as_str() == *pending.issuer
+                enterprise.issuer.as_str() == pending.server.issuer()
             }
             _ => false,
         };
@@ -164,11 +166,9 @@ impl Engine {
             sign_on,
             pushed: false,
             dpop: dpop.as_deref().map(|dpop| KeyRecord::of(&dpop.key, &self.config)),
-            issuer: server.issuer.as_str().into(),
+            server: ServerRecord::of(&Server::described(server, client.clone())),
             iss_parameter_supported: server.iss_parameter_supported,
             redirect_uri: redirect_uri.clone(),
-            token_endpoint: server.token_endpoint.clone(),
-            client: ClientRecord::of(client),
             resource,
             scopes,
             expires_at: now.unix_s.saturating_add(self.config.interaction_ms / 1000),
@@ -181,10 +181,11 @@ impl Engine {
         Ok(None)
     }
 
-    /// The client for whom an authorization was asked.
-    fn client_of(&self, asked: &PendingAuthorization) -> Result<Client, PeerIncompatible> {
-        let elsewhere = || PeerIncompatible::RegisteredElsewhere { issuer: PeerText::new(&asked.issuer) };
-        asked.client.clone().into_client(&self.config, &asked.issuer).ok_or_else(elsewhere)
+    /// The server that was asked for an authorization, with the client for whom it was.
+    fn server_of(&self, asked: &PendingAuthorization) -> Result<Server, PeerIncompatible> {
+        let server = asked.server.clone().into_server(&self.config);
+        let issuer = || PeerText::new(asked.server.issuer());
+        server.ok_or_else(|| PeerIncompatible::RegisteredElsewhere { issuer: issuer() })
     }
 
     /// The authorization request that was made.
@@ -233,18 +234,13 @@ impl Engine {
         server: &ServerMetadata,
     ) -> Result<Step, End> {
         let Some(asked) = acquisition.asked.as_deref() else { return Ok(Step::Planning) };
-        let client = &self.client_of(asked)?;
+        let own = self.server_of(asked)?;
+        let client = own.client();
         let field = "pushed_authorization_request_endpoint";
         let missing = PeerMisbehaved::MissingField { exchange: Exchange::ServerMetadata, field };
         let endpoint = server.pushed_authorization_request_endpoint.as_ref().ok_or(missing)?;
         let dpop = asked.dpop.as_ref().and_then(|record| self.recorded_key(record));
-        let addressee = Addressee {
-            client,
-            issuer: &server.issuer,
-            token_endpoint: &server.token_endpoint,
-            endpoint,
-            dpop: dpop.as_deref(),
-        };
+        let addressee = Addressee { server: &own, endpoint, dpop: dpop.as_deref() };
         let Some(seals) = self.seal(now, Owner::Acquisition, addressee)? else { return Ok(Step::Sealing) };
         let request = self.with_authorization(asked, client, server, |authorization| {
             let (assertion, proof) = (seals.assertion.as_ref(), seals.proof.as_ref());
@@ -267,7 +263,8 @@ impl Engine {
         };
         let may_register_again = self.may_register_again(acquisition);
         let (Some(asked), Some(server)) = (acquisition.asked.as_deref_mut(), server) else { return Ok(()) };
-        let client = &self.client_of(asked)?;
+        let own = self.server_of(asked)?;
+        let client = own.client();
         let Some(endpoint) = &server.pushed_authorization_request_endpoint else { return Ok(()) };
         let knows_nonce = self.note_nonce(endpoint, response.headers);
         let read = self.with_authorization(asked, client, server, |authorization| {
@@ -351,7 +348,7 @@ impl Engine {
         self.check_somebody_waits()?;
         let Some(asked) = acquisition.asked.as_deref() else { return Ok(Step::Planning) };
         let url = asked.url().ok_or(PeerMisbehaved::CallbackSyntax)?;
-        let issuer = Issuer::trusted(&asked.issuer);
+        let issuer = Issuer::trusted(asked.server.issuer());
         let resource = acquisition.resource.clone().unwrap_or_else(|| Resource {
             identifier: asked.resource.clone().unwrap_or_else(|| self.config.canonical_resource()),
             scopes_supported: None,
@@ -424,6 +421,9 @@ impl Engine {
                 self.fail_call(call, PeerMisbehaved::CallbackUnasked.into());
                 continue;
             };
+            if acquisition.issuer.as_ref().is_none_or(|issuer| issuer.as_str() != asked.server.issuer()) {
+                acquisition.forget_discovery();
+            }
             acquisition.asked = Some(Box::new(asked.clone()));
             self.abandon_ops(Owner::Acquisition); // the prompt that is open is answered by this
             acquisition.asked_saved = true;
@@ -442,7 +442,7 @@ impl Engine {
         let asked = acquisition.asked.as_deref().ok_or(PeerMisbehaved::CallbackUnasked)?;
         let expected = Expected {
             state: &asked.state,
-            issuer: &Issuer::trusted(&asked.issuer),
+            issuer: &Issuer::trusted(asked.server.issuer()),
             iss_parameter_supported: asked.iss_parameter_supported,
         };
         let code = callback.validate(expected).ok_or(PeerMisbehaved::CallbackUnasked)??;
@@ -457,18 +457,13 @@ impl Engine {
         code: &Secret,
     ) -> Result<Step, End> {
         let asked = acquisition.asked.as_deref().ok_or(PeerMisbehaved::CallbackIncomplete)?;
-        let client = self.client_of(asked)?;
+        let server = self.server_of(asked)?;
         let dpop = match &asked.dpop {
             Some(record) => Some(self.recorded_key(record).ok_or_else(|| signing_failed("the key is lost"))?),
             None => None,
         };
-        if !asked.sign_on {
-            acquisition.client = Some(client.clone());
-        }
         acquisition.exchange = Some(Box::new(TokenExchange {
-            issuer: Issuer::trusted(&asked.issuer),
-            token_endpoint: asked.token_endpoint.clone(),
-            client,
+            server,
             resource: asked.resource.clone(),
             scopes: asked.scopes.clone(),
             ask: Ask::Code {
@@ -486,7 +481,7 @@ impl Engine {
     /// Stores the new grant before it is used.
     pub(super) fn save_grant(&mut self, now: Now, acquisition: &Acquisition) -> Step {
         if let Some(grant) = acquisition.obtained.as_deref() {
-            let own = self.grant.grant.as_ref().map(|own| &own.issuer) == Some(&grant.issuer);
+            let own = self.grant.grant.as_ref().map(|own| own.server.issuer()) == Some(grant.server.issuer());
             let expect = acquisition.grant_revision.unwrap_or(self.grant.revision.filter(|_| own));
             self.write_grant(
                 now,

@@ -6,6 +6,7 @@ use super::discover::Resource;
 use super::exchange::{Ask, is_invalid_client};
 use super::ops::Owner;
 use super::seal::Addressee;
+use super::server::Server;
 use crate::effect::{DevicePrompt, Effect, Interaction};
 use crate::error::{PeerIncompatible, Refused};
 use crate::limits;
@@ -67,18 +68,13 @@ impl Engine {
         let no_grant =
             || PeerIncompatible::NoGrant { issuer: (&server.issuer).into(), grant: GrantType::DeviceCode };
         let endpoint = server.device_authorization_endpoint.as_ref().ok_or_else(no_grant)?;
-        let addressee = Addressee {
-            client: &client,
-            issuer: &server.issuer,
-            token_endpoint: &server.token_endpoint,
-            endpoint,
-            dpop: None,
-        };
+        let at = Server::described(server, client);
+        let addressee = Addressee { server: &at, endpoint, dpop: None };
         let Some(seals) = self.seal(now, Owner::Acquisition, addressee)? else { return Ok(Step::Sealing) };
         let resource = self.resource_parameter(resource);
         let request = DeviceRequest {
             endpoint,
-            client: &client,
+            client: at.client(),
             scope: scopes,
             resource: resource.as_deref(),
             assertion: seals.assertion.as_ref(),

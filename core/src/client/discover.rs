@@ -184,7 +184,10 @@ impl Engine {
         let challenged = Some(&acquisition.challenged.scope).filter(|scope| !scope.is_empty());
         let demanded = challenged.or(resource.scopes_supported.as_ref());
         let before = self.grant.grant.as_deref().filter(|grant| {
-            acquisition.issuer.as_ref().is_some_and(|issuer| self.is_same_issuer(issuer, &grant.issuer))
+            acquisition
+                .issuer
+                .as_ref()
+                .is_some_and(|issuer| self.is_same_issuer(issuer, grant.server.issuer()))
         });
         let mut scopes = before.map(|grant| grant.requested.clone()).unwrap_or_default();
         scopes.extend(&self.config.scopes);

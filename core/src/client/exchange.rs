@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use url::Url;
-
 use super::acquire::{Acquisition, End, Step};
 use super::grant::{Grant, Tokens};
 use super::identity;
@@ -11,6 +9,7 @@ use super::nonces;
 use super::ops::Owner;
 use super::output::Notice;
 use super::seal::{Addressee, Dpop, Seals};
+use super::server::Server;
 use super::{Engine, unexpected};
 use crate::effect::Effect;
 use crate::error::{Error, Exchange, PeerIncompatible, PeerMisbehaved, Refused};
@@ -20,18 +19,14 @@ use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::time::Now;
 use crate::wire::HttpResponse;
-use crate::wire::client_auth::Client;
 use crate::wire::device::Poll;
 use crate::wire::pkce::Verifier;
-use crate::wire::server_metadata::Issuer;
 use crate::wire::token::{self, Issued, TokenRequest, TokenType, TokenTypeUri};
 
 /// A token request: with whom, as whom, for what.
 #[derive(Clone, Debug)]
 pub(super) struct TokenExchange {
-    pub(super) issuer: Issuer,
-    pub(super) token_endpoint: Url,
-    pub(super) client: Client,
+    pub(super) server: Server,
     pub(super) resource: Option<Box<str>>,
     pub(super) scopes: ScopeSet,
     pub(super) ask: Ask,
@@ -75,8 +70,8 @@ impl TokenExchange {
             },
         };
         then(&TokenRequest {
-            endpoint: &self.token_endpoint,
-            client: &self.client,
+            endpoint: self.server.token_endpoint(),
+            client: self.server.client(),
             grant,
             resource: self.resource.as_deref(),
             assertion: self.seals.assertion.as_ref(),
@@ -107,10 +102,8 @@ impl Engine {
     pub(super) fn request_token(&mut self, now: Now, acquisition: &mut Acquisition) -> Result<Step, End> {
         let Some(exchange) = acquisition.exchange.as_deref_mut() else { return Ok(Step::Planning) };
         let addressee = Addressee {
-            client: &exchange.client,
-            issuer: &exchange.issuer,
-            token_endpoint: &exchange.token_endpoint,
-            endpoint: &exchange.token_endpoint,
+            server: &exchange.server,
+            endpoint: exchange.server.token_endpoint(),
             dpop: exchange.dpop.as_deref(),
         };
         let Some(seals) = self.seal(now, Owner::Acquisition, addressee)? else { return Ok(Step::Sealing) };
@@ -136,7 +129,7 @@ impl Engine {
             return Err(unexpected(Step::Exchanging.work()).into());
         };
         acquisition.overdue_ms = None;
-        let knows_nonce = self.note_nonce(&exchange.token_endpoint, response.headers);
+        let knows_nonce = self.note_nonce(exchange.server.token_endpoint(), response.headers);
         if let Ask::Subject { .. } = exchange.ask {
             return self.on_subject_answer(now, acquisition, &exchange, response);
         }
@@ -196,7 +189,7 @@ impl Engine {
                 acquisition.server.as_deref().is_none_or(|server| !server.dpop_algorithms.is_empty());
             return Err(match promised {
                 true => PeerMisbehaved::NotBound.into(),
-                false => PeerIncompatible::NoDpop { issuer: (&exchange.issuer).into() }.into(),
+                false => PeerIncompatible::NoDpop { issuer: exchange.server.issuer().into() }.into(),
             });
         }
         self.notice(Notice::TokenIssued {
@@ -205,13 +198,9 @@ impl Engine {
             refreshable: issued.refresh_token.is_some(),
             refreshed: false,
         });
-        let server = acquisition.server.as_deref();
         acquisition.obtained = Some(Box::new(Grant {
             tokens: Tokens::issued(&issued, now),
-            issuer: exchange.issuer,
-            token_endpoint: exchange.token_endpoint,
-            revocation_endpoint: server.and_then(|server| server.revocation_endpoint.clone()),
-            client: exchange.client,
+            server: exchange.server,
             resource: exchange.resource,
             dpop: exchange.dpop.filter(|_| issued.token_type == TokenType::Dpop),
             user: user.or_else(|| acquisition.sign_on.user.take()),

@@ -4,28 +4,23 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::HeaderValue;
-use url::Url;
 use zeroize::Zeroizing;
 
 use crate::client::identity::User;
 use crate::client::output::Credentials;
 use crate::client::record::Subject;
 use crate::client::seal::Dpop;
+use crate::client::server::Server;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::time::Now;
-use crate::wire::client_auth::Client;
-use crate::wire::server_metadata::Issuer;
 use crate::wire::token::{Issued, TokenType};
 
 /// What an authorization server granted, to whom, and for what.
 #[derive(Clone, Debug)]
 pub(crate) struct Grant {
-    pub(crate) issuer: Issuer,
-    pub(crate) token_endpoint: Url,
-    /// Where the tokens are given back, if the server was known to have such a place.
-    pub(crate) revocation_endpoint: Option<Box<Url>>,
-    pub(crate) client: Client,
+    /// Who granted it, and to which client.
+    pub(crate) server: Server,
     /// The `resource` parameter that was sent.
     pub(crate) resource: Option<Box<str>>,
     pub(crate) tokens: Tokens,

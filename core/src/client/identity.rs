@@ -62,7 +62,7 @@ impl Engine {
             .and_then(|asked| asked.acr_values.as_deref())
             .map(|values| values.split(' ').filter(|value| !value.is_empty()).collect())
             .unwrap_or_default();
-        let mut rules = IdTokenRules::new(exchange.issuer.as_str(), &exchange.client.id);
+        let mut rules = IdTokenRules::new(exchange.server.issuer().as_str(), &exchange.server.client().id);
         rules.nonce = asked.and_then(|asked| asked.nonce.as_deref());
         rules.max_age_s = asked.and_then(|asked| asked.max_age_s);
         rules.acr_values = &acr_values;

@@ -79,7 +79,11 @@ impl Engine {
         self.log_out = Some(Box::new(LogOut {
             step: Step::Planning,
             probe: None,
-            endpoint: self.grant.grant.as_deref().and_then(|grant| grant.revocation_endpoint.clone()),
+            endpoint: self
+                .grant
+                .grant
+                .as_deref()
+                .and_then(|grant| grant.server.revocation_endpoint().cloned().map(Box::new)),
             tokens: tokens.unwrap_or_default(),
             failure: None,
             rounds: 0,
@@ -133,7 +137,7 @@ impl Engine {
         }
         let Some(endpoint) = log_out.endpoint.clone() else {
             if log_out.probe.is_none() {
-                let candidates = server_metadata::candidates(&grant.issuer).unwrap_or_default();
+                let candidates = server_metadata::candidates(grant.server.issuer()).unwrap_or_default();
                 log_out.probe = Some(Probe::new(candidates));
             }
             return match log_out.probe.as_mut().and_then(|probe| probe.url(|url| url)) {
@@ -149,13 +153,7 @@ impl Engine {
             };
         };
         let (token, hint) = log_out.tokens.last()?.clone();
-        let addressee = Addressee {
-            client: &grant.client,
-            issuer: &grant.issuer,
-            token_endpoint: &grant.token_endpoint,
-            endpoint: &endpoint,
-            dpop: None,
-        };
+        let addressee = Addressee { server: &grant.server, endpoint: &endpoint, dpop: None };
         let seals = match self.seal(now, Owner::LogOut, addressee) {
             Ok(Some(seals)) => seals,
             Ok(None) => return Some(Step::Sealing),
@@ -166,7 +164,7 @@ impl Engine {
         };
         let request = RevocationRequest {
             endpoint: &endpoint,
-            client: &grant.client,
+            client: grant.server.client(),
             token: &token,
             hint,
             assertion: seals.assertion.as_ref(),
@@ -180,7 +178,7 @@ impl Engine {
 
     /// Forgets the tokens; `None` when the store holds none.
     fn forget_grant(&mut self, now: Now) -> Option<Step> {
-        let issuer = self.grant.grant.as_ref().map(|grant| grant.issuer.clone());
+        let issuer = self.grant.grant.as_ref().map(|grant| grant.server.issuer().clone());
         let (revision, generation) = (self.grant.revision, self.grant.generation);
         self.grant = Held { generation, revision, ..Held::default() };
         let (issuer, expect) = (issuer?, revision?);
@@ -205,7 +203,8 @@ impl Engine {
         let step = std::mem::replace(&mut log_out.step, Step::Planning);
         match (step, completion) {
             (Step::Discovering, Completion::Http(response)) => {
-                let Some(issuer) = self.grant.grant.as_ref().map(|grant| grant.issuer.clone()) else {
+                let Some(issuer) = self.grant.grant.as_ref().map(|grant| grant.server.issuer().clone())
+                else {
                     return;
                 };
                 if let Some(probe) = &mut log_out.probe
@@ -233,7 +232,7 @@ impl Engine {
                 {
                     let request = RevocationRequest {
                         endpoint,
-                        client: &grant.client,
+                        client: grant.server.client(),
                         token: &token,
                         hint,
                         assertion: None,

@@ -27,6 +27,7 @@ mod refresh;
 mod register;
 mod respond;
 mod seal;
+mod server;
 mod step_up;
 mod transitions;
 mod trust;

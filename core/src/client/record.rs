@@ -16,6 +16,7 @@ use crate::client::config::Config;
 use crate::client::grant::{AccessToken, Grant, Tokens};
 use crate::client::identity::User;
 use crate::client::seal::Dpop;
+use crate::client::server::Server;
 use crate::effect::RecordKind;
 use crate::error::RecordProblem;
 #[cfg(feature = "crypto")]
@@ -27,7 +28,6 @@ use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::wire::authorization::AuthorizationUrl;
 use crate::wire::client_auth::{Client, ClientAuthMethod};
-use crate::wire::server_metadata::Issuer;
 use crate::wire::token::{TokenType, TokenTypeUri};
 
 const VERSION: u32 = 1;
@@ -216,9 +216,9 @@ pub(crate) struct GrantRecord {
 impl GrantRecord {
     pub(crate) fn of(grant: &Grant, claimed_until: Option<u64>, config: &Config) -> Self {
         Self {
-            issuer: grant.issuer.as_str().into(),
-            token_endpoint: grant.token_endpoint.clone(),
-            client: ClientRecord::of(&grant.client),
+            issuer: grant.server.issuer().as_str().into(),
+            token_endpoint: grant.server.token_endpoint().clone(),
+            client: ClientRecord::of(grant.server.client()),
             resource: grant.resource.clone(),
             access_token: grant.tokens.access.as_ref().map(|access| Secret::from(access.expose())),
             expires_at: grant.tokens.expires_at,
@@ -226,7 +226,7 @@ impl GrantRecord {
             refresh_token: grant.tokens.refresh.clone(),
             granted: grant.granted.clone(),
             requested: grant.requested.clone(),
-            revocation_endpoint: grant.revocation_endpoint.clone(),
+            revocation_endpoint: grant.server.revocation_endpoint().cloned().map(Box::new),
             dpop: grant.dpop.as_deref().map(|dpop| KeyRecord::of(&dpop.key, config)),
             user: grant.user.clone(),
             subject: grant.subject.clone(),
@@ -268,17 +268,15 @@ impl GrantRecord {
                 refresh: self.refresh_token,
             }
         };
+        let client = self.client.into_client(config, &self.issuer).ok_or(RecordProblem::UnknownClient)?;
         let grant = Grant {
-            issuer: Issuer::trusted(&self.issuer),
-            token_endpoint: self.token_endpoint,
-            client: self.client.into_client(config, &self.issuer).ok_or(RecordProblem::UnknownClient)?,
+            server: Server::recorded(&self.issuer, self.token_endpoint, self.revocation_endpoint, client),
             resource: self.resource,
             tokens,
             dpop,
             user: self.user,
             subject: self.subject,
             authorization_details: self.authorization_details,
-            revocation_endpoint: self.revocation_endpoint,
             granted: self.granted,
             requested: self.requested,
         };
@@ -292,6 +290,41 @@ pub(crate) struct PendingRecord {
     pub(crate) authorizations: Vec<PendingAuthorization>,
 }
 
+/// A server and its client, as records write them. The parts of one record stay together.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ServerRecord {
+    issuer: Box<str>,
+    token_endpoint: Url,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    revocation_endpoint: Option<Box<Url>>,
+    client: ClientRecord,
+}
+
+impl ServerRecord {
+    pub(crate) fn of(server: &Server) -> Self {
+        Self {
+            issuer: server.issuer().as_str().into(),
+            token_endpoint: server.token_endpoint().clone(),
+            revocation_endpoint: server.revocation_endpoint().cloned().map(Box::new),
+            client: ClientRecord::of(server.client()),
+        }
+    }
+
+    pub(crate) fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    pub(crate) fn client(&self) -> &ClientRecord {
+        &self.client
+    }
+
+    /// The server; `None` for a pre-registered client that is not configured there any more.
+    pub(crate) fn into_server(self, config: &Config) -> Option<Server> {
+        let client = self.client.into_client(config, &self.issuer)?;
+        Some(Server::recorded(&self.issuer, self.token_endpoint, self.revocation_endpoint, client))
+    }
+}
+
 /// What was recorded before the browser left (MCP "Authorization Response Validation"), and what is
 /// needed to go on after a restart.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -302,11 +335,10 @@ pub(crate) struct PendingAuthorization {
     pub(crate) verifier: Secret,
     #[serde(with = "secret")]
     pub(crate) url: Secret,
-    pub(crate) issuer: Box<str>,
+    #[serde(flatten)]
+    pub(crate) server: ServerRecord,
     pub(crate) iss_parameter_supported: bool,
     pub(crate) redirect_uri: Box<str>,
-    pub(crate) token_endpoint: Url,
-    pub(crate) client: ClientRecord,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) resource: Option<Box<str>>,
     pub(crate) scopes: ScopeSet,

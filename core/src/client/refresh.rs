@@ -155,10 +155,8 @@ impl Engine {
     pub(super) fn request_refresh(&mut self, now: Now, refresh: &mut Refresh) -> Step {
         let Some(grant) = self.grant.grant.clone() else { return Step::Requesting };
         let addressee = Addressee {
-            client: &grant.client,
-            issuer: &grant.issuer,
-            token_endpoint: &grant.token_endpoint,
-            endpoint: &grant.token_endpoint,
+            server: &grant.server,
+            endpoint: grant.server.token_endpoint(),
             dpop: grant.dpop.as_deref(),
         };
         refresh.seals = match self.seal(now, Owner::Refresh, addressee) {
@@ -192,7 +190,7 @@ impl Engine {
         why: &'static str,
     ) {
         let effect = Effect::Save {
-            key: self.key(RecordKind::Grant, Some(&grant.issuer)),
+            key: self.key(RecordKind::Grant, Some(grant.server.issuer())),
             record: record::write(&GrantRecord::of(grant, claimed_until, &self.config)),
             expect,
         };
@@ -224,7 +222,8 @@ impl Engine {
         let answer =
             refresh_request(&grant, &refresh.seals, |request| token::read(&request, response, quirks));
         refresh.overdue_ms = u64::MAX;
-        let knows_nonce = grant.dpop.is_some() && self.note_nonce(&grant.token_endpoint, response.headers);
+        let knows_nonce =
+            grant.dpop.is_some() && self.note_nonce(grant.server.token_endpoint(), response.headers);
         match answer {
             Some(Ok(issued))
                 if issued.token_type == TokenType::Bearer && self.config.dpop == DpopPolicy::Required =>
@@ -277,7 +276,7 @@ impl Engine {
     }
 
     pub(super) fn reload(&mut self, now: Now, reload: Reload) -> Step {
-        let issuer = self.grant.grant.as_ref().map(|grant| grant.issuer.clone());
+        let issuer = self.grant.grant.as_ref().map(|grant| grant.server.issuer().clone());
         let key = self.key(RecordKind::Grant, issuer.as_ref());
         let why = match reload {
             Reload::Rejected => "another process may have renewed the token already",
@@ -499,8 +498,8 @@ fn timed_out() -> Error {
 fn refresh_request<T>(grant: &Grant, seals: &Seals, then: impl FnOnce(TokenRequest<'_>) -> T) -> Option<T> {
     let refresh_token = grant.tokens.refresh.as_ref()?;
     Some(then(TokenRequest {
-        endpoint: &grant.token_endpoint,
-        client: &grant.client,
+        endpoint: grant.server.token_endpoint(),
+        client: grant.server.client(),
         grant: TokenGrant::RefreshToken { refresh_token },
         resource: grant.resource.as_deref(),
         assertion: seals.assertion.as_ref(),

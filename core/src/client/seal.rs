@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use super::nonces;
 use super::ops::Owner;
 use super::record::KeyRecord;
+use super::server::Server;
 use super::{Engine, effect_error};
 use crate::effect::Effect;
 use crate::error::{Error, Failure, FailureKind, PeerIncompatible, Work};
@@ -54,9 +55,7 @@ enum Seal {
 /// Where a request to an authorization server goes, and whose it is.
 #[derive(Clone, Copy)]
 pub(super) struct Addressee<'a> {
-    pub(super) client: &'a Client,
-    pub(super) issuer: &'a Issuer,
-    pub(super) token_endpoint: &'a Url,
+    pub(super) server: &'a Server,
     /// The endpoint that is asked.
     pub(super) endpoint: &'a Url,
     pub(super) dpop: Option<&'a Dpop>,
@@ -109,7 +108,7 @@ impl Engine {
         let index = self.sealing.iter().position(|sealing| sealing.owner == owner);
         let begun = index.map(|index| self.sealing.swap_remove(index));
         let mut seals = begun.map(|sealing| sealing.seals).unwrap_or_default();
-        if to.client.needs_assertion() && seals.assertion.is_none() {
+        if to.server.client().needs_assertion() && seals.assertion.is_none() {
             match self.assertion(now, owner, to)? {
                 Made::Here(assertion) => seals.assertion = Some(assertion),
                 Made::Elsewhere(unsigned) => {
@@ -163,16 +162,17 @@ impl Engine {
 
     fn assertion(&mut self, now: Now, owner: Owner, to: Addressee<'_>) -> Result<Made, Error> {
         let audience = match self.config.assertion_audience {
-            AssertionAudience::Issuer => to.issuer.as_str(),
-            AssertionAudience::TokenEndpoint => to.token_endpoint.as_str(),
+            AssertionAudience::Issuer => to.server.issuer().as_str(),
+            AssertionAudience::TokenEndpoint => to.server.token_endpoint().as_str(),
         };
         let jti = self.next_jti();
-        let assertion = ClientAssertion::new(&to.client.id, audience);
-        if to.client.method == ClientAuthMethod::SecretJwt {
-            return secret_assertion(&assertion, to.client, now, &jti);
+        let client = to.server.client();
+        let assertion = ClientAssertion::new(&client.id, audience);
+        if client.method == ClientAuthMethod::SecretJwt {
+            return secret_assertion(&assertion, client, now, &jti);
         }
         let no_key = || signing_failed("there is no key for this client");
-        let key = self.key_of(to.client, to.issuer).cloned().ok_or_else(no_key)?;
+        let key = self.key_of(client, to.server.issuer()).cloned().ok_or_else(no_key)?;
         let unsigned = assertion.unsigned(key.algorithm(), key.public().kid(), now.unix_s, &jti);
         self.sign(now, owner, &key, unsigned)
     }

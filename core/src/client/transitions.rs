@@ -377,7 +377,7 @@ impl Engine {
             }
             (Step::SavingGrant, Completion::Conflict) => {
                 self.lose_round(acquisition)?;
-                let issuer = acquisition.obtained.as_ref().map(|grant| grant.issuer.clone());
+                let issuer = acquisition.obtained.as_ref().map(|grant| grant.server.issuer().clone());
                 let key = self.key(RecordKind::Grant, issuer.as_ref());
                 self.load(now, Owner::Acquisition, key, "another process wrote the tokens");
                 return Ok(Step::LoadingGrant);
@@ -492,7 +492,10 @@ impl Engine {
         let document = |id: &str| self.config.client_id_document.as_deref() == Some(id);
         match (&acquisition.client, acquisition.asked.as_deref()) {
             (Some(client), _) => !client.configured && !document(&client.id),
-            (None, Some(asked)) => !asked.client.is_preregistered() && !document(asked.client.id()),
+            (None, Some(asked)) => {
+                let client = asked.server.client();
+                !client.is_preregistered() && !document(client.id())
+            }
             (None, None) => false,
         }
     }
@@ -529,6 +532,10 @@ impl Engine {
         if let (Some(resource), Some(server)) = (acquisition.resource.take(), acquisition.server.take()) {
             let provider = acquisition.sign_on.provider.take();
             self.known = Some(Box::new(Known { resource, server: *server, provider }));
+        }
+        let issuer = self.grant.grant.as_deref().map(|grant| grant.server.issuer());
+        if self.known.as_ref().map(|known| &known.server.issuer) != issuer {
+            self.known = None;
         }
         self.list_account(now);
         let asked = acquisition.asked.as_ref();

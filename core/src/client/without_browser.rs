@@ -9,6 +9,7 @@ use super::identity::User;
 use super::ops::Owner;
 use super::record::Subject;
 use super::seal::Seals;
+use super::server::Server;
 use super::{Engine, unexpected};
 use crate::effect::{AssertionKind, AssertionRequest, Effect, RecordKind};
 use crate::error::{Error, Exchange, PeerIncompatible, PeerMisbehaved, Refused};
@@ -93,9 +94,7 @@ impl Engine {
             }
         };
         acquisition.exchange = Some(Box::new(TokenExchange {
-            issuer: server.issuer.clone(),
-            token_endpoint: server.token_endpoint.clone(),
-            client,
+            server: Server::described(server, client),
             resource: self.resource_parameter(resource),
             scopes,
             ask,
@@ -167,12 +166,13 @@ impl Engine {
         let methods = provider
             .map_or(&ClientAuthMethod::WITHOUT_KEY[..], |provider| &provider.token_endpoint_auth_methods);
         let client = enterprise.client.client(methods).ok_or(PeerIncompatible::NoClientAuthentication)?;
-        let endpoint = provider.map(|provider| provider.token_endpoint.clone());
-        let token_endpoint = endpoint.or_else(|| enterprise.token_endpoint.clone());
+        let at_provider = match (provider, &enterprise.token_endpoint) {
+            (Some(provider), _) => Server::described(provider, client),
+            (None, Some(endpoint)) => Server::configured(enterprise.issuer.clone(), endpoint.clone(), client),
+            (None, None) => return Err(no_server_metadata(&enterprise.issuer).into()),
+        };
         acquisition.exchange = Some(Box::new(TokenExchange {
-            issuer: enterprise.issuer.clone(),
-            token_endpoint: token_endpoint.ok_or_else(|| no_server_metadata(&enterprise.issuer))?,
-            client,
+            server: at_provider,
             resource: Some(resource.identifier.clone()),
             scopes: scopes.clone(),
             ask: Ask::Subject { token, kind, audience: server.issuer.as_str().into() },
@@ -240,7 +240,8 @@ impl Engine {
     ) -> Result<Step, End> {
         let missing = PeerMisbehaved::MissingField { exchange: Exchange::CodeToken, field: "id_token" };
         let id_token = issued.id_token.ok_or(missing)?;
-        let issuer = acquisition.asked.as_deref().map(|asked| asked.issuer.clone()).unwrap_or_default();
+        let issuer =
+            acquisition.asked.as_deref().map(|asked| asked.server.issuer().into()).unwrap_or_default();
         let kept = match issued.refresh_token {
             Some(token) => Subject { issuer, token, kind: TokenTypeUri::RefreshToken },
             None => Subject { issuer, token: id_token.clone(), kind: TokenTypeUri::IdToken },
@@ -323,12 +324,12 @@ impl Engine {
             return Err(unexpected(Step::Exchanging.work()).into());
         };
         let resource = exchange.resource.as_deref();
-        let wanted = Wanted { issuer: &exchange.issuer, audience, client_id: &client.id, resource };
+        let wanted = Wanted { issuer: exchange.server.issuer(), audience, client_id: &client.id, resource };
         wanted.check(&exchanged.token, now)?;
         if let Some(token) = exchanged.refresh_token
             && acquisition.sign_on.kept.is_some()
         {
-            let issuer = exchange.issuer.as_str().into();
+            let issuer = exchange.server.issuer().as_str().into();
             acquisition.sign_on.kept = Some(Subject { issuer, token, kind: TokenTypeUri::RefreshToken });
         }
         acquisition.assertion = Some((exchanged.token, TokenTypeUri::IdJag));

@@ -17,5 +17,6 @@ mod records;
 mod refresh;
 mod registration;
 mod restart;
+mod secrets;
 mod step_up;
 mod trust;
