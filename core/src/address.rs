@@ -1,7 +1,8 @@
 //! URLs: which ones may be used, what belongs to a resource, when two name the same resource.
 
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use url::{Host, Url};
 
@@ -12,9 +13,8 @@ use crate::limits;
 /// redirects.
 ///
 /// Without options: https; http only to a loopback host; no user info and no fragment; a private,
-/// link-local or loopback host only when the resource itself lives in the same kind of place. A host
-/// *name* that resolves to a private address is not seen here, since the core resolves nothing: an
-/// HTTP stack that must not reach an inner network needs a resolver or proxy that says so.
+/// link-local or loopback host only when the resource itself lives in the same kind of place. The core
+/// resolves no names, so what a *name* may resolve to goes along with each request: [`Reach`].
 ///
 /// ```
 /// use grantor::{UrlPolicy, UrlProblem};
@@ -32,6 +32,68 @@ pub struct UrlPolicy {
     /// For networks where the resource has a public name and the authorization server does not. It
     /// opens the door to requests forged by a hostile resource (SSRF).
     pub allow_private_hosts: bool,
+}
+
+/// Which addresses a request may be sent to. The policy for URLs, continued for what names resolve to: a
+/// hostile resource must not make its clients send requests into their own network (SSRF) by a public name
+/// with a private address.
+///
+/// Whoever sends the request resolves the name, connects to addresses that are [admitted](Self::admitted)
+/// and to no others, and does not resolve it again in between. Where a proxy resolves, that is the proxy's
+/// business.
+///
+/// ```
+/// use grantor::Reach;
+/// let reach = Reach::like("https://mcp.example.com/mcp");
+/// let resolved = ["198.51.100.7".parse()?, "169.254.169.254".parse()?];
+/// assert_eq!(reach.admitted(resolved, || vec!["203.0.113.1".parse().unwrap()]), [resolved[0]]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reach {
+    /// Any address: the configuration names this host, or allows private hosts.
+    #[default]
+    Anywhere,
+    /// The URL came from outside. Public addresses; private, link-local and loopback ones only if this host,
+    /// the resource's, has an address of the same kind.
+    Like(Arc<Host>),
+}
+
+impl Reach {
+    /// Where URLs from outside may lead that concern the resource or server at this URL.
+    pub fn like(url: &str) -> Self {
+        Url::parse(url)
+            .map_or_else(|_| Self::Like(Arc::new(Host::Ipv4(Ipv4Addr::BROADCAST))), |url| Self::of(&url))
+    }
+
+    pub(crate) fn of(url: &Url) -> Self {
+        // Without a host, like no place that there is.
+        let host = url.host().map_or(Host::Ipv4(Ipv4Addr::BROADCAST), |host| host.to_owned());
+        Self::Like(Arc::new(host))
+    }
+
+    /// Those of the resolved addresses that may be connected to. `home` resolves the resource's host, and is
+    /// only asked when that matters.
+    pub fn admitted(
+        &self,
+        resolved: impl IntoIterator<Item = IpAddr>,
+        home: impl FnOnce() -> Vec<IpAddr>,
+    ) -> Vec<IpAddr> {
+        let Self::Like(_) = self else { return resolved.into_iter().collect() };
+        let (mut home, mut places) = (Some(home), Vec::new());
+        let mut admits = |ip: &IpAddr| {
+            let place = Place::of_ip(*ip);
+            if place == Place::Public {
+                return true;
+            }
+            if let Some(home) = home.take() {
+                places = home().into_iter().map(Place::of_ip).collect();
+            }
+            place != Place::Nowhere && places.contains(&place)
+        };
+        resolved.into_iter().filter(|ip| admits(ip)).collect()
+    }
 }
 
 /// What is wrong with a URL.
@@ -167,6 +229,13 @@ impl Place {
         }
     }
 
+    fn of_ip(ip: IpAddr) -> Self {
+        match ip {
+            IpAddr::V4(ip) => Self::of_v4(ip),
+            IpAddr::V6(ip) => Self::of_v6(ip),
+        }
+    }
+
     fn of_v4(ip: Ipv4Addr) -> Self {
         let [a, b, ..] = ip.octets();
         match (a, b) {
@@ -267,6 +336,56 @@ mod tests {
         let open = UrlPolicy { allow_private_hosts: true };
         assert!(open.read("https://10.0.0.1/", "x", &url(public)).is_ok());
         assert!(open.read("http://10.0.0.1/", "x", &url(public)).is_err(), "still https only");
+    }
+
+    #[test]
+    fn resolved_addresses_only_from_the_same_place() {
+        let admitted = |resolved: &str, home: &str| -> bool {
+            let home: IpAddr = home.parse().unwrap();
+            let reach = Reach::like("https://mcp.example.com/mcp");
+            !reach.admitted([resolved.parse().unwrap()], || vec![home]).is_empty()
+        };
+        for inner in [
+            "127.0.0.1",
+            "10.0.0.1",
+            "172.31.255.255",
+            "192.168.0.1",
+            "169.254.169.254",
+            "100.100.100.200",
+            "0.0.0.0",
+            "255.255.255.255",
+            "::1",
+            "::",
+            "fe80::1",
+            "fd00:ec2::254",
+            "::ffff:169.254.169.254",
+            "64:ff9b::a9fe:a9fe",
+            "2002:7f00:1::",
+        ] {
+            assert!(!admitted(inner, "203.0.113.1"), "{inner}");
+        }
+        for public in ["198.51.100.7", "2001:db8::1", "64:ff9b::c633:6407"] {
+            assert!(admitted(public, "203.0.113.1") && admitted(public, "10.0.0.1"), "{public}");
+        }
+        assert!(admitted("10.0.0.1", "192.168.3.4") && admitted("::1", "127.0.0.1"));
+        assert!(!admitted("169.254.169.254", "10.0.0.1") && !admitted("0.0.0.0", "0.0.0.0"));
+    }
+
+    #[test]
+    fn the_resource_is_resolved_only_when_that_matters() {
+        let reach = Reach::of(&url("https://mcp.example.com/mcp"));
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        assert_eq!(reach.admitted([ip("198.51.100.7")], || panic!("nobody asks")), [ip("198.51.100.7")]);
+        let mut asked = 0;
+        let resolved = [ip("10.0.0.1"), ip("198.51.100.7"), ip("10.0.0.2")];
+        let home = || {
+            asked += 1;
+            vec![]
+        };
+        assert_eq!(reach.admitted(resolved, home), [ip("198.51.100.7")]);
+        assert_eq!(asked, 1);
+        assert_eq!(Reach::Anywhere.admitted([ip("10.0.0.1")], || panic!("nobody asks")), [ip("10.0.0.1")]);
+        assert!(Reach::like("no URL").admitted([ip("10.0.0.1")], Vec::new).is_empty());
     }
 
     #[test]

@@ -178,6 +178,8 @@ impl AuthorizationPrompt {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Summary {
+    /// The application, by the name that it registers with.
+    pub client_name: Option<Box<str>>,
     /// The resource, as it names itself.
     pub resource: Box<str>,
     /// The authorization server.

@@ -147,7 +147,7 @@ mod secret;
 mod time;
 pub mod wire;
 
-pub use address::{UrlPolicy, UrlProblem};
+pub use address::{Reach, UrlPolicy, UrlProblem};
 pub use effect::{
     AssertionKind, AssertionRequest, AuthorizationPrompt, Completion, DevicePrompt, Effect, Interaction,
     OpId, Reason, RecordKind, RecordRevision, StoreKey, Stored, Summary,

@@ -39,6 +39,7 @@ use http::Method;
 use url::Url;
 
 use crate::address;
+use crate::address::Reach;
 use crate::effect::{Completion, Effect, OpId, RecordKind, RecordRevision, StoreKey};
 use crate::error::{ApiMisuse, EffectError, Error, Failure, FailureKind, PeerMisbehaved, Work};
 use crate::limits;
@@ -81,6 +82,8 @@ pub use self::output::{CallId, Credentials, Notice, Output, RequestHead, Respons
 #[derive(Debug)]
 pub struct Engine {
     config: Config,
+    /// Where URLs from outside may lead.
+    outside: Reach,
     outputs: VecDeque<Output>,
     ops: Ops,
     calls: Calls,
@@ -189,6 +192,10 @@ impl Engine {
         config.check()?;
         Ok(Self {
             url_within: config.resource.as_str().into(),
+            outside: match config.urls.allow_private_hosts {
+                true => Reach::Anywhere,
+                false => Reach::of(&config.resource),
+            },
             config,
             outputs: VecDeque::new(),
             ops: Ops::default(),
@@ -544,11 +551,16 @@ impl Engine {
         &mut self,
         now: Now,
         owner: Owner,
-        effect: Effect,
+        mut effect: Effect,
         time_ms: u64,
         kept: bool,
         why: &'static str,
     ) -> OpId {
+        if let Effect::Http { request, .. } = &mut effect
+            && !self.config.names_host_of(&request.url)
+        {
+            request.reach = self.outside.clone();
+        }
         let deadline_ms = now.mono_ms.saturating_add(time_ms);
         let op = self.ops.open(owner, &effect, deadline_ms, kept);
         self.outputs.push_back(Output::Perform { op, deadline_ms, effect, why });

@@ -83,6 +83,7 @@ impl Engine {
             (_, Cause::Unauthorized | Cause::Callback) => Reason::Unauthorized,
         };
         Summary {
+            client_name: self.config.metadata.client_name.clone(),
             resource: resource.identifier.clone(),
             issuer: issuer.clone(),
             account: self.config.account.clone(),

@@ -178,10 +178,13 @@ impl Guard {
         now: Now,
         server: usize,
         task: Task,
-        request: HttpRequest,
+        mut request: HttpRequest,
         max_body: usize,
         why: &'static str,
     ) {
+        if let Some(server) = self.servers.get(server).filter(|_| !self.options.urls.allow_private_hosts) {
+            request.reach = server.reach(&request.url);
+        }
         self.start(now, server, task, Effect::Http { request: Box::new(request), max_body }, why);
     }
 

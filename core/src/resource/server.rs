@@ -8,7 +8,7 @@ use url::Url;
 use super::config::{AuthorizationServer, Tokens};
 use super::output::CheckId;
 use super::sought::SoughtKey;
-use crate::address::UrlPolicy;
+use crate::address::{Reach, UrlPolicy};
 use crate::error::{Error, Exchange, PeerIncompatible, PeerMisbehaved, PeerText};
 use crate::jose::KeySet;
 use crate::limits;
@@ -67,6 +67,18 @@ impl Server {
 
     pub(super) fn issuer(&self) -> Issuer {
         Issuer::trusted(&self.config.issuer)
+    }
+
+    /// Where a request of this server may go. What its metadata names is from outside, unless it is on the
+    /// host that the configuration names.
+    pub(super) fn reach(&self, url: &Url) -> Reach {
+        let named = |endpoints: &Endpoints| {
+            [&endpoints.jwks_uri, &endpoints.introspection].into_iter().flatten().any(|named| named == url)
+        };
+        match self.endpoints.as_ref().is_some_and(named) && url.host() != self.url.host() {
+            true => Reach::of(&self.url),
+            false => Reach::Anywhere,
+        }
     }
 
     /// Whether its metadata has to say first where it is asked about tokens.

@@ -2,13 +2,18 @@
 
 use std::fmt;
 
-use http::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
+};
 use http::{Method, StatusCode};
 use url::Url;
 
+use crate::address::Reach;
 use crate::secret::Secret;
 
-/// A request that the host is to send as it is: no redirects followed, no credentials added.
+/// A request that the host is to send as it is: no redirects followed, nothing added but what the connection
+/// needs. Credentials, cookies and default headers of the caller's HTTP client are not for the authorization
+/// server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HttpRequest {
@@ -20,14 +25,18 @@ pub struct HttpRequest {
     pub headers: HeaderMap,
     /// The body, empty for `GET`.
     pub body: Secret,
+    /// Which addresses it may be sent to.
+    pub reach: Reach,
 }
 
 impl HttpRequest {
     /// A `GET` for a JSON document.
     pub(crate) fn get_json(url: Url) -> Self {
-        let mut headers = HeaderMap::with_capacity(2);
+        let mut headers = HeaderMap::with_capacity(3);
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        Self { method: Method::GET, url, headers, body: Secret::default() }
+        // Without this header, a server may choose any coding (RFC 9110 12.5.3).
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        Self { method: Method::GET, url, headers, body: Secret::default(), reach: Reach::Anywhere }
     }
 
     /// A `POST` that wants JSON back.
@@ -93,6 +102,16 @@ impl fmt::Debug for HttpResponse<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rfc9110_12_5_3_no_coding_is_asked_for() {
+        let url = || Url::parse("https://as.example.com/").unwrap();
+        for request in
+            [HttpRequest::get_json(url()), HttpRequest::post(url(), "text/plain", Secret::default())]
+        {
+            assert_eq!(request.headers[ACCEPT_ENCODING], "identity");
+        }
+    }
 
     #[test]
     fn rfc9110_10_2_3_retry_after() {

@@ -3,6 +3,7 @@
 // What the core itself must not do, its tests may.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod addresses;
 mod device;
 mod dpop;
 mod enterprise;

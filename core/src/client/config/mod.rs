@@ -394,6 +394,18 @@ impl Config {
         at_provider.into_iter().chain(self.preregistered.iter().filter(here)).find(|own| *own.id == *id)
     }
 
+    /// Whether the configuration names this URL's host: the resource's, or a configured server's.
+    pub(crate) fn names_host_of(&self, url: &Url) -> bool {
+        let provider = match &self.flow {
+            Flow::Enterprise(enterprise) => Some(&enterprise.issuer),
+            _ => None,
+        };
+        let registered = self.preregistered.iter().filter_map(|own| own.issuer.as_ref());
+        let mut issuers = registered.chain(&self.trusted_issuers).chain(provider);
+        let is_host = |issuer: &Issuer| Url::parse(issuer.as_str()).is_ok_and(|it| it.host() == url.host());
+        self.resource.host() == url.host() || issuers.any(is_host)
+    }
+
     /// Whether anything may have to be signed.
     pub(crate) fn signs(&self) -> bool {
         let with_key =
