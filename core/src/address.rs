@@ -190,6 +190,16 @@ pub(crate) fn is_within(url: &Url, resource: &Url) -> bool {
         && url.path().strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
+/// A URL as it may be shown: without user, query and fragment.
+pub(crate) fn without_query(url: &Url) -> String {
+    let mut url = url.clone();
+    url.set_query(None);
+    url.set_fragment(None);
+    // URLs that can have no user have none.
+    let _ = (url.set_username(""), url.set_password(None));
+    url.into()
+}
+
 /// Whether two identifiers name the same resource: equal when read as URLs, so that case of scheme and
 /// host, a default port and the empty path do not count; everything else does.
 pub(crate) fn same_resource(a: &str, b: &str) -> bool {

@@ -4,6 +4,11 @@
 //! documentation by the specification's section. Texts that a peer wrote appear only as [`PeerText`]:
 //! bounded, without control characters, and without any secret that was part of the exchange.
 
+mod hint;
+mod redact;
+mod report;
+mod words;
+
 use std::fmt;
 
 use crate::address::UrlProblem;
@@ -12,6 +17,9 @@ use crate::limits;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::wire::token::GrantType;
+
+pub(crate) use self::redact::Sent;
+pub use self::report::{Asked, ErrorReport};
 
 /// Why a call, or the authorization that it needed, failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -61,14 +69,12 @@ pub enum Refused {
         demanded: ScopeSet,
     },
     /// The authorization server did not register this client (RFC 7591 3.2.2).
-    #[error("registration refused: {code}{}; {hint}", Described(.description))]
+    #[error("registration refused: {code}{}", Described(.description))]
     Registration {
         /// Such as `invalid_redirect_uri`, or the HTTP status when the server names no code.
         code: PeerText,
         /// The server's own words.
         description: Option<PeerText>,
-        /// What can be done about it.
-        hint: &'static str,
     },
     /// The token endpoint refused (RFC 6749 5.2).
     #[error("the token endpoint refused: {code}{}", Described(.description))]
@@ -592,13 +598,7 @@ impl PeerText {
     /// it was sent must not bring it into a log.
     pub(crate) fn without(text: &str, secrets: &[&Secret]) -> Self {
         // A reader of the text must not learn even half a secret, so this comes before the cut.
-        let mut text = text.to_owned();
-        for secret in secrets {
-            if !secret.is_empty() {
-                text = text.replace(secret.expose(), "…");
-            }
-        }
-        Self::new(&text)
+        Self::new(&redact::hide(text, secrets.iter().copied()))
     }
 
     /// The text.

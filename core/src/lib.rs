@@ -152,7 +152,7 @@ pub use effect::{
     AssertionKind, AssertionRequest, AuthorizationPrompt, Completion, DevicePrompt, Effect, Interaction,
     OpId, Reason, RecordKind, RecordRevision, StoreKey, Stored, Summary,
 };
-pub use error::{ApiMisuse, Error};
+pub use error::{ApiMisuse, Error, ErrorReport};
 pub use key::Key;
 pub use policy::{AssertionAudience, DpopPolicy, RecordPolicy, StepUpPolicy, TrustPolicy};
 pub use quirks::{Quirks, ResourceParameter};

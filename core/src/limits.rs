@@ -45,6 +45,10 @@ pub const ACCOUNTS: usize = 256;
 pub const NONCES: usize = 8;
 /// Text of a peer that is quoted in errors and notices, in characters.
 pub const PEER_TEXT_CHARS: usize = 300;
+/// An answer that is searched for its server's words.
+pub const WORDS_BODY: usize = 64 * 1024;
+/// Words of a server, before what was sent is removed and the rest is cut at [`PEER_TEXT_CHARS`].
+pub const WORDS: usize = 8 * 1024;
 /// A stored record.
 pub const RECORD: usize = 256 * 1024;
 /// A signed token in compact form; the same as any other [`CREDENTIAL`].

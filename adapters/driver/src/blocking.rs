@@ -219,7 +219,7 @@ impl<H: Host> Call<'_, H> {
                     }
                     last = Some(response);
                 }
-                Verdict::Fail(error) => return Err((*error).into()),
+                Verdict::Fail(error) => return Err(error.into()),
                 _ => return last.ok_or(CallError::NotReplayable),
             }
         }
@@ -238,7 +238,7 @@ impl<H: Host> Call<'_, H> {
     /// The end of a call that sends nothing.
     fn done(mut self) -> Result<(), CallError<Infallible>> {
         match self.verdict() {
-            Verdict::Fail(error) => Err((*error).into()),
+            Verdict::Fail(error) => Err(error.into()),
             _ => Ok(()),
         }
     }

@@ -1,17 +1,18 @@
 //! What a call of a host can end with.
 
-use grantor::{ApiMisuse, Error};
+use grantor::ApiMisuse;
+use grantor::error::ErrorReport;
 
 /// Why a call has no response.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CallError<E> {
-    /// Authorization failed.
+    /// Authorization failed, for this reason.
     #[error(transparent)]
-    Authorization(#[from] Error),
+    Authorization(#[from] Box<ErrorReport>),
     /// The HTTP stack failed to send the request or to receive the response.
-    #[error("{0}")]
-    Http(#[source] E),
+    #[error(transparent)]
+    Http(E),
     /// The request is not one for this client.
     #[error(transparent)]
     Misuse(#[from] ApiMisuse),

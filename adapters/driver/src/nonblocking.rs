@@ -240,7 +240,7 @@ impl<H: Host> Call<'_, H> {
                     }
                     last = Some(response);
                 }
-                Verdict::Fail(error) => return Err((*error).into()),
+                Verdict::Fail(error) => return Err(error.into()),
                 _ => return last.ok_or(CallError::NotReplayable),
             }
         }
@@ -259,7 +259,7 @@ impl<H: Host> Call<'_, H> {
     /// The end of a call that sends nothing.
     async fn done(mut self) -> Result<(), CallError<Infallible>> {
         match future::poll_fn(|cx| self.poll_verdict(cx)).await {
-            Verdict::Fail(error) => Err((*error).into()),
+            Verdict::Fail(error) => Err(error.into()),
             _ => Ok(()),
         }
     }

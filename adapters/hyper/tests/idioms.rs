@@ -189,9 +189,8 @@ async fn timeouts_of_the_callers_connector() {
     });
     let client = AuthorizedClient::with_connector(setup(&servers.resource), connector).unwrap();
     let error = client.send(request(&servers, tool_call("ping"))).await.unwrap_err();
-    let Error::Authorization(grantor::Error::Effect(EffectError { kind, .. })) = error else {
-        panic!("{error}")
-    };
+    let Error::Authorization(report) = error else { panic!("{error}") };
+    let grantor::Error::Effect(EffectError { kind, .. }) = report.error else { panic!("{report}") };
     assert_eq!(kind, FailureKind::TimedOut);
 }
 

@@ -138,9 +138,8 @@ async fn timeouts_of_the_callers_client() {
     let builder = Client::builder().timeout(Duration::from_millis(200));
     let client = AuthorizedClient::with_builder(setup(&servers.resource), builder).unwrap();
     let error = client.send(client.http().post(&servers.resource).body(tool_call("ping"))).await.unwrap_err();
-    let Error::Authorization(grantor::Error::Effect(EffectError { kind, .. })) = error else {
-        panic!("{error}")
-    };
+    let Error::Authorization(report) = error else { panic!("{error}") };
+    let grantor::Error::Effect(EffectError { kind, .. }) = report.error else { panic!("{report}") };
     assert_eq!(kind, FailureKind::TimedOut);
 }
 

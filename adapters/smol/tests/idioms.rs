@@ -156,9 +156,8 @@ fn timeouts_of_the_callers_client() {
     let http = HttpClient::builder().timeout(Duration::from_millis(300)).build().unwrap();
     let client = AuthorizedClient::with_client(setup(&servers.resource), http).unwrap();
     let error = smol::block_on(client.send(request(&servers, tool_call("ping")))).unwrap_err();
-    let Error::Authorization(grantor::Error::Effect(EffectError { kind, .. })) = error else {
-        panic!("{error}")
-    };
+    let Error::Authorization(report) = error else { panic!("{error}") };
+    let grantor::Error::Effect(EffectError { kind, .. }) = report.error else { panic!("{report}") };
     assert_eq!(kind, FailureKind::TimedOut);
 }
 

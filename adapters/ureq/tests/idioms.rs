@@ -99,9 +99,8 @@ fn timeouts_of_the_callers_agent() {
     let agent = Agent::config_builder().timeout_global(Some(Duration::from_millis(300))).build().new_agent();
     let agent = AuthorizedAgent::with_agent(setup(&servers.resource), agent).unwrap();
     let error = agent.run(request(&servers, "ping")).unwrap_err();
-    let Error::Authorization(grantor::Error::Effect(EffectError { kind, .. })) = error else {
-        panic!("{error}")
-    };
+    let Error::Authorization(report) = error else { panic!("{error}") };
+    let grantor::Error::Effect(EffectError { kind, .. }) = report.error else { panic!("{report}") };
     assert_eq!(kind, FailureKind::TimedOut);
 }
 

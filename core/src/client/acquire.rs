@@ -20,7 +20,7 @@ use super::register::RegistrationState;
 use super::respond::Challenged;
 use super::without_browser::SignOn;
 use crate::effect::{Effect, RecordKind, RecordRevision};
-use crate::error::{Error, Exchange, PeerIncompatible, Work};
+use crate::error::{Error, ErrorReport, Exchange, PeerIncompatible, Work};
 use crate::limits;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
@@ -69,7 +69,7 @@ pub(super) struct Acquisition {
     pub(super) assertion: Option<(Secret, TokenTypeUri)>,
     pub(super) sign_on: SignOn,
     /// Why the code for another device is not shown any more, while a token may be on its way.
-    pub(super) prompt_ended: Option<Error>,
+    pub(super) prompt_ended: Option<ErrorReport>,
     /// A device authorization that waits for the user.
     pub(super) polling: Option<Polling>,
     /// What became of it, not yet stored.
@@ -167,14 +167,14 @@ pub(super) enum End {
     Adopted,
     /// It ends with one.
     Done,
-    Error(Error),
+    Error(ErrorReport),
     /// Every call that wanted it was cancelled: no browser opens for nobody.
     NobodyWaits,
 }
 
 impl<E: Into<Error>> From<E> for End {
     fn from(error: E) -> Self {
-        Self::Error(error.into())
+        Self::Error(ErrorReport::from(error))
     }
 }
 
@@ -317,7 +317,8 @@ impl Engine {
     pub(super) fn wait_for_acquisition(&mut self, now: Now, call: CallId, stage: Stage) {
         if self.acquisition.as_ref().is_some_and(|acquisition| acquisition.is_overdue(now)) {
             let failure = crate::error::Failure::new(crate::error::FailureKind::TimedOut, "");
-            self.fail_call(call, super::effect_error(Step::Exchanging.work(), failure));
+            let error = super::effect_error(Step::Exchanging.work(), failure);
+            self.fail_call(call, self.report_while_waiting(Owner::Acquisition, error));
             return;
         }
         if let Some(open) = self.calls.get_mut(call) {

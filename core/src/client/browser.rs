@@ -418,7 +418,7 @@ impl Engine {
             self.pending.drop_expired(now);
             let pending = &self.pending.authorizations;
             let Some(asked) = pending.iter().find(|pending| callback.has_state(&pending.state)) else {
-                self.fail_call(call, PeerMisbehaved::CallbackUnasked.into());
+                self.fail_call(call, PeerMisbehaved::CallbackUnasked);
                 continue;
             };
             if acquisition.issuer.as_ref().is_none_or(|issuer| issuer.as_str() != asked.server.issuer()) {

@@ -135,7 +135,7 @@ impl Engine {
         poll: Poll,
     ) -> Result<Step, End> {
         if let Some(error) = acquisition.prompt_ended.take() {
-            return Err(error.into());
+            return Err(End::Error(error));
         }
         if let Some(polling) = &mut acquisition.polling {
             if poll == Poll::SlowDown {

@@ -4,7 +4,7 @@ use url::Url;
 
 use super::Engine;
 use super::acquire::{Acquisition, End, Step};
-use crate::error::{Error, PeerIncompatible, PeerMisbehaved, Refused};
+use crate::error::{Error, ErrorReport, PeerIncompatible, PeerMisbehaved, Refused};
 use crate::revision::Revision;
 use crate::scope::ScopeSet;
 use crate::time::Now;
@@ -38,7 +38,7 @@ pub(super) struct Probe<C> {
     pub(super) asked: Option<Url>,
     pub(super) redirects: u8,
     /// The first failure that does not rule out the candidates after it.
-    pub(super) failure: Option<Error>,
+    pub(super) failure: Option<ErrorReport>,
 }
 
 impl<C> Probe<C> {
@@ -52,14 +52,14 @@ impl<C> Probe<C> {
     }
 
     /// A server that fails may have the document elsewhere; one that breaks the rules has had its chance.
-    pub(super) fn fail(&mut self, error: Error) -> Result<(), Error> {
-        match error {
+    pub(super) fn fail(&mut self, error: ErrorReport) -> Result<(), End> {
+        match error.error {
             Error::Refused(Refused::Unavailable { .. }) => {
                 self.failure.get_or_insert(error);
                 self.skip();
                 Ok(())
             }
-            error => Err(error),
+            _ => Err(End::Error(error)),
         }
     }
 

@@ -9,7 +9,7 @@ use super::output::{CallId, Notice, Verdict};
 use super::seal::Addressee;
 use super::{Engine, Held, effect_error, unexpected};
 use crate::effect::{Completion, Effect, RecordKind, RecordRevision};
-use crate::error::{Error, Exchange, Failure, FailureKind, Work};
+use crate::error::{ErrorReport, Exchange, Failure, FailureKind, Work};
 use crate::limits;
 use crate::secret::Secret;
 use crate::time::Now;
@@ -26,7 +26,7 @@ pub(super) struct LogOut {
     /// What is to be given back still, the refresh token first: the access tokens go with it.
     tokens: Vec<(Secret, TokenHint)>,
     /// What went wrong first. The tokens are forgotten all the same.
-    failure: Option<Error>,
+    failure: Option<ErrorReport>,
     rounds: u8,
 }
 
@@ -67,7 +67,7 @@ impl Engine {
             self.end_acquisition(
                 now,
                 &acquisition,
-                super::acquire::End::Error(crate::error::Refused::Declined.into()),
+                super::acquire::End::from(crate::error::Refused::Declined),
             );
         }
         let tokens = self.grant.grant.as_deref().map(|grant| {
@@ -158,7 +158,7 @@ impl Engine {
             Ok(Some(seals)) => seals,
             Ok(None) => return Some(Step::Sealing),
             Err(error) => {
-                log_out.failure.get_or_insert(error);
+                log_out.failure.get_or_insert(self.report_of(error));
                 return self.forget_grant(now);
             }
         };
@@ -219,7 +219,7 @@ impl Engine {
                         Ok(Found::Redirected(url)) => probe.redirect(url),
                         Ok(Found::Nothing) => probe.skip(),
                         Err(error) => {
-                            log_out.failure.get_or_insert(error);
+                            log_out.failure.get_or_insert(self.report_of(error));
                             log_out.tokens.clear();
                         }
                     }
@@ -238,13 +238,13 @@ impl Engine {
                         assertion: None,
                     };
                     if let Err(error) = revocation::read(&request, &response, &self.config.quirks) {
-                        log_out.failure.get_or_insert(error);
+                        log_out.failure.get_or_insert(self.report_of(error));
                     }
                 }
             }
             (Step::Sealing, Completion::Signed { signature }) => {
                 if let Err(error) = self.on_signed(Owner::LogOut, signature) {
-                    log_out.failure.get_or_insert(error);
+                    log_out.failure.get_or_insert(self.report_of(error));
                     log_out.tokens.clear();
                 }
             }
@@ -265,7 +265,7 @@ impl Engine {
                     return;
                 }
                 let failure = Failure::new(FailureKind::Other, "other processes keep writing the record");
-                log_out.failure.get_or_insert(effect_error(Work::Store, failure));
+                log_out.failure.get_or_insert(effect_error(Work::Store, failure).into());
             }
             (Step::Reloading, Completion::Loaded(stored)) => {
                 if let (Some(stored), Some(issuer)) = (stored, self.forgotten_issuer.clone()) {
@@ -288,7 +288,7 @@ impl Engine {
                     Completion::Failed(failure) => effect_error(work, failure),
                     _ => unexpected(work),
                 };
-                log_out.failure.get_or_insert(error);
+                log_out.failure.get_or_insert(self.report_of(error));
                 log_out.tokens.clear();
                 self.forget_sealing(Owner::LogOut);
                 if work == Work::Store {

@@ -41,7 +41,9 @@ use url::Url;
 use crate::address;
 use crate::address::Reach;
 use crate::effect::{Completion, Effect, OpId, RecordKind, RecordRevision, StoreKey};
-use crate::error::{ApiMisuse, EffectError, Error, Failure, FailureKind, PeerMisbehaved, Work};
+use crate::error::{
+    ApiMisuse, Asked, EffectError, Error, ErrorReport, Failure, FailureKind, PeerMisbehaved, Work,
+};
 use crate::limits;
 use crate::policy::DpopPolicy;
 use crate::scope::ScopeSet;
@@ -119,6 +121,8 @@ pub struct Engine {
     kept_subject: Option<Box<Subject>>,
     /// Whose tokens are being forgotten.
     forgotten_issuer: Option<Issuer>,
+    /// The exchange whose answer is being processed: errors name it.
+    answering: Option<Asked>,
 }
 
 /// Room for outputs that an idle engine keeps: sending and delivering a call allocate nothing.
@@ -222,6 +226,7 @@ impl Engine {
             listing: None,
             kept_subject: None,
             forgotten_issuer: None,
+            answering: None,
         })
     }
 
@@ -314,7 +319,7 @@ impl Engine {
                 }
                 self.look_up_callbacks(now);
             }
-            Err(error) => self.fail_call(call, error.into()),
+            Err(error) => self.fail_call(call, error),
         }
         call
     }
@@ -329,8 +334,10 @@ impl Engine {
                 if self.leaves_open(owner, &with) {
                     self.notice(Notice::CallbackIgnored);
                 } else {
-                    let op = self.ops.settle(op);
+                    let mut op = self.ops.settle(op);
+                    self.answering = op.as_mut().and_then(|op| op.answered(&with));
                     self.on_answer(now, owner, op, with);
+                    self.answering = None;
                 }
                 Ok(())
             }
@@ -352,9 +359,11 @@ impl Engine {
 
     /// To be called when [`poll_timeout`](Self::poll_timeout) has passed; harmless at any time.
     pub fn handle_timeout(&mut self, now: Now) {
-        while let Some(owner) = self.ops.expire(now) {
+        while let Some(op) = self.ops.expire(now) {
             let failure = Failure::new(FailureKind::TimedOut, "");
-            self.on_completion(now, owner, Completion::Failed(failure));
+            self.answering = op.asked;
+            self.on_completion(now, op.owner, Completion::Failed(failure));
+            self.answering = None;
         }
         self.refresh_timeout(now);
         self.acquisition_timeout(now);
@@ -450,7 +459,7 @@ impl Engine {
             return self.acquire(now, call, Cause::Unauthorized, Challenged::default(), ScopeSet::new());
         }
         if open.sends >= limits::SENDS_PER_CALL {
-            self.fail_call(call, crate::error::Refused::TokenRejected.into());
+            self.fail_call(call, crate::error::Refused::TokenRejected);
             return;
         }
         open.sends += 1;
@@ -523,14 +532,28 @@ impl Engine {
         }
     }
 
-    fn fail_call(&mut self, call: CallId, error: Error) {
-        self.end_call(call, Verdict::Fail(Box::new(error)));
+    fn fail_call(&mut self, call: CallId, error: impl Into<ErrorReport>) {
+        let report = self.report_of(error);
+        self.end_call(call, Verdict::Fail(Box::new(report)));
     }
 
-    fn fail_calls(&mut self, stage: impl Fn(&Stage) -> bool, error: &Error) {
+    fn fail_calls(&mut self, stage: impl Fn(&Stage) -> bool, error: impl Into<ErrorReport>) {
+        let report = self.report_of(error);
         for call in self.calls.at(stage) {
-            self.fail_call(call, error.clone());
+            self.fail_call(call, report.clone());
         }
+    }
+
+    /// An error with the exchange whose answer is being processed, unless it names one already.
+    fn report_of(&self, error: impl Into<ErrorReport>) -> ErrorReport {
+        let report = error.into();
+        let asked = report.asked.or_else(|| self.answering.clone());
+        ErrorReport::new(report.error, asked)
+    }
+
+    /// An error about what a part of the engine waits for still.
+    fn report_while_waiting(&self, owner: Owner, error: Error) -> ErrorReport {
+        ErrorReport::new(error, self.ops.asked(owner))
     }
 
     fn notice(&mut self, notice: Notice) {

@@ -1,8 +1,11 @@
 //! The effects that are under way.
 
+use url::Url;
+
 use super::aside::Aside;
 use super::output::CallId;
 use crate::effect::{Completion, Effect, Interaction, OpId, RecordKind, StoreKey};
+use crate::error::{Asked, Exchange, Sent};
 use crate::time::Now;
 
 /// Which part of the engine waits for an effect.
@@ -76,15 +79,30 @@ impl Kind {
 #[derive(Debug)]
 pub(super) struct Op {
     id: OpId,
-    owner: Owner,
+    pub(super) owner: Owner,
     kind: Kind,
     deadline_ms: u64,
     /// Whether it is waited for beyond its deadline: the answer may hold the only refresh token.
     kept: bool,
+    /// What is asked of whom, for the error that may come of it.
+    pub(super) asked: Option<Asked>,
+    /// What that carries and no error may show.
+    pub(super) sent: Sent,
     /// The record to load.
     pub(super) load: Option<Box<StoreKey>>,
     /// The record that is kept aside, and that its owner waits for.
     pub(super) aside: Option<Box<Aside>>,
+}
+
+impl Op {
+    /// The exchange with its answer.
+    pub(super) fn answered(&mut self, with: &Completion<'_>) -> Option<Asked> {
+        let asked = self.asked.take()?;
+        Some(match with {
+            Completion::Http(response) => asked.answered(response, &self.sent),
+            _ => asked,
+        })
+    }
 }
 
 /// A handful at most: one for each part of the engine, and a few detached.
@@ -111,7 +129,13 @@ impl Ops {
             Effect::Load { key } => Some(key.clone()),
             _ => None,
         };
-        self.open.push(Op { id, owner, kind: Kind::of(effect), deadline_ms, kept, load, aside: None });
+        let (asked, sent) = match effect {
+            Effect::Http { request, .. } => (Some(Asked::of(request)), Sent::of(request)),
+            Effect::Interact(interaction) => (asked_of_user(interaction), Sent::default()),
+            _ => (None, Sent::default()),
+        };
+        let kind = Kind::of(effect);
+        self.open.push(Op { id, owner, kind, deadline_ms, kept, asked, sent, load, aside: None });
         id
     }
 
@@ -152,8 +176,23 @@ impl Ops {
     }
 
     /// One whose deadline has passed, settled thereby.
-    pub(super) fn expire(&mut self, now: Now) -> Option<Owner> {
+    pub(super) fn expire(&mut self, now: Now) -> Option<Op> {
         let index = self.open.iter().position(|op| !op.kept && op.deadline_ms <= now.mono_ms)?;
-        Some(self.open.remove(index).owner)
+        Some(self.open.remove(index))
     }
+
+    /// What `owner` has asked and waits for.
+    pub(super) fn asked(&self, owner: Owner) -> Option<Asked> {
+        self.open.iter().find(|op| op.owner == owner).and_then(|op| op.asked.clone())
+    }
+}
+
+/// The page that is opened, where there is one.
+fn asked_of_user(interaction: &Interaction) -> Option<Asked> {
+    let page = match interaction {
+        Interaction::Authorize(prompt) => (Exchange::Authorization, &prompt.url),
+        Interaction::Device(prompt) => (Exchange::DeviceToken, &prompt.verification_uri),
+        Interaction::Approve(_) | Interaction::Listen { .. } => return None,
+    };
+    Some(Asked::new(page.0, &Url::parse(page.1.as_str()).ok()?))
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
 use crate::effect::{Effect, OpId, RecordKind};
-use crate::error::{Error, PeerText, RecordProblem};
+use crate::error::{ErrorReport, PeerText, RecordProblem};
 use crate::scope::ScopeSet;
 use crate::wire::challenge::ChallengeError;
 
@@ -114,8 +114,8 @@ pub enum Verdict {
     Deliver,
     /// The callback was accepted and its token stored. The call is over.
     Done,
-    /// It failed. The call is over.
-    Fail(Box<Error>),
+    /// It failed, for this reason. The call is over.
+    Fail(Box<ErrorReport>),
     /// Send the request with these headers, then [`report`](super::Engine::report) the response, or
     /// [`cancel`](super::Engine::cancel) if there is none. It may come several times for one call.
     Send(Credentials),

@@ -117,7 +117,7 @@ impl Engine {
             return;
         }
         if self.refresh.as_ref().is_some_and(|refresh| refresh.overdue_ms <= now.mono_ms) {
-            self.fail_call(call, timed_out());
+            self.fail_call(call, self.report_while_waiting(Owner::Refresh, timed_out()));
             return;
         }
         self.set_stage(call, Stage::WaitingForRefresh { challenged });
@@ -457,7 +457,7 @@ impl Engine {
                 self.send(now, call);
             }
         } else {
-            self.fail_calls(is_waiting, error);
+            self.fail_calls(is_waiting, error.clone());
         }
         self.release_claim(now);
         self.begin_log_outs(now);
@@ -477,7 +477,8 @@ impl Engine {
             }
             Step::Requesting if refresh.overdue_ms <= now.mono_ms && !refresh.told_overdue => {
                 // The request goes on: its answer may hold the only refresh token.
-                self.fail_calls(is_waiting, &timed_out());
+                let error = self.report_while_waiting(Owner::Refresh, timed_out());
+                self.fail_calls(is_waiting, error);
                 refresh.told_overdue = true;
             }
             _ => {}

@@ -37,7 +37,7 @@ use super::respond::Challenged;
 use super::seal::Jtis;
 use super::{Engine, Startup, effect_error, unexpected};
 use crate::effect::{Completion, RecordKind, RecordRevision, Stored};
-use crate::error::{Error, Failure, FailureKind, PeerIncompatible, PeerText, Refused, Work};
+use crate::error::{Error, ErrorReport, Failure, FailureKind, PeerIncompatible, PeerText, Refused, Work};
 use crate::limits;
 use crate::secret::Secret;
 use crate::time::Now;
@@ -137,7 +137,7 @@ impl Engine {
                                 | Stage::WaitingToStepUp(_)
                         )
                     },
-                    &error,
+                    error,
                 );
             }
         }
@@ -233,6 +233,7 @@ impl Engine {
             Ok(step) => {
                 acquisition.step = step;
                 self.acquisition = Some(acquisition);
+                self.answering = None; // the plan is about what is known, not about the last answer
                 self.proceed(now);
             }
             Err(end) => self.end_acquisition(now, &acquisition, end),
@@ -420,7 +421,7 @@ impl Engine {
             }
             Ok(Found::Nothing) => probe.skip(),
             Ok(Found::Redirected(url)) => probe.redirect(url),
-            Err(error) => probe.fail(error)?,
+            Err(error) => probe.fail(ErrorReport::new(error, self.answering.clone()))?,
         }
         Ok(())
     }
@@ -442,7 +443,7 @@ impl Engine {
             }
             Ok(Found::Nothing) => probe.skip(),
             Ok(Found::Redirected(url)) => probe.redirect(url),
-            Err(error) => probe.fail(error)?,
+            Err(error) => probe.fail(ErrorReport::new(error, self.answering.clone()))?,
         }
         Ok(())
     }
@@ -578,10 +579,11 @@ impl Engine {
                 self.abandon(now, acquisition);
                 self.fail_calls(
                     |stage| matches!(stage, Stage::WaitingForAcquisition { .. } | Stage::WaitingForExchange),
-                    &error,
+                    error,
                 );
             }
         }
+        self.answering = None;
         self.begin_log_outs(now);
         self.look_up_callbacks(now);
     }
@@ -650,10 +652,10 @@ impl Engine {
             let failure = Failure::new(FailureKind::TimedOut, "");
             let work =
                 self.acquisition.as_ref().map_or(Step::Exchanging.work(), |under_way| under_way.work());
-            let error = effect_error(work, failure);
+            let error = self.report_while_waiting(Owner::Acquisition, effect_error(work, failure));
             self.fail_calls(
                 |stage| matches!(stage, Stage::WaitingForAcquisition { .. } | Stage::WaitingForExchange),
-                &error,
+                error,
             );
             if let Some(acquisition) = &mut self.acquisition {
                 acquisition.told_overdue = true;
@@ -672,10 +674,10 @@ impl Engine {
             other => failed(Work::Interaction, other),
         };
         if acquisition.is_obtaining() {
-            acquisition.prompt_ended = Some(error);
+            acquisition.prompt_ended = Some(self.report_of(error));
             self.acquisition = Some(acquisition);
         } else {
-            self.end_acquisition(now, &acquisition, End::Error(error));
+            self.end_acquisition(now, &acquisition, error.into());
         }
     }
 

@@ -12,7 +12,7 @@ use super::seal::Seals;
 use super::server::Server;
 use super::{Engine, unexpected};
 use crate::effect::{AssertionKind, AssertionRequest, Effect, RecordKind};
-use crate::error::{Error, Exchange, PeerIncompatible, PeerMisbehaved, Refused};
+use crate::error::{Error, ErrorReport, Exchange, PeerIncompatible, PeerMisbehaved, Refused};
 use crate::jose::{Algorithm, IdJag, IdJagRules, Jws};
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
@@ -293,7 +293,7 @@ impl Engine {
             Ok(Found::Document(document)) => acquisition.sign_on.provider = Some(document),
             Ok(Found::Nothing) => probe.skip(),
             Ok(Found::Redirected(url)) => probe.redirect(url),
-            Err(error) => probe.fail(error)?,
+            Err(error) => probe.fail(ErrorReport::new(error, self.answering.clone()))?,
         }
         Ok(())
     }

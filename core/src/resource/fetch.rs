@@ -12,7 +12,9 @@ use super::server::{self, Endpoints, Keys};
 use super::sought::Sought;
 use super::token::Checked;
 use crate::effect::{Completion, Effect, OpId};
-use crate::error::{ApiMisuse, EffectError, Error, Exchange, Failure, FailureKind, PeerText, Work};
+use crate::error::{
+    ApiMisuse, Asked, EffectError, Error, ErrorReport, Exchange, Failure, FailureKind, PeerText, Sent, Work,
+};
 use crate::jose::JwsError;
 use crate::limits;
 use crate::revision::Revision;
@@ -29,6 +31,8 @@ pub(super) struct Op {
     deadline_ms: u64,
     server: usize,
     task: Task,
+    /// What is asked of whom, for the error that may come of it; and what no error may show.
+    asked: Option<(Asked, Sent)>,
 }
 
 #[derive(Debug)]
@@ -143,7 +147,7 @@ impl Guard {
             _ => None,
         };
         if let Some(url) = jwks_uri {
-            let request = HttpRequest::get_json(url);
+            let request = HttpRequest::get_json(Exchange::KeySet, url);
             self.perform(now, index, Task::Keys, request, limits::KEY_SET_BODY, "the keys that sign tokens");
             return;
         }
@@ -192,12 +196,20 @@ impl Guard {
         self.last_op += 1;
         let op = OpId(self.last_op);
         let deadline_ms = now.mono_ms.saturating_add(limits::CHECK_MS);
-        self.ops.insert(op, Op { deadline_ms, server, task });
+        let asked = match &effect {
+            Effect::Http { request, .. } => Some((Asked::of(request), Sent::of(request))),
+            _ => None,
+        };
+        self.ops.insert(op, Op { deadline_ms, server, task, asked });
         self.outputs.push_back(Output::Perform { op, deadline_ms, effect, why });
     }
 
     fn settle(&mut self, now: Now, op: Op, with: Completion<'_>) {
-        let Op { server: index, task, .. } = op;
+        let Op { server: index, task, asked, .. } = op;
+        self.answering = asked.map(|(asked, sent)| match &with {
+            Completion::Http(response) => asked.answered(response, &sent),
+            _ => asked,
+        });
         match task {
             Task::Metadata { asked, redirects, left } => {
                 self.settle_metadata(now, index, (asked, redirects, left), with);
@@ -221,6 +233,7 @@ impl Guard {
                 self.settle_ask(now, index, &token, waiting, next, with);
             }
         }
+        self.answering = None;
     }
 
     fn settle_metadata(
@@ -308,6 +321,7 @@ impl Guard {
         let pause_ms = wanted_ms.clamp(limits::SERVER_PAUSE_MS, limits::SERVER_PAUSE_MAX_MS);
         server.paused_until_ms = now.mono_ms.saturating_add(pause_ms);
         let issuer = PeerText::new(&server.config.issuer);
+        let error = Box::new(ErrorReport::new(error, self.answering.clone()));
         self.notice(Notice::ServerFailed { issuer, error });
     }
 

@@ -19,6 +19,7 @@ use super::request::RequestHead;
 use super::server::Server;
 use crate::address::UrlPolicy;
 use crate::effect::OpId;
+use crate::error::Asked;
 use crate::jose::dpop::{self, ReplayCache};
 use crate::limits;
 use crate::time::Now;
@@ -40,6 +41,8 @@ pub struct Guard {
     pub(super) options: Options,
     pub(super) ops: BTreeMap<OpId, Op>,
     pub(super) outputs: VecDeque<Output>,
+    /// The exchange whose answer is being processed: errors name it.
+    pub(super) answering: Option<Asked>,
     pub(super) last_op: u64,
     pub(super) last_check: u64,
 }
@@ -120,6 +123,7 @@ impl Guard {
             },
             ops: BTreeMap::new(),
             outputs: VecDeque::new(),
+            answering: None,
             last_op: 0,
             last_check: 0,
         })

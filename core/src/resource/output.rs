@@ -10,7 +10,7 @@ use super::grant::Grant;
 use super::message::MessageError;
 use super::refusal::Refusal;
 use crate::effect::{Effect, OpId};
-use crate::error::{Error, PeerText};
+use crate::error::{ErrorReport, PeerText};
 
 /// Names a check that waits for an effect; unique for the life of a Guard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -104,7 +104,7 @@ pub enum Notice {
         /// Which one.
         issuer: PeerText,
         /// Why.
-        error: Error,
+        error: Box<ErrorReport>,
     },
     /// The keys of an authorization server were fetched.
     KeysFetched {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 use zeroize::Zeroizing;
 
+use crate::error::Exchange;
 use crate::quirks::Quirks;
 use crate::secret::Secret;
 use crate::wire::form;
@@ -96,13 +97,14 @@ impl Client {
     /// A form that this client posts to an endpoint of the server, its authentication added.
     pub(crate) fn post(
         &self,
+        exchange: Exchange,
         endpoint: &Url,
         form: form::Form,
         assertion: Option<&Secret>,
         quirks: &Quirks,
     ) -> HttpRequest {
         let body = self.add_to(form, assertion).finish();
-        let request = HttpRequest::post(endpoint.clone(), form::CONTENT_TYPE, body);
+        let request = HttpRequest::post(exchange, endpoint.clone(), form::CONTENT_TYPE, body);
         match self.basic(quirks.basic_unencoded) {
             Some(value) => request.with(AUTHORIZATION, value),
             None => request,

@@ -101,7 +101,7 @@ impl DeviceRequest<'_> {
     /// Builds the request.
     pub fn request(&self, quirks: &Quirks) -> HttpRequest {
         let form = Form::new().add_scope(self.scope).add_some("resource", self.resource);
-        self.client.post(self.endpoint, form, self.assertion, quirks)
+        self.client.post(EXCHANGE, self.endpoint, form, self.assertion, quirks)
     }
 }
 

@@ -9,6 +9,7 @@ use http::{Method, StatusCode};
 use url::Url;
 
 use crate::address::Reach;
+use crate::error::Exchange;
 use crate::secret::Secret;
 
 /// A request that the host is to send as it is: no redirects followed, nothing added but what the connection
@@ -17,6 +18,8 @@ use crate::secret::Secret;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HttpRequest {
+    /// What it is about.
+    pub exchange: Exchange,
     /// `GET` or `POST`.
     pub method: Method,
     /// Where to.
@@ -31,17 +34,17 @@ pub struct HttpRequest {
 
 impl HttpRequest {
     /// A `GET` for a JSON document.
-    pub(crate) fn get_json(url: Url) -> Self {
+    pub(crate) fn get_json(exchange: Exchange, url: Url) -> Self {
         let mut headers = HeaderMap::with_capacity(3);
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         // Without this header, a server may choose any coding (RFC 9110 12.5.3).
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        Self { method: Method::GET, url, headers, body: Secret::default(), reach: Reach::Anywhere }
+        Self { exchange, method: Method::GET, url, headers, body: Secret::default(), reach: Reach::Anywhere }
     }
 
     /// A `POST` that wants JSON back.
-    pub(crate) fn post(url: Url, content_type: &'static str, body: Secret) -> Self {
-        let mut request = Self::get_json(url);
+    pub(crate) fn post(exchange: Exchange, url: Url, content_type: &'static str, body: Secret) -> Self {
+        let mut request = Self::get_json(exchange, url);
         request.method = Method::POST;
         request.headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         request.body = body;

@@ -26,7 +26,7 @@ const EXCHANGE: Exchange = Exchange::Introspection;
 /// ```
 pub fn request(endpoint: Url, token: &str, client: &Client) -> HttpRequest {
     let form = Form::new().add("token", token).add("token_type_hint", "access_token");
-    client.post(&endpoint, form, None, &Quirks::none())
+    client.post(EXCHANGE, &endpoint, form, None, &Quirks::none())
 }
 
 /// What an authorization server says of a token (RFC 7662 2.2).

@@ -91,7 +91,7 @@ impl PushedRequest<'_> {
                 form = form.add(name, value);
             }
         }
-        let request = self.client.post(self.endpoint, form, self.assertion, quirks);
+        let request = self.client.post(EXCHANGE, self.endpoint, form, self.assertion, quirks);
         match self.proof {
             Some(proof) => request.with(HeaderName::from_static("dpop"), proof.clone()),
             None => request,

@@ -70,7 +70,8 @@ impl RegistrationRequest<'_> {
         let complete = self.metadata.complete(uris, self.method, self.scope, self.grant);
         // Plain strings and lists: serializing them cannot fail.
         let body = serde_json::to_string(&complete).unwrap_or_default();
-        let request = HttpRequest::post(self.endpoint.clone(), "application/json", Secret::from(body));
+        let request =
+            HttpRequest::post(EXCHANGE, self.endpoint.clone(), "application/json", Secret::from(body));
         let bearer = self.initial_access_token.and_then(|token| {
             let mut value =
                 HeaderValue::from_str(&Zeroizing::new(format!("Bearer {}", token.expose()))).ok()?;
@@ -185,39 +186,21 @@ struct ErrorAnswer {
     error_description: Option<String>,
 }
 
-/// RFC 7591 3.2.2, in words that help.
+/// RFC 7591 3.2.2.
 fn refusal(response: &HttpResponse<'_>, expect: Expect<'_>) -> Refused {
     let answer: ErrorAnswer = json::read(response, expect).unwrap_or_default();
-    let hint = match (answer.error.as_deref(), response.status) {
-        (Some("invalid_redirect_uri"), _) => {
-            "the server does not accept the redirect URI for this application_type; configure another \
-             redirect URI or application_type, or register by hand"
-        }
-        (Some("invalid_client_metadata"), _) => {
-            "the server does not accept what the client says about itself; its own words tell which part"
-        }
-        (Some("invalid_software_statement" | "unapproved_software_statement"), _) => {
-            "the server registers approved software only; register by hand with its operator"
-        }
-        (_, 401 | 403) => {
-            "the server lets nobody register without permission; configure an initial access token, or \
-             register by hand"
-        }
-        (_, 404 | 405) => "the server does not offer registration where its metadata says; register by hand",
-        _ => "register by hand and configure the client as pre-registered",
-    };
     let secrets = expect.secrets;
     let status = format!("status {}", response.status);
     Refused::Registration {
         code: PeerText::without(answer.error.as_deref().unwrap_or(&status), secrets),
         description: answer.error_description.map(|text| PeerText::without(&text, secrets)),
-        hint,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorReport;
     use crate::wire::testing;
 
     fn with_request<T>(method: ClientAuthMethod, then: impl FnOnce(&RegistrationRequest<'_>) -> T) -> T {
@@ -319,12 +302,10 @@ mod tests {
             (400, r#"{"error":"planted is wrong"}"#, "… is wrong", "pre-registered"),
         ] {
             let answer = testing::Answer::new(status, "application/json", body);
-            let Err(Error::Refused(Refused::Registration { code: got, hint, .. })) =
-                read_as(ClientAuthMethod::None, &answer)
-            else {
-                panic!("{body}")
-            };
-            assert_eq!(got, code);
+            let error = read_as(ClientAuthMethod::None, &answer).unwrap_err();
+            let Error::Refused(Refused::Registration { code: got, .. }) = &error else { panic!("{body}") };
+            assert_eq!(*got, code);
+            let hint = ErrorReport::from(error).hint().expect("a way out");
             assert!(hint.contains(words), "{hint}");
         }
         let answer = testing::Answer::new(201, "planted/html", "");

@@ -100,7 +100,7 @@ pub fn candidates(resource: &Url, challenged: Option<&Url>) -> Vec<Candidate> {
 
 /// Asks for a metadata document.
 pub fn request(url: Url, revision: Revision) -> HttpRequest {
-    well_known::request(url, revision)
+    well_known::request(EXCHANGE, url, revision)
 }
 
 /// Reads the answer to [`request`] for a candidate, after `redirects` redirects from it to `asked`.

@@ -64,7 +64,7 @@ impl RevocationRequest<'_> {
             TokenHint::RefreshToken => "refresh_token",
         };
         let form = Form::new().add("token", self.token.expose()).add("token_type_hint", hint);
-        self.client.post(self.endpoint, form, self.assertion, quirks)
+        self.client.post(EXCHANGE, self.endpoint, form, self.assertion, quirks)
     }
 }
 

@@ -155,7 +155,7 @@ pub fn candidates(issuer: &Issuer) -> Result<Vec<Url>, PeerMisbehaved> {
 
 /// Asks for a metadata document.
 pub fn request(url: Url, revision: Revision) -> HttpRequest {
-    well_known::request(url, revision)
+    well_known::request(EXCHANGE, url, revision)
 }
 
 /// Reads the answer to [`request`] from a URL of [`candidates`], after `redirects` redirects to `asked`.

@@ -241,7 +241,7 @@ impl TokenRequest<'_> {
                 .add_scope(scope),
         };
         let form = form.add_some("resource", self.resource);
-        let request = self.client.post(self.endpoint, form, self.assertion, quirks);
+        let request = self.client.post(self.grant.exchange(), self.endpoint, form, self.assertion, quirks);
         match self.proof {
             Some(proof) => request.with(HeaderName::from_static("dpop"), proof.clone()),
             None => request,

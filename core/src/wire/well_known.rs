@@ -18,8 +18,8 @@ pub(crate) fn inserted(base: &Url, suffix: &str, path: &str) -> Url {
 
 /// Asks for a metadata document, saying which revision asks (MCP 2025-03-26 "Server Metadata Discovery
 /// Headers").
-pub(crate) fn request(url: Url, revision: Revision) -> HttpRequest {
-    HttpRequest::get_json(url)
+pub(crate) fn request(exchange: Exchange, url: Url, revision: Revision) -> HttpRequest {
+    HttpRequest::get_json(exchange, url)
         .with(HeaderName::from_static("mcp-protocol-version"), HeaderValue::from_static(revision.name()))
 }
 

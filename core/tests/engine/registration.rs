@@ -1,7 +1,7 @@
 //! Being a client: pre-registered, by document, or registered dynamically.
 
 use grantor::client::{Notice, Preregistered, Redirect};
-use grantor::error::{Exchange, PeerIncompatible, PeerMisbehaved, PeerText, Refused};
+use grantor::error::{ErrorReport, Exchange, PeerIncompatible, PeerMisbehaved, PeerText, Refused};
 use grantor::wire::client_metadata::ClientMetadata;
 use grantor::{Error, RecordKind, Secret};
 use grantor_world::authorization_server::RegisteredClient;
@@ -228,10 +228,10 @@ fn rfc7591_3_2_2_refusals_reach_the_caller() {
         })
     }));
     let error = player.call("ping").failed();
-    let Error::Refused(Refused::Registration { code, description, hint }) = &error else { panic!("{error}") };
+    let Error::Refused(Refused::Registration { code, description }) = &error else { panic!("{error}") };
     assert_eq!(*code, "invalid_redirect_uri");
     assert_eq!(description.as_ref().unwrap(), "only loopback");
-    assert!(hint.contains("redirect URI"));
+    assert!(ErrorReport::from(error).to_string().contains("configure another redirect URI"));
 }
 
 #[test]

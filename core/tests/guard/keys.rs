@@ -306,9 +306,8 @@ fn a_set_of_ten_thousand_keys_is_refused() {
     let many = json!({ "keys": vec![one; 10_000] }).to_string();
     served(&mut bench, ok(many));
     assert_eq!(bench.refuse(&request(1)).status, 503);
-    let Some(Notice::ServerFailed { error: Error::PeerMisbehaved(error), .. }) = bench.notices.last() else {
-        panic!()
-    };
+    let Some(Notice::ServerFailed { error, .. }) = bench.notices.last() else { panic!() };
+    let Error::PeerMisbehaved(error) = &error.error else { panic!("{error}") };
     assert!(matches!(error, PeerMisbehaved::BodyTooLarge { .. } | PeerMisbehaved::Unacceptable { .. }));
 }
 

@@ -54,7 +54,7 @@ impl Error for Failed {}
 impl<E: Error + Send + Sync + 'static> From<CallError<E>> for Failed {
     fn from(error: CallError<E>) -> Self {
         match error {
-            CallError::Authorization(error) => Self::Authorization(error),
+            CallError::Authorization(report) => Self::Authorization(report.error),
             other => Self::Other(other.into()),
         }
     }

@@ -3,7 +3,7 @@
 use grantor::client::{
     CallId, Config, ConfigError, Engine, Notice, Output, RequestHead, ResponseHead, Verdict,
 };
-use grantor::error::{Failure, FailureKind};
+use grantor::error::{ErrorReport, Failure, FailureKind};
 use grantor::jose::SigningKey;
 use grantor::wire::HttpResponse;
 use grantor::wire::client_metadata::ClientMetadata;
@@ -24,7 +24,7 @@ pub enum Outcome {
     /// The callback was accepted.
     Done,
     /// Without.
-    Failed(Error),
+    Failed(Box<ErrorReport>),
 }
 
 impl Outcome {
@@ -45,7 +45,18 @@ impl Outcome {
     /// When there is none.
     pub fn failed(self) -> Error {
         match self {
-            Self::Failed(error) => error,
+            Self::Failed(report) => report.error,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The error with what was asked, what came, and what to do.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn report(self) -> ErrorReport {
+        match self {
+            Self::Failed(report) => *report,
             other => panic!("{other:?}"),
         }
     }
@@ -327,7 +338,7 @@ impl Player {
             Verdict::Done => self.outcomes.push((call, Outcome::Done)),
             Verdict::Fail(error) => {
                 self.said.push(format!("{error} {error:?}"));
-                self.outcomes.push((call, Outcome::Failed(*error)));
+                self.outcomes.push((call, Outcome::Failed(error)));
             }
             _ => {}
         }

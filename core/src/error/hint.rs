@@ -1,0 +1,72 @@
+//! What a caller can do about an error: one place, so that every hint names options that exist.
+
+use super::{Error, ErrorReport, PeerIncompatible, PeerMisbehaved, PeerText, Refused};
+
+impl ErrorReport {
+    /// What can be done about it, where there is something to do: an option, a quirk, another way. It is part
+    /// of what the report displays.
+    pub fn hint(&self) -> Option<&'static str> {
+        match &self.error {
+            Error::Refused(error) => refused(error),
+            Error::PeerIncompatible(error) => incompatible(error),
+            Error::PeerMisbehaved(error) => misbehaved(error),
+            Error::Effect(_) => None,
+        }
+    }
+}
+
+fn refused(error: &Refused) -> Option<&'static str> {
+    match error {
+        Refused::Registration { code, .. } => Some(registration(code)),
+        _ => None,
+    }
+}
+
+/// RFC 7591 3.2.2.
+fn registration(code: &PeerText) -> &'static str {
+    match code.as_str() {
+        "invalid_redirect_uri" => {
+            "the server does not accept the redirect URI for this application_type; configure another \
+             redirect URI or application_type, or register by hand (`Config::preregistered`)"
+        }
+        "invalid_client_metadata" => {
+            "the server does not accept what the client says about itself; its own words tell which part"
+        }
+        "invalid_software_statement" | "unapproved_software_statement" => {
+            "the server registers approved software only; register by hand with its operator \
+             (`Config::preregistered`)"
+        }
+        "status 401" | "status 403" => {
+            "the server lets nobody register without permission; configure an initial access token \
+             (`Config::initial_access_token`), or register by hand (`Config::preregistered`)"
+        }
+        "status 404" | "status 405" => {
+            "the server does not offer registration where its metadata says; register by hand \
+             (`Config::preregistered`)"
+        }
+        _ => "register by hand and configure the client as pre-registered (`Config::preregistered`)",
+    }
+}
+
+fn incompatible(error: &PeerIncompatible) -> Option<&'static str> {
+    match error {
+        PeerIncompatible::NoPkce { .. } => {
+            Some("if it does all the same, as Entra ID does, set `Quirks::pkce_unadvertised`")
+        }
+        _ => None,
+    }
+}
+
+fn misbehaved(error: &PeerMisbehaved) -> Option<&'static str> {
+    match error {
+        PeerMisbehaved::IssuerMismatch { expected, got } if differ_by_slash(expected, got) => {
+            Some("they differ by a slash alone: set `Quirks::issuer_trailing_slash` if you trust it")
+        }
+        _ => None,
+    }
+}
+
+fn differ_by_slash(a: &PeerText, b: &PeerText) -> bool {
+    let plain = |text: &PeerText| text.as_str().trim_end_matches('/').to_owned();
+    a != b && plain(a) == plain(b)
+}

@@ -1,0 +1,108 @@
+//! An error as a caller gets it: with what was asked, what came, and what to do.
+
+use std::fmt;
+
+use url::Url;
+
+use super::redact::Sent;
+use super::words;
+use super::{Error, Exchange, PeerText};
+use crate::address;
+use crate::wire::http::{HttpRequest, HttpResponse};
+
+/// Why something failed, in full: the [`Error`] to match on, the exchange in which it arose, and what to do
+/// about it. It displays as one sentence and has no source, so that printing a chain repeats nothing.
+///
+/// ```
+/// # use grantor::error::{ErrorReport, Refused, PeerText};
+/// # let error = Refused::Declined;
+/// let report = ErrorReport::from(error);
+/// assert_eq!(report.to_string(), "the authorization was declined");
+/// assert!(report.asked.is_none(), "nobody's answer: the user's own word");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ErrorReport {
+    /// What went wrong.
+    pub error: Error,
+    /// The exchange in which it did; `None` where there was none, as with the store.
+    pub asked: Option<Asked>,
+}
+
+/// What was asked, and what came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Asked {
+    /// What it was about.
+    pub exchange: Exchange,
+    /// Where it was asked, without user, query and fragment.
+    pub url: PeerText,
+    /// The HTTP status of the answer; `None` when there was none, or it came by the browser.
+    pub status: Option<u16>,
+    /// What the server itself said, of whatever shape its answer was. Nothing that was sent is in it.
+    pub words: Option<PeerText>,
+}
+
+impl Asked {
+    pub(crate) fn new(exchange: Exchange, url: &Url) -> Self {
+        Self { exchange, url: PeerText::new(&address::without_query(url)), status: None, words: None }
+    }
+
+    pub(crate) fn of(request: &HttpRequest) -> Self {
+        Self::new(request.exchange, &request.url)
+    }
+
+    /// Notes the answer.
+    pub(crate) fn answered(self, response: &HttpResponse<'_>, sent: &Sent) -> Self {
+        let words = words::of(response, sent);
+        Self { status: Some(response.status), words, ..self }
+    }
+}
+
+impl ErrorReport {
+    pub(crate) fn new(error: Error, asked: Option<Asked>) -> Self {
+        Self { error, asked }
+    }
+}
+
+impl<E: Into<Error>> From<E> for ErrorReport {
+    fn from(error: E) -> Self {
+        Self::new(error.into(), None)
+    }
+}
+
+impl fmt::Display for ErrorReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let error = self.error.to_string();
+        let Some(asked) = &self.asked else {
+            f.write_str(&error)?;
+            return self.write_hint(f);
+        };
+        // Many errors name the exchange themselves; it is said once.
+        let own = error.strip_prefix(&asked.exchange.to_string()).and_then(|rest| rest.strip_prefix(": "));
+        let error = own.unwrap_or(&error);
+        write!(f, "{} at {}: {error}", asked.exchange, asked.url)?;
+        if let Some(status) = asked.status
+            && !error.contains(&status.to_string())
+        {
+            write!(f, " (status {status})")?;
+        }
+        if let Some(words) = &asked.words
+            && !error.contains(words.as_str())
+        {
+            write!(f, "; the server says: {words}")?;
+        }
+        self.write_hint(f)
+    }
+}
+
+impl ErrorReport {
+    fn write_hint(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.hint() {
+            Some(hint) => write!(f, "; {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for ErrorReport {}
