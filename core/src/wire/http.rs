@@ -109,9 +109,10 @@ mod tests {
     #[test]
     fn rfc9110_12_5_3_no_coding_is_asked_for() {
         let url = || Url::parse("https://as.example.com/").unwrap();
-        for request in
-            [HttpRequest::get_json(url()), HttpRequest::post(url(), "text/plain", Secret::default())]
-        {
+        for request in [
+            HttpRequest::get_json(Exchange::ServerMetadata, url()),
+            HttpRequest::post(Exchange::CodeToken, url(), "text/plain", Secret::default()),
+        ] {
             assert_eq!(request.headers[ACCEPT_ENCODING], "identity");
         }
     }
