@@ -24,7 +24,7 @@ use crate::limits;
 /// assert_eq!(policy.check(&"https://169.254.169.254/".parse()?, &resource), Err(UrlProblem::PrivateHost));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UrlPolicy {
     /// Lets metadata of a public resource point to private, link-local and loopback hosts.
@@ -32,6 +32,7 @@ pub struct UrlPolicy {
     /// For networks where the resource has a public name and the authorization server does not. It
     /// opens the door to requests forged by a hostile resource (SSRF).
     pub allow_private_hosts: bool,
+    development_hosts: Option<Arc<[Box<str>]>>,
 }
 
 /// Which addresses a request may be sent to. The policy for URLs, continued for what names resolve to: a
@@ -134,6 +135,29 @@ impl fmt::Display for UrlProblem {
 }
 
 impl UrlPolicy {
+    /// The same, with http allowed to this host: **for development only**. Whoever is on the way there reads
+    /// and changes everything, tokens and secrets included. With an engine each request to it is told as
+    /// [`Notice::PlainHttp`](crate::client::Notice::PlainHttp).
+    ///
+    /// The host is a name or an address as URLs write it, without a port: `keycloak`, `mcp.test`,
+    /// `192.168.7.2`, `[fd00::7]`. No other is meant, its subdomains neither. One that is named here may be
+    /// private, too.
+    ///
+    /// ```
+    /// use grantor::{UrlPolicy, UrlProblem};
+    /// let resource = "http://mcp.test:8080/mcp".parse()?;
+    /// let policy = UrlPolicy::default().development_host("mcp.test").development_host("keycloak");
+    /// assert_eq!(policy.check(&"http://keycloak:8080/realms/dev".parse()?, &resource), Ok(()));
+    /// assert_eq!(policy.check(&"http://other/".parse()?, &resource), Err(UrlProblem::Insecure));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn development_host(self, host: &str) -> Self {
+        let before = self.development_hosts.iter().flat_map(|hosts| hosts.iter().cloned());
+        let hosts = before.chain([host.to_ascii_lowercase().into()]).collect();
+        Self { development_hosts: Some(hosts), ..self }
+    }
+
     /// Reads a URL that came from outside, in the context of `resource`.
     ///
     /// # Errors
@@ -153,15 +177,44 @@ impl UrlPolicy {
     /// # Errors
     /// The first problem found.
     pub fn check(&self, url: &Url, resource: &Url) -> Result<(), UrlProblem> {
-        check_shape(url)?;
+        self.check_shape(url)?;
         let place = Place::of(url);
-        let allowed = place == Place::Public || place == Place::of(resource) || self.allow_private_hosts;
+        let allowed = place == Place::Public
+            || place == Place::of(resource)
+            || self.allow_private_hosts
+            || self.is_development_host(url);
         if allowed { Ok(()) } else { Err(UrlProblem::PrivateHost) }
+    }
+
+    /// The part of the policy that holds for every URL, also for those of the caller.
+    pub(crate) fn check_shape(&self, url: &Url) -> Result<(), UrlProblem> {
+        match check_shape(url) {
+            Err(UrlProblem::Insecure) if self.is_development_host(url) => {
+                // http is the first thing that is looked at; the rest is as with https.
+                let mut secure = url.clone();
+                match secure.set_scheme("https") {
+                    Ok(()) => check_shape(&secure),
+                    Err(()) => Err(UrlProblem::Insecure),
+                }
+            }
+            checked => checked,
+        }
+    }
+
+    /// Whether the URL is that of a host that was named for development.
+    pub(crate) fn is_development_host(&self, url: &Url) -> bool {
+        let hosts = self.development_hosts.as_deref().unwrap_or_default();
+        !hosts.is_empty() && url.host_str().is_some_and(|host| hosts.iter().any(|named| **named == *host))
     }
 }
 
-/// The part of the policy that holds for every URL, also for those of the caller.
-pub(crate) fn check_shape(url: &Url) -> Result<(), UrlProblem> {
+/// Whether a URL goes over a network without TLS, which only a development host may.
+pub(crate) fn is_plain_http(url: &Url) -> bool {
+    url.scheme() == "http" && !is_loopback(url)
+}
+
+/// What holds for every URL, whatever the policy.
+fn check_shape(url: &Url) -> Result<(), UrlProblem> {
     if url.as_str().len() > limits::URL {
         return Err(UrlProblem::TooLong);
     }
@@ -343,7 +396,7 @@ mod tests {
             Some(UrlProblem::PrivateHost)
         );
         assert_eq!(problem("https://as.example.com/", "http://127.0.0.1:8/mcp"), None);
-        let open = UrlPolicy { allow_private_hosts: true };
+        let open = UrlPolicy { allow_private_hosts: true, ..UrlPolicy::default() };
         assert!(open.read("https://10.0.0.1/", "x", &url(public)).is_ok());
         assert!(open.read("http://10.0.0.1/", "x", &url(public)).is_err(), "still https only");
     }
@@ -396,6 +449,28 @@ mod tests {
         assert_eq!(asked, 1);
         assert_eq!(Reach::Anywhere.admitted([ip("10.0.0.1")], || panic!("nobody asks")), [ip("10.0.0.1")]);
         assert!(Reach::like("no URL").admitted([ip("10.0.0.1")], Vec::new).is_empty());
+    }
+
+    #[test]
+    fn http_to_development_hosts_that_are_named() {
+        let resource = url("https://mcp.example.com/mcp");
+        let policy = UrlPolicy::default().development_host("Keycloak").development_host("10.0.0.7");
+        for good in ["http://keycloak:8080/realms/dev", "http://10.0.0.7/", "https://10.0.0.7/"] {
+            assert_eq!(policy.check(&url(good), &resource), Ok(()), "{good}");
+        }
+        for (bad, problem) in [
+            ("http://a.keycloak/", UrlProblem::Insecure),
+            ("http://keycloak.example.com/", UrlProblem::Insecure),
+            ("http://10.0.0.8/", UrlProblem::Insecure),
+            ("https://10.0.0.8/", UrlProblem::PrivateHost),
+            ("http://u@keycloak/", UrlProblem::UserInfo),
+            ("http://keycloak/#x", UrlProblem::Fragment),
+            ("ftp://keycloak/", UrlProblem::Scheme),
+        ] {
+            assert_eq!(policy.check(&url(bad), &resource), Err(problem), "{bad}");
+        }
+        assert!(is_plain_http(&url("http://keycloak/")));
+        assert!(!is_plain_http(&url("https://keycloak/")) && !is_plain_http(&url("http://localhost/")));
     }
 
     #[test]

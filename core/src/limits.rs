@@ -37,6 +37,10 @@ pub const STRING: usize = 1024;
 pub const CREDENTIAL: usize = 32 * 1024;
 /// The details of a rich authorization request or answer (RFC 9396), as JSON.
 pub const AUTHORIZATION_DETAILS: usize = 16 * 1024;
+/// The names and values of a caller's own parameters, together.
+pub const EXTRA_PARAMETERS: usize = 8 * 1024;
+/// A `User-Agent` header.
+pub const USER_AGENT: usize = 256;
 /// A code that a user reads from one screen and types into another (RFC 8628).
 pub const USER_CODE: usize = 64;
 /// Accounts in the list of a resource.

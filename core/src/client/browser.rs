@@ -71,7 +71,7 @@ impl Engine {
             let trusted = |pending: &&PendingAuthorization| {
                 self.may_resume(pending)
                     && pending.url().is_some()
-                    && acquisition.challenged.scope.iter().all(|scope| pending.scopes.contains(scope))
+                    && self.asks_for(pending, acquisition)
                     && match &self.config.redirect {
                         Redirect::Fixed(uri) => *uri == pending.redirect_uri,
                         Redirect::Listen => true,
@@ -94,6 +94,14 @@ impl Engine {
         acquisition.asked_saved = true;
         acquisition.resumed = true;
         self.open_browser(now, acquisition).map(Some)
+    }
+
+    /// Whether a pending authorization asks for what is demanded now.
+    fn asks_for(&self, pending: &PendingAuthorization, acquisition: &Acquisition) -> bool {
+        match self.config.only_scopes {
+            true => pending.scopes == self.config.scopes,
+            false => acquisition.challenged.scope.iter().all(|scope| pending.scopes.contains(scope)),
+        }
     }
 
     /// Whether a pending authorization is of the grant that is configured, and with a server that is trusted for
@@ -204,6 +212,7 @@ impl Engine {
             acr_values: asked.acr_values.as_deref(),
             max_age_s: asked.max_age_s,
             authorization_details: self.config.authorization_details.as_deref().filter(|_| !asked.sign_on),
+            parameters: Some(&self.config.provider().authorization_parameters).filter(|_| !asked.sign_on),
         };
         Ok(then(AuthorizationRequest {
             endpoint: server.authorization_endpoint.as_ref().ok_or(missing)?,

@@ -79,7 +79,8 @@ impl Engine {
             resource: resource.as_deref(),
             assertion: seals.assertion.as_ref(),
         };
-        let request = request.request(&self.config.quirks);
+        let parameters = self.config.provider().device_parameters();
+        let request = request.request(&self.config.quirks).with_parameters(&parameters);
         self.fetch(now, request, "the user will need a code for another device");
         Ok(Step::RequestingCodes)
     }

@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorReport, PeerIncompatible, PeerMisbehaved, Refused
 use crate::revision::Revision;
 use crate::scope::ScopeSet;
 use crate::time::Now;
-use crate::wire::resource_metadata::{self};
+use crate::wire::resource_metadata::{self, Candidate};
 use crate::wire::server_metadata::{self, Issuer, Rules, ServerMetadata};
 use crate::wire::token::GrantType;
 
@@ -85,15 +85,25 @@ impl Engine {
         now: Now,
         acquisition: &mut Acquisition,
     ) -> Result<Option<Step>, End> {
+        if let Some(known) = &self.config.provider().server {
+            acquisition.resource = Some(self.resource_at(known.issuer.as_str()));
+            return Ok(None);
+        }
         let challenged = acquisition.challenged.metadata_url.as_ref();
         if challenged.is_none() && self.config.revision == Revision::V2025_03_26 {
             acquisition.resource = Some(self.origin_as_server());
             return Ok(None);
         }
-        let resource = &self.config.resource;
-        let probe = acquisition
-            .resource_probe
-            .get_or_insert_with(|| Probe::new(resource_metadata::candidates(resource, challenged)));
+        let candidates = || {
+            let candidates = resource_metadata::candidates(&self.config.resource, challenged);
+            let stated = self.config.stated_identifier();
+            let by_config = |candidate: Candidate| match &stated {
+                Some(resource) => Candidate { resource: resource.clone(), ..candidate },
+                None => candidate,
+            };
+            Probe::new(candidates.into_iter().map(by_config).collect())
+        };
+        let probe = acquisition.resource_probe.get_or_insert_with(candidates);
         if let Some(url) = probe.url(|candidate| &candidate.url) {
             let why = match probe.current.as_ref().is_some_and(|candidate| candidate.challenged) {
                 true => "the challenge names the resource's metadata",
@@ -115,10 +125,15 @@ impl Engine {
 
     /// What MCP 2025-03-26 has instead of resource metadata.
     pub(super) fn origin_as_server(&self) -> Resource {
+        self.resource_at(server_metadata::origin(&self.config.resource).as_str())
+    }
+
+    /// What the configuration says about a resource that says nothing itself.
+    fn resource_at(&self, issuer: &str) -> Resource {
         Resource {
             identifier: self.config.canonical_resource(),
             scopes_supported: None,
-            authorization_servers: vec![server_metadata::origin(&self.config.resource).as_str().into()],
+            authorization_servers: vec![issuer.into()],
         }
     }
 
@@ -132,12 +147,14 @@ impl Engine {
         if let Some(issuer) = &acquisition.issuer {
             return Ok(issuer.clone());
         }
+        if let Some(known) = &self.config.provider().server {
+            acquisition.issuer = Some(known.issuer.clone());
+            return Ok(known.issuer.clone());
+        }
         let names = &resource.authorization_servers;
-        let slash = self.config.quirks.issuer_trailing_slash;
         let among = |wanted: &str| {
-            names.iter().find(|name| {
-                ***name == *wanted || slash && Issuer::trusted(wanted).equals_but_for_slash(name)
-            })
+            let wanted = Issuer::trusted(wanted);
+            names.iter().find(|name| self.config.same_issuer(&wanted, &Issuer::trusted(name)))
         };
         let pinned = self.binding.as_ref().and_then(|binding| among(&binding.issuer));
         let configured = || self.config.trusted_issuers.iter().find_map(|issuer| among(issuer.as_str()));
@@ -158,6 +175,12 @@ impl Engine {
         acquisition: &mut Acquisition,
         issuer: &Issuer,
     ) -> Result<Option<Step>, End> {
+        if let Some(known) = &self.config.provider().server
+            && let Ok(Some(stated)) = known.stated(&self.config.urls)
+        {
+            acquisition.server = Some(Box::new(stated));
+            return Ok(None);
+        }
         if acquisition.server_probe.is_none() {
             acquisition.server_probe = Some(Probe::new(server_metadata::candidates(issuer)?));
         }
@@ -179,8 +202,11 @@ impl Engine {
 
     /// The scopes that the resource demands: of the challenge, else of its metadata; with those of the
     /// configuration, and those asked for before, which a new token must not lose (MCP "Scope Selection
-    /// Strategy", "Step-Up Authorization Flow").
+    /// Strategy", "Step-Up Authorization Flow"). Or those that the configuration states instead of them all.
     pub(super) fn demanded_scopes(&self, acquisition: &Acquisition, resource: &Resource) -> ScopeSet {
+        if self.config.only_scopes {
+            return self.config.scopes.clone();
+        }
         let challenged = Some(&acquisition.challenged.scope).filter(|scope| !scope.is_empty());
         let demanded = challenged.or(resource.scopes_supported.as_ref());
         let before = self.grant.grant.as_deref().filter(|grant| {
@@ -213,6 +239,7 @@ impl Engine {
         let mut scopes = self.demanded_scopes(acquisition, resource);
         // Whoever gets new tokens without the user needs no refresh token.
         if self.config.offline_access
+            && !self.config.only_scopes
             && !self.config.flow.is_without_user()
             && server.offers_offline_access
             && let Ok(offline) = ScopeSet::parse("offline_access")

@@ -108,7 +108,12 @@ impl Engine {
         };
         let Some(seals) = self.seal(now, Owner::Acquisition, addressee)? else { return Ok(Step::Sealing) };
         exchange.seals = seals;
-        let request = exchange.with(|request| request.request(&self.config.quirks));
+        let mut request = exchange.with(|request| request.request(&self.config.quirks));
+        // The caller's own parameters are for the resource's authorization server, not for the enterprise's.
+        let signs_on = acquisition.asked.as_deref().is_some_and(|asked| asked.sign_on);
+        if !signs_on && !matches!(exchange.ask, Ask::Subject { .. }) {
+            request = request.with_parameters(&self.config.provider().token_parameters);
+        }
         let effect = Effect::Http { request: Box::new(request), max_body: limits::TOKEN_BODY };
         self.perform_token(now, Owner::Acquisition, effect, exchange.why());
         // A poll that takes long is followed by another; calls wait for the user anyway.

@@ -62,7 +62,10 @@ impl Engine {
             .and_then(|asked| asked.acr_values.as_deref())
             .map(|values| values.split(' ').filter(|value| !value.is_empty()).collect())
             .unwrap_or_default();
-        let mut rules = IdTokenRules::new(exchange.server.issuer().as_str(), &exchange.server.client().id);
+        let claims = trusted.claims().ok();
+        let tenant: Option<String> = claims.and_then(|claims| Some(claims.text("tid").ok()??.into()));
+        let issuer = exchange.server.issuer().of_tenant(tenant.as_deref());
+        let mut rules = IdTokenRules::new(&issuer, &exchange.server.client().id);
         rules.nonce = asked.and_then(|asked| asked.nonce.as_deref());
         rules.max_age_s = asked.and_then(|asked| asked.max_age_s);
         rules.acr_values = &acr_values;

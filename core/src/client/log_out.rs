@@ -137,7 +137,12 @@ impl Engine {
         }
         let Some(endpoint) = log_out.endpoint.clone() else {
             if log_out.probe.is_none() {
-                let candidates = server_metadata::candidates(grant.server.issuer()).unwrap_or_default();
+                // A server whose endpoints are stated publishes no more than these.
+                let own = self.config.named_issuer(grant.server.issuer());
+                let candidates = match self.config.states_endpoints_of(own) {
+                    true => Vec::new(),
+                    false => server_metadata::candidates(own).unwrap_or_default(),
+                };
                 log_out.probe = Some(Probe::new(candidates));
             }
             return match log_out.probe.as_mut().and_then(|probe| probe.url(|url| url)) {

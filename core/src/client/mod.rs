@@ -36,6 +36,7 @@ mod without_browser;
 use std::collections::VecDeque;
 
 use http::Method;
+use http::header::USER_AGENT;
 use url::Url;
 
 use crate::address;
@@ -72,7 +73,7 @@ use self::seal::{Jtis, Made, Sealing};
 use self::step_up::StepUps;
 
 pub use self::accounts::{Account, accounts};
-pub use self::config::{Config, ConfigError, Preregistered, Redirect, Timeouts};
+pub use self::config::{Config, ConfigError, Endpoints, KnownServer, Preregistered, Redirect, Timeouts};
 pub use self::flow::{Enterprise, Flow};
 pub use self::output::{CallId, Credentials, Notice, Output, RequestHead, ResponseHead, Verdict};
 
@@ -469,6 +470,11 @@ impl Engine {
             Some(access) if generation != 0 => access.credentials(),
             _ => Credentials::default(),
         };
+        if generation != 0
+            && let Some(notice) = plain_http(&self.config.resource)
+        {
+            self.notice(notice);
+        }
         if generation != 0 && self.grant.grant.as_ref().is_some_and(|grant| grant.dpop.is_some()) {
             return self.prove(now, call, credentials);
         }
@@ -579,10 +585,14 @@ impl Engine {
         kept: bool,
         why: &'static str,
     ) -> OpId {
-        if let Effect::Http { request, .. } = &mut effect
-            && !self.config.names_host_of(&request.url)
-        {
-            request.reach = self.outside.clone();
+        if let Effect::Http { request, .. } = &mut effect {
+            request.headers.insert(USER_AGENT, self.config.user_agent.clone());
+            if !self.config.names_host_of(&request.url) {
+                request.reach = self.outside.clone();
+            }
+            if let Some(notice) = plain_http(&request.url) {
+                self.notice(notice);
+            }
         }
         let deadline_ms = now.mono_ms.saturating_add(time_ms);
         let op = self.ops.open(owner, &effect, deadline_ms, kept);
@@ -609,6 +619,12 @@ impl Engine {
             aside: None,
         })
     }
+}
+
+/// What is to be said of a request to this URL, if it goes over a network without TLS.
+fn plain_http(url: &Url) -> Option<Notice> {
+    let host = || url.host_str().unwrap_or_default().into();
+    address::is_plain_http(url).then(|| Notice::PlainHttp { host: host() })
 }
 
 /// A failed effect as an error.

@@ -211,6 +211,14 @@ pub enum Notice {
     KeyLost,
     /// A part of a `WWW-Authenticate` header could not be read and was passed over.
     MalformedChallenge(ChallengeError),
+    /// A request goes over the network without TLS, to a host that
+    /// [`UrlPolicy::development_host`](crate::UrlPolicy::development_host) names: whoever is on the way reads
+    /// and changes it, tokens and secrets included. It comes with each request of the engine to such a host,
+    /// and each time a token is sent to a resource there.
+    PlainHttp {
+        /// The host.
+        host: Box<str>,
+    },
     /// A record in the store could not be read. By [`RecordPolicy`](crate::RecordPolicy) it is kept aside
     /// and replaced, or left there.
     RecordUnreadable {
@@ -265,6 +273,9 @@ impl fmt::Display for Notice {
             }
             Self::KeyLost => f.write_str("the key of the stored tokens is gone"),
             Self::MalformedChallenge(error) => error.fmt(f),
+            Self::PlainHttp { host } => {
+                write!(f, "INSECURE: this goes to {host} over plain http; for development only")
+            }
             Self::RecordUnreadable { kind, problem } => write!(f, "the {kind} record {problem}"),
             Self::Registered { client_id } => write!(f, "registered as {client_id}"),
             Self::StoreFailed { kind } => write!(f, "the {kind} record could not be stored"),

@@ -167,6 +167,7 @@ impl Engine {
         };
         let request = refresh_request(&grant, &refresh.seals, |request| request.request(&self.config.quirks));
         if let Some(request) = request {
+            let request = request.with_parameters(&self.config.provider().token_parameters);
             let effect = Effect::Http { request: Box::new(request), max_body: limits::TOKEN_BODY };
             let why = match self.grant.rejected {
                 true => "the resource rejects the token; a new one can be had without the user",

@@ -12,7 +12,6 @@ use super::record::{self, ClientRecord};
 use crate::effect::{Effect, RecordKind, RecordRevision};
 use crate::error::PeerIncompatible;
 use crate::limits;
-use crate::scope::ScopeSet;
 use crate::time::Now;
 use crate::wire::client_auth::{Client, ClientAuthMethod};
 use crate::wire::registration::{self, RegistrationRequest};
@@ -77,7 +76,8 @@ impl Engine {
     /// that it was used with.
     pub(super) fn preregistered_at(&self, issuer: &Issuer) -> Option<&Preregistered> {
         let own = &self.config.preregistered;
-        own.iter().find(|client| client.issuer.as_ref() == Some(issuer)).or_else(|| {
+        let here = |own: &Issuer| self.config.same_issuer(own, issuer);
+        own.iter().find(|client| client.issuer.as_ref().is_some_and(here)).or_else(|| {
             let bound = self.binding.as_ref().and_then(|binding| binding.preregistered_with.as_deref());
             let free = bound.is_none_or(|bound| bound == issuer.as_str());
             own.iter().find(|client| client.issuer.is_none() && free)
@@ -116,10 +116,25 @@ impl Engine {
             acquisition.client = Some(client);
             return Ok(None);
         }
-        let method = registration::choose_method(&server.token_endpoint_auth_methods)?;
+        let method = self.registration_method(&server.token_endpoint_auth_methods)?;
         let request = self.registration_request(endpoint, &redirect_uri, method).request();
         self.fetch(now, request, "the client is not registered with this authorization server");
         Ok(Some(Step::Registering))
+    }
+
+    /// How the client wants to authenticate: as the configuration prefers, else as Grantor does.
+    fn registration_method(
+        &self,
+        offered: &[ClientAuthMethod],
+    ) -> Result<ClientAuthMethod, PeerIncompatible> {
+        match &*self.config.provider().registration_methods {
+            [] => registration::choose_method(offered),
+            preferred => preferred
+                .iter()
+                .copied()
+                .find(|method| offered.contains(method))
+                .ok_or(PeerIncompatible::NoClientAuthentication),
+        }
     }
 
     pub(super) fn registration_request<'a>(
@@ -135,8 +150,8 @@ impl Engine {
             redirect_uri: Some(redirect_uri).filter(|uri| !uri.is_empty()),
             method,
             // What is registered is all that may ever be asked for (RFC 7591 2), and what the resource will
-            // demand is not known yet: the server's default.
-            scope: const { &ScopeSet::new() },
+            // demand is not known yet: the server's default, unless the configuration knows better.
+            scope: &self.config.provider().registration_scopes,
             initial_access_token: self.config.initial_access_token.as_ref(),
         }
     }

@@ -164,6 +164,10 @@ impl Engine {
         if self.config.step_up == StepUpPolicy::Abort || !by_scope && stepped_up {
             return Err(insufficient.into());
         }
+        // What the configuration does not ask for, no authorization will bring.
+        if by_scope && self.config.only_scopes && !self.config.scopes.covers(&demanded) {
+            return Err(insufficient.into());
+        }
         if by_scope && let Some(grant) = &self.grant.grant {
             // What the token carries already, or what the user was asked for on account of this very
             // call, no further authorization will bring.

@@ -436,7 +436,7 @@ impl Engine {
         };
         let Some(asked) = &probe.asked else { return Ok(()) };
         let rules = self.rules(self.config.flow.grant_type());
-        match server_metadata::read(issuer, asked, probe.redirects, response, rules) {
+        match server_metadata::read(self.config.own_issuer(issuer), asked, probe.redirects, response, rules) {
             Ok(Found::Document(document)) => {
                 acquisition.issuer = Some(document.issuer.clone());
                 acquisition.server = Some(document);

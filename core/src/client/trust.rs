@@ -31,7 +31,7 @@ impl Engine {
         if let Some(from) = &changed {
             self.notice(Notice::IssuerChanged { from: from.into(), to: issuer.into() });
         }
-        if self.config.trusted_issuers.contains(issuer) {
+        if self.config.trusts(issuer) {
             return Ok(None);
         }
         let untrusted = Refused::Untrusted { issuer: issuer.into() };
@@ -64,8 +64,7 @@ impl Engine {
     }
 
     pub(super) fn is_same_issuer(&self, pinned: &Issuer, issuer: &Issuer) -> bool {
-        pinned == issuer
-            || self.config.quirks.issuer_trailing_slash && pinned.equals_but_for_slash(issuer.as_str())
+        self.config.same_issuer(pinned, issuer)
     }
 
     pub(super) fn summary(

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::policy::{Policy, PolicyError};
-use crate::address::{UrlPolicy, UrlProblem, check_shape};
+use crate::address::{UrlPolicy, UrlProblem};
 use crate::jose::{Algorithm, SigningFailed, SigningKey};
 use crate::limits;
 use crate::scope::ScopeSet;
@@ -303,17 +303,18 @@ pub enum GuardConfigError {
     Unsendable(&'static str),
 }
 
-pub(super) fn resource_url(text: &str) -> Result<Url, GuardConfigError> {
-    url(text).map_err(GuardConfigError::Resource)
+pub(super) fn resource_url(text: &str, urls: &UrlPolicy) -> Result<Url, GuardConfigError> {
+    url(text, urls).map_err(GuardConfigError::Resource)
 }
 
-pub(super) fn issuer_url(text: &str) -> Result<Url, GuardConfigError> {
-    let url = url(text).and_then(|url| if url.query().is_some() { Err(UrlProblem::Query) } else { Ok(url) });
+pub(super) fn issuer_url(text: &str, urls: &UrlPolicy) -> Result<Url, GuardConfigError> {
+    let url =
+        url(text, urls).and_then(|url| if url.query().is_some() { Err(UrlProblem::Query) } else { Ok(url) });
     url.map_err(|problem| GuardConfigError::Issuer { issuer: text.into(), problem })
 }
 
-fn url(text: &str) -> Result<Url, UrlProblem> {
+fn url(text: &str, urls: &UrlPolicy) -> Result<Url, UrlProblem> {
     let url = Url::parse(text).map_err(|_| UrlProblem::Syntax)?;
-    check_shape(&url)?;
+    urls.check_shape(&url)?;
     Ok(url)
 }

@@ -66,11 +66,11 @@ impl Guard {
     /// # Errors
     /// [`GuardConfigError`].
     pub fn new(config: GuardConfig) -> Result<Self, GuardConfigError> {
-        let resource = config::resource_url(&config.resource)?;
+        let resource = config::resource_url(&config.resource, &config.urls)?;
         let answers = Answers::new(&config, &resource)?;
         let mut servers: Vec<Server> = Vec::with_capacity(config.servers.len());
         for server in config.servers {
-            let url = config::issuer_url(&server.issuer)?;
+            let url = config::issuer_url(&server.issuer, &config.urls)?;
             if servers.iter().any(|known| known.config.issuer == server.issuer) {
                 return Err(GuardConfigError::IssuerRepeated(server.issuer));
             }

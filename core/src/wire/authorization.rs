@@ -27,6 +27,7 @@ use url::Url;
 
 use crate::limits;
 use crate::scope::ScopeSet;
+use crate::wire::parameters::Parameters;
 
 /// What an authorization request says.
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +62,8 @@ pub struct Extras<'a> {
     pub max_age_s: Option<u64>,
     /// `authorization_details`: a rich authorization request, as JSON (RFC 9396 2).
     pub authorization_details: Option<&'a str>,
+    /// The caller's own, sent after all others.
+    pub parameters: Option<&'a Parameters>,
 }
 
 impl AuthorizationRequest<'_> {
@@ -71,8 +74,8 @@ impl AuthorizationRequest<'_> {
     }
 
     /// The parameters in the order in which they are sent.
-    pub(crate) fn parameters(&self) -> Vec<(&'static str, Cow<'_, str>)> {
-        let mut all: Vec<(_, Cow<'_, str>)> = vec![
+    pub(crate) fn parameters(&self) -> Vec<(&str, Cow<'_, str>)> {
+        let mut all: Vec<(&str, Cow<'_, str>)> = vec![
             ("response_type", "code".into()),
             ("client_id", self.client_id.into()),
             ("redirect_uri", self.redirect_uri.into()),
@@ -90,6 +93,8 @@ impl AuthorizationRequest<'_> {
             ("authorization_details", self.extras.authorization_details.map(Cow::from)),
         ];
         all.extend(some.into_iter().filter_map(|(name, value)| Some((name, value?))));
+        let own = self.extras.parameters.into_iter().flat_map(Parameters::iter);
+        all.extend(own.map(|(name, value)| (name, value.into())));
         all
     }
 }
@@ -181,6 +186,7 @@ mod tests {
             acr_values: Some("gold silver"),
             max_age_s: Some(0),
             authorization_details: Some(r#"[{"type":"x"}]"#),
+            parameters: Some(&Parameters::new().with("access_type", "offline").unwrap()),
         };
         let request = AuthorizationRequest {
             endpoint: &url("https://as/authorize"),
@@ -194,7 +200,8 @@ mod tests {
         };
         let sent = request.url().as_str().to_owned();
         assert!(sent.ends_with(
-            "&nonce=n&acr_values=gold+silver&max_age=0&authorization_details=%5B%7B%22type%22%3A%22x%22%7D%5D"
+            "&nonce=n&acr_values=gold+silver&max_age=0&authorization_details=%5B%7B%22type%22%3A%22x%22%7D%5D\
+             &access_type=offline"
         ));
     }
 

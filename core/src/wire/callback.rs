@@ -125,7 +125,7 @@ impl Callback {
     /// nothing normalized.
     fn check_issuer(&self, expected: Expected<'_>) -> Result<(), PeerMisbehaved> {
         match (expected.iss_parameter_supported, self.iss.as_deref()) {
-            (_, Some(iss)) if iss == expected.issuer.as_str() => Ok(()),
+            (_, Some(iss)) if expected.issuer.names(iss) => Ok(()),
             (_, Some(_)) => Err(PeerMisbehaved::IssMismatch),
             (true, None) => Err(PeerMisbehaved::IssMissing),
             (false, None) => Ok(()),

@@ -126,7 +126,8 @@ impl ClientMetadata {
             &ScopeSet::new(),
             GrantType::AuthorizationCode,
         );
-        let document = Document { client_id, complete };
+        let methods = [ClientAuthMethod::None];
+        let document = Document { client_id, complete, token_endpoint_auth_methods_supported: &methods };
         serde_json::to_string_pretty(&document).map_err(|_| DocumentError::ClientId)
     }
 }
@@ -149,6 +150,9 @@ struct Document<'a> {
     client_id: &'a str,
     #[serde(flatten)]
     complete: Complete<'a>,
+    /// One document is read by servers of all kinds: it lists what the client can do (MCP SEP-3149, `OpenID`
+    /// Connect Relying Party Metadata Choices). `token_endpoint_auth_method` stays for those that know only that.
+    token_endpoint_auth_methods_supported: &'a [ClientAuthMethod],
 }
 
 /// Why there can be no such Client ID Metadata Document.
@@ -232,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn mcp_cimd_document() {
+    fn mcp_cimd_document_and_sep_3149_methods() {
         let metadata = ClientMetadata {
             client_uri: Some(Url::parse("https://app.example.com").unwrap()),
             ..ClientMetadata::named("Example MCP Client")
@@ -254,6 +258,7 @@ mod tests {
                 "grant_types": ["authorization_code", "refresh_token"],
                 "response_types": ["code"],
                 "token_endpoint_auth_method": "none",
+                "token_endpoint_auth_methods_supported": ["none"],
                 "application_type": "native",
             })
         );

@@ -3,14 +3,19 @@
 use std::fmt;
 
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
+    ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT,
 };
 use http::{Method, StatusCode};
-use url::Url;
+use url::{Url, form_urlencoded};
 
 use crate::address::Reach;
 use crate::error::Exchange;
+use crate::limits;
 use crate::secret::Secret;
+use crate::wire::parameters::Parameters;
+
+/// The product that every request names (RFC 9110 10.1.5).
+const PRODUCT: &str = concat!("grantor/", env!("CARGO_PKG_VERSION"));
 
 /// A request that the host is to send as it is: no redirects followed, nothing added but what the connection
 /// needs. Credentials, cookies and default headers of the caller's HTTP client are not for the authorization
@@ -35,10 +40,11 @@ pub struct HttpRequest {
 impl HttpRequest {
     /// A `GET` for a JSON document.
     pub(crate) fn get_json(exchange: Exchange, url: Url) -> Self {
-        let mut headers = HeaderMap::with_capacity(3);
+        let mut headers = HeaderMap::with_capacity(4);
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         // Without this header, a server may choose any coding (RFC 9110 12.5.3).
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        headers.insert(USER_AGENT, HeaderValue::from_static(PRODUCT));
         Self { exchange, method: Method::GET, url, headers, body: Secret::default(), reach: Reach::Anywhere }
     }
 
@@ -55,6 +61,42 @@ impl HttpRequest {
         self.headers.insert(name, value);
         self
     }
+
+    /// The same with the caller's own parameters at the end of its form.
+    #[must_use]
+    pub fn with_parameters(mut self, parameters: &Parameters) -> Self {
+        if !parameters.is_empty() {
+            let form = self.body.expose();
+            let room: usize = parameters.iter().map(|(name, value)| 3 * (name.len() + value.len()) + 2).sum();
+            // Room is taken once, so that growing leaves no copies of secrets behind.
+            let mut body = String::with_capacity(form.len() + room);
+            body.push_str(form);
+            let mut serializer = form_urlencoded::Serializer::for_suffix(body, 0);
+            serializer.extend_pairs(parameters.iter());
+            self.body = Secret::from(serializer.finish());
+        }
+        self
+    }
+}
+
+/// The value of `User-Agent`: the client by name and version, and Grantor (RFC 9110 10.1.5). Of the name, what
+/// no product can have becomes `-`.
+pub(crate) fn user_agent(name: Option<&str>, version: Option<&str>) -> HeaderValue {
+    let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    let clean = |text: &str| {
+        let parts = text.split(|c| !is_token(c)).filter(|part| !part.is_empty());
+        let mut clean = parts.collect::<Vec<_>>().join("-");
+        clean.truncate(limits::USER_AGENT / 4); // ASCII by now
+        clean
+    };
+    let name = name.map(clean).filter(|name| !name.is_empty());
+    let version = version.map(clean).filter(|version| !version.is_empty());
+    let value = match (name, version) {
+        (Some(name), Some(version)) => format!("{name}/{version} {PRODUCT}"),
+        (Some(name), None) => format!("{name} {PRODUCT}"),
+        (None, _) => PRODUCT.to_owned(),
+    };
+    HeaderValue::try_from(value).unwrap_or(HeaderValue::from_static(PRODUCT))
 }
 
 /// A response as the host received it: not decoded by charset, but with any content coding removed.
@@ -115,6 +157,39 @@ mod tests {
         ] {
             assert_eq!(request.headers[ACCEPT_ENCODING], "identity");
         }
+    }
+
+    #[test]
+    fn rfc9110_10_1_5_user_agent() {
+        let product = PRODUCT;
+        for (name, version, expected) in [
+            (Some("Example"), None, format!("Example {product}")),
+            (Some("My  great client"), Some("1.2.0"), format!("My-great-client/1.2.0 {product}")),
+            (Some("Bücher (β)\r\nEvil: 1"), Some("v 2/x"), format!("B-cher-Evil-1/v-2-x {product}")),
+            (Some("日本語"), Some("1"), product.to_owned()),
+            (Some("  "), None, product.to_owned()),
+            (None, Some("1"), product.to_owned()),
+        ] {
+            assert_eq!(user_agent(name, version), *expected, "{name:?}");
+        }
+        let long = user_agent(Some(&"x".repeat(10_000)), Some(&"1".repeat(10_000)));
+        assert!(long.len() <= limits::USER_AGENT && long.to_str().unwrap().ends_with(product));
+        let request =
+            HttpRequest::get_json(Exchange::ServerMetadata, "https://as.example.com".parse().unwrap());
+        assert_eq!(request.headers[USER_AGENT], product);
+    }
+
+    #[test]
+    fn own_parameters_come_last() {
+        let parameters = Parameters::new().with("audience", "https://api.example.com/ä&b").unwrap();
+        let token = Exchange::CodeToken;
+        let post =
+            |body| HttpRequest::post(token, "https://as/token".parse().unwrap(), "x/y", Secret::from(body));
+        let with = |body| post(body).with_parameters(&parameters).body.expose().to_owned();
+        let encoded = "audience=https%3A%2F%2Fapi.example.com%2F%C3%A4%26b";
+        assert_eq!(with("grant_type=x"), format!("grant_type=x&{encoded}"));
+        assert_eq!(with(""), encoded);
+        assert_eq!(post("a=b").with_parameters(&Parameters::new()), post("a=b"));
     }
 
     #[test]

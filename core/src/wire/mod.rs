@@ -12,6 +12,7 @@ pub(crate) mod form;
 pub mod http;
 pub mod introspection;
 pub(crate) mod json;
+pub mod parameters;
 pub mod pkce;
 pub mod pushed;
 pub mod registration;

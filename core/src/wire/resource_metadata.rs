@@ -149,7 +149,11 @@ impl Document {
             self.resource.ok_or(PeerMisbehaved::MissingField { exchange: EXCHANGE, field: "resource" })?;
         let expected = &candidate.resource;
         let covers = || Url::parse(&resource).is_ok_and(|url| is_within(expected, &url));
-        let fits = same_resource(&resource, expected.as_str()) || quirks.resource_covers && covers();
+        let but_for_slash =
+            || same_resource(resource.trim_end_matches('/'), expected.as_str().trim_end_matches('/'));
+        let fits = same_resource(&resource, expected.as_str())
+            || quirks.resource_trailing_slash && but_for_slash()
+            || quirks.resource_covers && covers();
         if !fits {
             let (expected, got) = (PeerText::new(expected.as_str()), PeerText::new(&resource));
             return Err(PeerMisbehaved::ResourceMismatch { expected, got });

@@ -20,6 +20,7 @@
 
 mod document;
 
+use std::borrow::Cow;
 use std::fmt;
 
 use url::Url;
@@ -58,6 +59,10 @@ impl Issuer {
         if url.query().is_some() {
             return Err(PeerMisbehaved::Url { field, problem: UrlProblem::Query });
         }
+        // No URL has braces (RFC 3986 2), and here they would stand for any tenant.
+        if text.contains(['{', '}']) {
+            return Err(PeerMisbehaved::Url { field, problem: UrlProblem::Syntax });
+        }
         Ok(Self(text.into()))
     }
 
@@ -71,10 +76,37 @@ impl Issuer {
         &self.0
     }
 
+    /// What stands for the user's tenant in the name of Entra's servers for several of them.
+    const TENANT: &str = "{tenantid}";
+
+    /// The issuer of one tenant's tokens: where the name has a place for the tenant, it stands there.
+    pub(crate) fn of_tenant(&self, tenant: Option<&str>) -> Cow<'_, str> {
+        match tenant {
+            Some(tenant) if self.0.contains(Self::TENANT) && is_tenant(tenant) => {
+                self.0.replace(Self::TENANT, tenant).into()
+            }
+            _ => Cow::Borrowed(&self.0),
+        }
+    }
+
+    /// Whether this text names the issuer: it itself, or one of its tenants where it has a place for them.
+    pub(crate) fn names(&self, text: &str) -> bool {
+        *self.0 == *text
+            || self.0.split_once(Self::TENANT).is_some_and(|(before, after)| {
+                let tenant = text.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
+                tenant.is_some_and(is_tenant)
+            })
+    }
+
     /// Whether the two differ at most by a slash at the end.
     pub(crate) fn equals_but_for_slash(&self, other: &str) -> bool {
         self.0.trim_end_matches('/') == other.trim_end_matches('/')
     }
+}
+
+/// Whether a text is one segment of a path, such as a tenant's id.
+fn is_tenant(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 impl fmt::Display for Issuer {
@@ -215,22 +247,33 @@ pub fn fallback(resource: &Url) -> ServerMetadata {
         url
     };
     ServerMetadata {
-        issuer,
-        authorization_endpoint: Some(at("/authorize")),
-        token_endpoint: at("/token"),
         registration_endpoint: Some(at("/register")),
-        pushed_authorization_request_endpoint: None,
-        require_pushed_authorization_requests: false,
-        device_authorization_endpoint: None,
-        revocation_endpoint: None,
-        introspection_endpoint: None,
-        jwks_uri: None,
-        offers_offline_access: false,
-        token_endpoint_auth_methods: ClientAuthMethod::WITHOUT_KEY.to_vec(),
-        assertion_algorithms: Vec::new(),
-        dpop_algorithms: Vec::new(),
-        iss_parameter_supported: false,
-        client_id_metadata_document_supported: false,
+        ..ServerMetadata::stated(issuer, at("/authorize"), at("/token"))
+    }
+}
+
+impl ServerMetadata {
+    /// A server of which no document is read: these endpoints, nothing that it need not have, and every way to
+    /// authenticate.
+    pub(crate) fn stated(issuer: Issuer, authorization_endpoint: Url, token_endpoint: Url) -> Self {
+        Self {
+            issuer,
+            authorization_endpoint: Some(authorization_endpoint),
+            token_endpoint,
+            registration_endpoint: None,
+            pushed_authorization_request_endpoint: None,
+            require_pushed_authorization_requests: false,
+            device_authorization_endpoint: None,
+            revocation_endpoint: None,
+            introspection_endpoint: None,
+            jwks_uri: None,
+            offers_offline_access: false,
+            token_endpoint_auth_methods: ClientAuthMethod::WITHOUT_KEY.to_vec(),
+            assertion_algorithms: Vec::new(),
+            dpop_algorithms: Vec::new(),
+            iss_parameter_supported: false,
+            client_id_metadata_document_supported: false,
+        }
     }
 }
 

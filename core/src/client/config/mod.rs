@@ -1,14 +1,17 @@
 //! How an engine is set up.
 
 mod error;
+mod known_server;
 mod preregistered;
+mod provider;
 mod timeouts;
 
 use std::collections::BTreeSet;
 
+use ::http::HeaderValue;
 use url::Url;
 
-use crate::address::{self, UrlPolicy, UrlProblem};
+use crate::address::{UrlPolicy, UrlProblem};
 use crate::client::flow::Flow;
 use crate::key::Key;
 use crate::limits;
@@ -19,11 +22,15 @@ use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::wire::client_auth::ClientAuthMethod;
 use crate::wire::client_metadata::{self, ClientMetadata};
+use crate::wire::http;
 use crate::wire::server_metadata::Issuer;
 
 pub use self::error::ConfigError;
+pub use self::known_server::{Endpoints, KnownServer};
 pub use self::preregistered::Preregistered;
 pub use self::timeouts::Timeouts;
+
+use self::provider::{Named, Provider};
 
 /// One protected resource, one account, and the rules for both.
 ///
@@ -53,6 +60,8 @@ pub struct Config {
     pub(crate) initial_access_token: Option<Secret>,
     pub(crate) redirect: Redirect,
     pub(crate) scopes: ScopeSet,
+    /// Whether no others are asked for.
+    pub(crate) only_scopes: bool,
     pub(crate) offline_access: bool,
     pub(crate) revision: Revision,
     pub(crate) trust: TrustPolicy,
@@ -72,6 +81,8 @@ pub struct Config {
     pub(crate) authorization_details: Option<Box<str>>,
     pub(crate) timeouts: Timeouts,
     pub(crate) unreadable_records: RecordPolicy,
+    pub(crate) user_agent: HeaderValue,
+    provider: Option<Box<Provider>>,
 }
 
 /// Where the browser comes back to.
@@ -91,9 +102,30 @@ impl Config {
     /// # Errors
     /// [`ConfigError::Resource`].
     pub fn new(resource: &str, metadata: ClientMetadata) -> Result<Self, ConfigError> {
+        Self::with_urls(resource, metadata, UrlPolicy::default())
+    }
+
+    /// The same with a policy for URLs, which the resource's has to pass, too: for an MCP server in
+    /// development that is reached by http.
+    ///
+    /// ```
+    /// use grantor::UrlPolicy;
+    /// use grantor::client::Config;
+    /// use grantor::wire::client_metadata::ClientMetadata;
+    /// let urls = UrlPolicy::default().development_host("mcp.test");
+    /// let config = Config::with_urls("http://mcp.test:8080/mcp", ClientMetadata::named("Example"), urls)?;
+    /// # Ok::<(), grantor::client::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ConfigError::Resource`].
+    pub fn with_urls(resource: &str, metadata: ClientMetadata, urls: UrlPolicy) -> Result<Self, ConfigError> {
         let resource = Url::parse(resource).map_err(|_| ConfigError::Resource(UrlProblem::Syntax))?;
-        address::check_shape(&resource).map_err(ConfigError::Resource)?;
+        urls.check_shape(&resource).map_err(ConfigError::Resource)?;
+        let (name, version) = (metadata.client_name.as_deref(), metadata.software_version.as_deref());
         Ok(Self {
+            user_agent: http::user_agent(name, version),
+            provider: None,
             resource,
             account: "default".into(),
             metadata,
@@ -103,11 +135,12 @@ impl Config {
             initial_access_token: None,
             redirect: Redirect::Listen,
             scopes: ScopeSet::new(),
+            only_scopes: false,
             offline_access: true,
             revision: Revision::default(),
             trust: TrustPolicy::default(),
             trusted_issuers: Vec::new(),
-            urls: UrlPolicy::default(),
+            urls,
             quirks: Quirks::none(),
             shared_store: true,
             refresh_early_s: 60,
@@ -189,7 +222,130 @@ impl Config {
     #[must_use]
     pub fn scopes(mut self, scopes: ScopeSet) -> Self {
         self.scopes = scopes;
+        self.only_scopes = false;
         self
+    }
+
+    /// Scopes to ask for instead of those that the resource demands: these and no others, `offline_access`
+    /// neither. For resources whose metadata lists scopes by other names than their authorization server has
+    /// (Entra's begin with `api://…/`), or many more than are needed.
+    ///
+    /// A step-up to others fails with [`Refused::InsufficientScope`](crate::error::Refused).
+    #[must_use]
+    pub fn only_scopes(mut self, scopes: ScopeSet) -> Self {
+        self.scopes = scopes;
+        self.only_scopes = true;
+        self
+    }
+
+    /// Adds a parameter to authorization requests, pushed ones and those for another device included:
+    /// Google's `access_type`, Auth0's `audience`. The enterprise's sign-on is without.
+    ///
+    /// ```
+    /// # use grantor::client::{Config, ConfigError};
+    /// # use grantor::wire::client_metadata::ClientMetadata;
+    /// # let config = Config::new("https://mcp.example.com/mcp", ClientMetadata::named("Example"))?;
+    /// let config = config.authorization_parameter("access_type", "offline")?;
+    /// assert_eq!(
+    ///     config.authorization_parameter("redirect_uri", "https://evil.example").unwrap_err().to_string(),
+    ///     "`redirect_uri` is set by Grantor and cannot be an extra parameter"
+    /// );
+    /// # Ok::<(), ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ConfigError::Parameter`] for a parameter that Grantor sets.
+    pub fn authorization_parameter(mut self, name: &str, value: &str) -> Result<Self, ConfigError> {
+        let parameters = &mut self.provider_mut().authorization_parameters;
+        *parameters = std::mem::take(parameters).with(name, value)?;
+        Ok(self)
+    }
+
+    /// Adds a parameter to token requests, whatever the grant, and to those that renew a token or ask for a
+    /// device code: Auth0's `audience` with client credentials. Requests to the enterprise's identity
+    /// provider are without.
+    ///
+    /// # Errors
+    /// [`ConfigError::Parameter`] for a parameter that Grantor sets.
+    pub fn token_parameter(mut self, name: &str, value: &str) -> Result<Self, ConfigError> {
+        let parameters = &mut self.provider_mut().token_parameters;
+        *parameters = std::mem::take(parameters).with(name, value)?;
+        Ok(self)
+    }
+
+    /// The resource's authorization server, for resources that do not name it, or to decide it here: no
+    /// metadata of the resource is asked for. The server is trusted under every [policy](Self::trust).
+    ///
+    /// What is wrong with it is told when the engine is made ([`ConfigError::Server`]).
+    #[must_use]
+    pub fn authorization_server(mut self, server: KnownServer) -> Self {
+        self.provider_mut().server = Some(server);
+        self
+    }
+
+    /// Accepts that the metadata of the authorization server `named` so, by the resource or here, names it
+    /// `own` (against RFC 8414 3.3, for these two texts alone). For Slack, Atlassian, and Entra for several
+    /// tenants, whose name is `https://login.microsoftonline.com/{tenantid}/v2.0`.
+    ///
+    /// In `own`, `{tenantid}` stands for the tenant of the user, as ID tokens name it in `tid`.
+    ///
+    /// ```
+    /// # use grantor::client::{Config, ConfigError};
+    /// # use grantor::wire::client_metadata::ClientMetadata;
+    /// # let config = Config::new("https://mcp.slack.com/mcp", ClientMetadata::named("Example"))?;
+    /// let config = config.issuer_differs("https://mcp.slack.com", "https://slack.com");
+    /// # Ok::<(), ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn issuer_differs(mut self, named: &str, own: &str) -> Self {
+        let (named, own) = (Issuer::trusted(named), Issuer::trusted(own));
+        self.provider_mut().issuers.push(Named { named, own });
+        self
+    }
+
+    /// The resource's identifier, where that is another one than its URL: `api://…` of Entra, an origin that
+    /// stands for the whole host, a URL without the query that requests have. The resource's metadata has to
+    /// name it exactly (RFC 9728 3.3 for this text in place of the URL), and it is what `resource` carries.
+    ///
+    /// # Errors
+    /// [`ConfigError::ResourceIdentifier`].
+    pub fn resource_identifier(mut self, identifier: &str) -> Result<Self, ConfigError> {
+        let fits = |url: Url| url.fragment().is_none() && identifier.len() <= limits::URL;
+        if !Url::parse(identifier).is_ok_and(fits) || identifier.trim() != identifier {
+            return Err(ConfigError::ResourceIdentifier);
+        }
+        self.provider_mut().resource_identifier = Some(identifier.into());
+        Ok(self)
+    }
+
+    /// The scopes that a client registers for (RFC 7591 2, `scope`); by itself it names none, and gets the
+    /// server's default. For servers that grant a client only what it registered.
+    #[must_use]
+    pub fn registration_scopes(mut self, scopes: ScopeSet) -> Self {
+        self.provider_mut().registration_scopes = scopes;
+        self
+    }
+
+    /// How a client that registers itself wants to authenticate, in order of preference; the first that the
+    /// server supports is asked for. For servers that fail with the way that Grantor would choose.
+    ///
+    /// # Errors
+    /// [`ConfigError::RegistrationMethods`] for none, and for those that need a key.
+    pub fn registration_methods(mut self, methods: &[ClientAuthMethod]) -> Result<Self, ConfigError> {
+        self.provider_mut().set_registration_methods(methods)?;
+        Ok(self)
+    }
+
+    /// The `User-Agent` of requests to authorization servers and for metadata; without it, the client's name
+    /// and version, and Grantor's. Requests to the resource are the host's own.
+    ///
+    /// # Errors
+    /// [`ConfigError::UserAgent`].
+    pub fn user_agent(mut self, value: &str) -> Result<Self, ConfigError> {
+        let fits = !value.trim().is_empty() && value.len() <= limits::USER_AGENT && value.is_ascii();
+        let value = HeaderValue::from_str(value).ok().filter(|_| fits);
+        self.user_agent = value.ok_or(ConfigError::UserAgent)?;
+        Ok(self)
     }
 
     /// Whether to ask for `offline_access` where the server supports it (on by itself), since some issue
@@ -361,21 +517,79 @@ impl Config {
         if self.preregistered.iter().chain(enterprise).any(too_short) {
             return Err(ConfigError::ShortSecret);
         }
+        if let Some(server) = &self.provider().server {
+            server.check(&self.urls)?;
+        }
         self.check_keys(cfg!(feature = "crypto"))
+    }
+
+    /// What only some providers need.
+    pub(crate) fn provider(&self) -> &Provider {
+        const NONE: &Provider = &Provider::NONE;
+        self.provider.as_deref().unwrap_or(NONE)
+    }
+
+    fn provider_mut(&mut self) -> &mut Provider {
+        self.provider.get_or_insert_default()
     }
 
     fn check_keys(&self, can_make: bool) -> Result<(), ConfigError> {
         if self.makes_keys() && !can_make { Err(ConfigError::NoKey) } else { Ok(()) }
     }
 
-    /// The identifier that is sent when no metadata writes it: without the slash that a parser adds to
+    /// The name that the metadata of the server with this name has to have.
+    pub(crate) fn own_issuer<'a>(&'a self, named: &'a Issuer) -> &'a Issuer {
+        let issuers = &self.provider().issuers;
+        issuers.iter().find(|one| self.is_one_text(&one.named, named)).map_or(named, |one| &one.own)
+    }
+
+    /// The name by which the metadata of a server is found that names itself so.
+    pub(crate) fn named_issuer<'a>(&'a self, own: &'a Issuer) -> &'a Issuer {
+        let issuers = &self.provider().issuers;
+        issuers.iter().find(|one| self.is_one_text(&one.own, own)).map_or(own, |one| &one.named)
+    }
+
+    /// Whether the configuration states the endpoints of this server.
+    pub(crate) fn states_endpoints_of(&self, issuer: &Issuer) -> bool {
+        let server = self.provider().server.as_ref();
+        server.is_some_and(|server| server.states_endpoints() && self.same_issuer(&server.issuer, issuer))
+    }
+
+    /// Whether two names are of one issuer, by what the configuration lets pass.
+    pub(crate) fn same_issuer(&self, a: &Issuer, b: &Issuer) -> bool {
+        self.is_one_text(a, b)
+            || self.provider().issuers.iter().any(|one| {
+                self.is_one_text(&one.named, a) && self.is_one_text(&one.own, b)
+                    || self.is_one_text(&one.named, b) && self.is_one_text(&one.own, a)
+            })
+    }
+
+    fn is_one_text(&self, a: &Issuer, b: &Issuer) -> bool {
+        a == b || self.quirks.issuer_trailing_slash && a.equals_but_for_slash(b.as_str())
+    }
+
+    /// Whether this issuer is trusted whatever the policy says.
+    pub(crate) fn trusts(&self, issuer: &Issuer) -> bool {
+        let known = self.provider().server.as_ref().map(|server| &server.issuer);
+        self.trusted_issuers.iter().chain(known).any(|own| self.same_issuer(own, issuer))
+    }
+
+    /// The identifier that is sent when no metadata writes it: the stated one, or the URL without the slash that a parser adds to
     /// an empty path (MCP "Canonical Server URI", typescript-sdk#1968).
     pub(crate) fn canonical_resource(&self) -> Box<str> {
+        if let Some(stated) = &self.provider().resource_identifier {
+            return stated.clone();
+        }
         let text = self.resource.as_str();
         match text.strip_suffix('/') {
             Some(bare) if self.resource.path() == "/" && self.resource.query().is_none() => bare.into(),
             _ => text.into(),
         }
+    }
+
+    /// The identifier that the resource's metadata has to name, where that is not by its URL.
+    pub(crate) fn stated_identifier(&self) -> Option<Url> {
+        self.provider().resource_identifier.as_deref().and_then(|stated| Url::parse(stated).ok())
     }
 
     /// Whether keys are made for tokens to be bound to.
@@ -390,11 +604,14 @@ impl Config {
             Flow::Enterprise(enterprise) if enterprise.issuer.as_str() == issuer => Some(&enterprise.client),
             _ => None,
         };
-        let here = |own: &&Preregistered| own.issuer.as_ref().is_none_or(|own| own.as_str() == issuer);
+        let issuer = Issuer::trusted(issuer);
+        let here =
+            |own: &&Preregistered| own.issuer.as_ref().is_none_or(|own| self.same_issuer(own, &issuer));
         at_provider.into_iter().chain(self.preregistered.iter().filter(here)).find(|own| *own.id == *id)
     }
 
-    /// Whether the configuration names this URL's host: the resource's, or a configured server's.
+    /// Whether the configuration names this URL's host: the resource's, a configured server's, or one for
+    /// development.
     pub(crate) fn names_host_of(&self, url: &Url) -> bool {
         let provider = match &self.flow {
             Flow::Enterprise(enterprise) => Some(&enterprise.issuer),
@@ -403,7 +620,10 @@ impl Config {
         let registered = self.preregistered.iter().filter_map(|own| own.issuer.as_ref());
         let mut issuers = registered.chain(&self.trusted_issuers).chain(provider);
         let is_host = |issuer: &Issuer| Url::parse(issuer.as_str()).is_ok_and(|it| it.host() == url.host());
-        self.resource.host() == url.host() || issuers.any(is_host)
+        self.resource.host() == url.host()
+            || issuers.any(is_host)
+            || self.provider().server.as_ref().is_some_and(|server| server.names_host_of(url))
+            || self.urls.is_development_host(url)
     }
 
     /// Whether anything may have to be signed.

@@ -136,7 +136,10 @@ impl<'a> Fields<'a> {
         if let Some(member) = &quirks.nested_token {
             let outer: Nesting<'a> = json::read(response, expect)?;
             if let Some(nested) = outer.member(member) {
-                return json::parse(nested, exchange);
+                let nested: Self = json::parse(nested, exchange)?;
+                if nested.access_token.is_some() {
+                    return Ok(nested);
+                }
             }
         }
         json::read(response, expect)
@@ -173,9 +176,11 @@ impl<'a> Fields<'a> {
     ) -> Result<Issued, Error> {
         let missing = |field| PeerMisbehaved::MissingField { exchange, field };
         let access_token = self.access_token.take().ok_or(missing("access_token"))?;
-        let named = self.token_type.take().ok_or(missing("token_type"))?;
+        let named = self.token_type.take().or_else(|| quirks.token_type_absent.then(|| "Bearer".into()));
+        let named = named.ok_or(missing("token_type"))?;
+        let also_bearer = |name: &str| quirks.bearer_names.iter().any(|own| name.eq_ignore_ascii_case(own));
         let token_type = match &*named {
-            name if name.eq_ignore_ascii_case("bearer") => TokenType::Bearer,
+            name if name.eq_ignore_ascii_case("bearer") || also_bearer(name) => TokenType::Bearer,
             name if name.eq_ignore_ascii_case("dpop") && with_proof => TokenType::Dpop,
             name => return Err(PeerIncompatible::TokenType { got: PeerText::without(name, secrets) }.into()),
         };
