@@ -135,6 +135,10 @@ pub const CHECK_MS: u64 = 10 * 1000;
 pub const SERVER_PAUSE_MS: u64 = 5 * 1000;
 /// The same where it says when to ask again, at most.
 pub const SERVER_PAUSE_MAX_MS: u64 = 5 * 60 * 1000;
+/// So many different tokens in a row about which an authorization server could not answer mean that it fails.
+pub const SERVER_FAILURES: usize = 3;
+/// Questions about tokens that are open at once to a server that fails.
+pub const FAILING_ASKED: usize = 32;
 /// Checks that wait for one answer.
 pub const WAITING_CHECKS: usize = 16 * 1024;
 /// Questions about tokens that are open at once.

@@ -70,6 +70,11 @@ impl ScopeSet {
         Ok(set)
     }
 
+    /// Whether a text can be one scope.
+    pub(crate) fn is_token(text: &str) -> bool {
+        check(text).is_ok() && text.len() <= limits::SCOPE_TOKEN
+    }
+
     /// Adds a good token that is not in the set.
     fn push(&mut self, token: &str) -> Result<(), ScopeError> {
         if token.len() > limits::SCOPE_TOKEN || self.0.len() >= limits::SCOPES {

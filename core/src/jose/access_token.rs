@@ -22,9 +22,14 @@ pub struct AccessTokenRules<'a> {
     pub issuer: &'a str,
     /// The names of this resource, of which `aud` must hold one; compared octet by octet.
     pub audiences: &'a [&'a str],
+    /// For tokens without `aud`: a claim, such as `client_id`, and its values that stand for this resource.
+    pub audience_claim: Option<(&'a str, &'a [Box<str>])>,
+    /// The claims that hold the scopes, all of them together; when empty, `scope`, or else `scp`. One that begins
+    /// with a slash is a JSON Pointer.
+    pub scope_claims: &'a [Box<str>],
     /// Whether the profile of RFC 9068 is demanded: `typ`, and the claims of its section 2.2. Without it a
-    /// token needs `iss`, `aud` and `exp`, and a `typ` other than that of an ID-JAG, a proof or an
-    /// assertion.
+    /// token needs `iss`, `aud` and `exp`, and must not be of another kind by its `typ` or by claims that only
+    /// ID tokens, log-out tokens and refresh tokens have.
     pub rfc9068: bool,
     /// How far the issuer's clock may be off, in seconds.
     pub leeway_s: u64,
@@ -43,6 +48,8 @@ impl<'a> AccessTokenRules<'a> {
         Self {
             issuer,
             audiences,
+            audience_claim: None,
+            scope_claims: &[],
             rfc9068: true,
             leeway_s: limits::CLOCK_LEEWAY_S,
             max_age_s: None,
@@ -88,7 +95,10 @@ impl AccessToken {
     ) -> Result<Self, ClaimsError> {
         check_type(header, rules)?;
         claims.check_issuer(rules.issuer)?;
-        claims.check_audience(rules.audiences)?;
+        claims.check_audience_or(rules.audiences, rules.audience_claim)?;
+        if !rules.rfc9068 {
+            claims.check_access_token()?;
+        }
         let clock = Clock { unix_s, leeway_s: rules.leeway_s };
         let times = claims.check_times(clock)?;
         claims.check_freshness(rules.max_age_s, clock)?;
@@ -112,7 +122,11 @@ impl AccessToken {
             issuer: rules.issuer.into(),
             subject: subject.map(Into::into),
             client_id: client_id.map(Into::into),
-            scopes: claims.scopes()?,
+            scopes: if rules.scope_claims.is_empty() {
+                claims.scopes()?
+            } else {
+                claims.scopes_in(rules.scope_claims)?
+            },
             expires_at_s: times.expires.floor_s(),
             confirmation: claims.confirmation()?,
             payload: Vec::new(),
@@ -128,22 +142,18 @@ impl AccessToken {
     }
 }
 
-/// RFC 9068 4: `at+jwt`. Without the profile, only types that are known to be something else are refused
-/// (RFC 8725 3.11).
+/// RFC 9068 4: `at+jwt`. Without the profile, no type or one that servers give to access tokens: others are
+/// something else (RFC 8725 3.11).
 fn check_type(header: &Header, rules: &AccessTokenRules<'_>) -> Result<(), ClaimsError> {
-    const OTHERS: [&str; 7] = [
-        "client-authentication+jwt",
-        "dpop+jwt",
-        "entity-statement+jwt",
-        "logout+jwt",
-        "oauth-id-jag+jwt",
-        "secevent+jwt",
-        "token-introspection+jwt",
-    ];
+    const ACCESS: [&str; 5] = ["at+jwt", "JWT", "JOSE", "Bearer", "access_token"];
     let fits = if rules.rfc9068 {
         header.is_type("at+jwt")
     } else {
-        !OTHERS.into_iter().any(|other| header.is_type(other))
+        header.typ().is_none_or(|typ| {
+            let typ = typ.to_ascii_lowercase();
+            // Some put their name before it: `application/okta-internal-at+jwt`.
+            typ.is_empty() || typ.ends_with("-at+jwt") || ACCESS.into_iter().any(|own| header.is_type(own))
+        })
     };
     if fits { Ok(()) } else { Err(ClaimsError::Type) }
 }
@@ -220,7 +230,22 @@ mod tests {
         let token = check("JWT").unwrap();
         assert_eq!(token.client_id.as_deref(), Some("c"));
         assert_eq!(token.scopes.to_string(), "a");
-        for typ in ["dpop+jwt", "oauth-id-jag+jwt", "client-authentication+jwt"] {
+        for typ in ["JOSE", "at+jwt", "application/at+jwt", "application/okta-internal-at+jwt", "bearer"] {
+            assert!(check(typ).is_ok(), "{typ}");
+        }
+        for typ in [
+            "dpop+jwt",
+            "oauth-id-jag+jwt",
+            "client-authentication+jwt",
+            "logout+jwt",
+            "application/secevent+jwt",
+            "rt+jwt",
+            "id_token",
+            "at+jwt2",
+            "oauth-authz-req+jwt",
+            "vc+sd-jwt",
+            "kb+jwt",
+        ] {
             assert_eq!(check(typ).unwrap_err(), ClaimsError::Type, "{typ}");
         }
     }

@@ -81,7 +81,7 @@ mod object;
 pub use access_token::{AccessToken, AccessTokenRules};
 pub use algorithm::Algorithm;
 #[cfg(feature = "crypto")]
-pub(crate) use base64url::encode as encode_base64url;
+pub(crate) use base64url::{decode as decode_base64url, encode as encode_base64url};
 pub use claims::{Claims, ClaimsError, Confirmation, NumericDate};
 pub use client_assertion::ClientAssertion;
 #[cfg(feature = "crypto")]

@@ -27,7 +27,8 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// What is the same for all answers.
 #[derive(Debug)]
 pub(super) struct Answers {
-    metadata_path: Box<str>,
+    /// The paths at which the metadata is served: the well-known one, and perhaps another.
+    metadata_paths: Vec<Box<str>>,
     metadata_url: Box<str>,
     document: Vec<u8>,
     realm: Option<Box<str>>,
@@ -52,15 +53,18 @@ pub(super) struct Details<'a> {
 
 impl Answers {
     pub(super) fn new(config: &GuardConfig, resource: &url::Url) -> Result<Self, GuardConfigError> {
-        let url = metadata::url(resource);
+        let well_known = metadata::url(resource);
+        let other = metadata::other_url(config, resource)?;
+        let metadata_paths =
+            [Some(&well_known), other.as_ref()].into_iter().flatten().map(|url| url.path().into()).collect();
         if let Some(realm) = &config.realm
             && Challenge::new("Bearer").and_then(|challenge| challenge.param("realm", realm)).is_err()
         {
             return Err(GuardConfigError::Unsendable("realm"));
         }
         Ok(Self {
-            metadata_path: url.path().into(),
-            metadata_url: url.as_str().into(),
+            metadata_paths,
+            metadata_url: other.as_ref().unwrap_or(&well_known).as_str().into(),
             document: metadata::document(config)?,
             realm: config.realm.clone(),
             pages: Pages::new(config)?,
@@ -69,8 +73,8 @@ impl Answers {
         })
     }
 
-    pub(super) fn metadata_path(&self) -> &str {
-        &self.metadata_path
+    pub(super) fn is_metadata(&self, path: &str) -> bool {
+        self.metadata_paths.iter().any(|own| **own == *path)
     }
 
     pub(super) fn metadata_url(&self) -> &str {

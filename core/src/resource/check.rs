@@ -126,7 +126,7 @@ impl Guard {
         body: Option<&[u8]>,
     ) -> Result<Presented<'r>, Decision> {
         let path = request.target.path();
-        if path == self.answers.metadata_path() {
+        if self.answers.is_metadata(path) {
             return Err(Decision::Answer(Box::new(self.answers.metadata(request))));
         }
         if self.options.public_paths.iter().any(|public| **public == *path) {

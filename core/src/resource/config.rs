@@ -47,6 +47,11 @@ pub struct GuardConfig {
     pub metadata: Map<String, Value>,
     /// Signs the metadata, too (RFC 9728 2.2): who signs, and the key.
     pub sign_metadata: Option<(Box<str>, SigningKey)>,
+    /// Where else the metadata is, where a proxy or router passes on only some paths of the origin, such as
+    /// `https://mcp.example.com/mcp/metadata`. The Guard serves it there, too, and challenges name this URL (RFC 9728
+    /// 5.1). Its origin is that of the resource. Clients that ask the well-known URL without a challenge do
+    /// not find it there.
+    pub metadata_url: Option<Box<str>>,
     /// `realm` of the challenges (RFC 9110 11.5).
     pub realm: Option<Box<str>>,
     /// Which web pages may read the answers.
@@ -94,6 +99,7 @@ impl GuardConfig {
             name: None,
             metadata: Map::new(),
             sign_metadata: None,
+            metadata_url: None,
             realm: None,
             cors: Cors::default(),
             cors_allowed_headers: Vec::new(),
@@ -129,12 +135,47 @@ impl GuardConfig {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct AuthorizationServer {
-    /// Its issuer identifier.
+    /// Its issuer identifier. With [`tenants`](Self::tenants) a template, with the place of the tenant in
+    /// braces: `https://login.microsoftonline.com/{tenantid}/v2.0`.
     pub issuer: Box<str>,
     /// How its tokens are checked.
     pub tokens: Tokens,
     /// Whether the metadata names it to clients.
     pub advertised: bool,
+    /// Other names under which its tokens (`iss`) and its metadata call it, exactly as they write them: with a
+    /// slash at the end, or of an older version. Grants name [`issuer`](Self::issuer).
+    pub known_as: Vec<Box<str>>,
+    /// The tenants whose tokens are accepted, where the issuer is a template. Each is an authorization server of
+    /// its own, with its own metadata and keys; no others are accepted.
+    pub tenants: Vec<Box<str>>,
+    /// Other names of the resource that its tokens may carry as `aud`, besides
+    /// [`GuardConfig::audiences`]. A token of this server for another resource must never carry one of them.
+    pub audiences: Vec<Box<str>>,
+    /// What stands for the audience in tokens without `aud`.
+    pub audience_claim: Option<AudienceClaim>,
+    /// The claims that hold the scopes, all of them together: `permissions`, `roles`, `groups`. When empty it is
+    /// `scope`, or where that is absent `scp`. A name that begins with a slash is a JSON Pointer (RFC 6901):
+    /// `/realm_access/roles`.
+    pub scope_claims: Vec<Box<str>>,
+}
+
+/// A claim that stands for the audience in tokens that have no `aud`, with the values that mean this resource.
+///
+/// Whoever gets a token by one of these clients, for whatever purpose, gets in: the client must be used for this
+/// resource alone. A token with `aud` is held against that, whatever this says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AudienceClaim {
+    /// Its name: `client_id`, `azp`.
+    pub claim: Box<str>,
+    /// What it may be, compared octet by octet.
+    pub values: Vec<Box<str>>,
+}
+
+impl AudienceClaim {
+    pub(super) fn parts(&self) -> (&str, &[Box<str>]) {
+        (&self.claim, &self.values)
+    }
 }
 
 /// How tokens are checked.
@@ -173,32 +214,87 @@ pub enum Tokens {
 }
 
 impl AuthorizationServer {
+    fn new(issuer: &str, tokens: Tokens) -> Self {
+        Self {
+            issuer: issuer.into(),
+            tokens,
+            advertised: true,
+            known_as: Vec::new(),
+            tenants: Vec::new(),
+            audiences: Vec::new(),
+            audience_claim: None,
+            scope_claims: Vec::new(),
+        }
+    }
+
     /// One whose access tokens are JWTs by RFC 9068, signed with keys that its metadata names.
     pub fn jwt(issuer: &str) -> Self {
-        let tokens = Tokens::Jwt { algorithms: Algorithm::ALL.to_vec(), rfc9068: true, jwks_uri: None };
-        Self { issuer: issuer.into(), tokens, advertised: true }
+        let algorithms = Algorithm::ALL.to_vec();
+        Self::new(issuer, Tokens::Jwt { algorithms, rfc9068: true, jwks_uri: None })
     }
 
     /// One whose access tokens are JWTs that do not keep to RFC 9068: without `typ` or some claims.
+    ///
+    /// Tokens that other claims show to be ID tokens, log-out tokens or refresh tokens are refused. Where those
+    /// cannot be told apart, only their audience can: give clients no id that is an audience.
     pub fn jwt_without_profile(issuer: &str) -> Self {
-        let tokens = Tokens::Jwt { algorithms: Algorithm::ALL.to_vec(), rfc9068: false, jwks_uri: None };
-        Self { issuer: issuer.into(), tokens, advertised: true }
+        let algorithms = Algorithm::ALL.to_vec();
+        Self::new(issuer, Tokens::Jwt { algorithms, rfc9068: false, jwks_uri: None })
     }
 
-    /// One that is asked about each token (RFC 7662), as this client.
+    /// One that is asked about each token that no server with keys has made (RFC 7662), as this client: tokens
+    /// that are no JWT, JWTs that name another issuer or none, and those that no public key checks (HS256).
     ///
     /// Of several servers that are asked, each is shown the tokens that those before it do not know, whoever
     /// issued them: configure only servers that may see them.
+    ///
+    /// The same issuer may also be configured with [`jwt`](Self::jwt), for servers that sign some of their tokens
+    /// with a key that they publish, and others not.
     pub fn introspection(issuer: &str, client: Client) -> Self {
         let cache_s = limits::INTROSPECTION_CACHE_S;
-        let tokens = Tokens::Introspection { client, endpoint: None, audience_demanded: true, cache_s };
-        Self { issuer: issuer.into(), tokens, advertised: true }
+        Self::new(issuer, Tokens::Introspection { client, endpoint: None, audience_demanded: true, cache_s })
     }
 
-    /// One whose tokens the host checks.
+    /// One whose tokens the host checks; the same tokens as for [`introspection`](Self::introspection).
     pub fn host(issuer: &str) -> Self {
-        let tokens = Tokens::Host { audience_demanded: true, cache_s: limits::INTROSPECTION_CACHE_S };
-        Self { issuer: issuer.into(), tokens, advertised: true }
+        let cache_s = limits::INTROSPECTION_CACHE_S;
+        Self::new(issuer, Tokens::Host { audience_demanded: true, cache_s })
+    }
+
+    /// Accepts this name of the server, too, in tokens and metadata ([`known_as`](Self::known_as)).
+    #[must_use]
+    pub fn known_as(mut self, issuer: &str) -> Self {
+        self.known_as.push(issuer.into());
+        self
+    }
+
+    /// The tenants to put into the issuer ([`tenants`](Self::tenants)).
+    #[must_use]
+    pub fn tenants<'a>(mut self, tenants: impl IntoIterator<Item = &'a str>) -> Self {
+        self.tenants = tenants.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Accepts this `aud` in its tokens, too ([`audiences`](Self::audiences)).
+    #[must_use]
+    pub fn audience(mut self, name: &str) -> Self {
+        self.audiences.push(name.into());
+        self
+    }
+
+    /// In tokens without `aud`, takes this claim for it, and these values for the resource ([`AudienceClaim`]).
+    #[must_use]
+    pub fn audience_by<'a>(mut self, claim: &str, values: impl IntoIterator<Item = &'a str>) -> Self {
+        let values = values.into_iter().map(Into::into).collect();
+        self.audience_claim = Some(AudienceClaim { claim: claim.into(), values });
+        self
+    }
+
+    /// Reads the scopes from these claims ([`scope_claims`](Self::scope_claims)).
+    #[must_use]
+    pub fn scopes_in<'a>(mut self, claims: impl IntoIterator<Item = &'a str>) -> Self {
+        self.scope_claims = claims.into_iter().map(Into::into).collect();
+        self
     }
 }
 
@@ -256,6 +352,10 @@ impl fmt::Debug for Dpop {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GuardConfigError {
+    /// No claim or no value stands for the audience in tokens of this issuer, a text is empty, or the claim is one
+    /// that says nothing about it.
+    #[error("what stands for the audience in tokens of {0:?} can never be right")]
+    Audience(Box<str>),
     /// The client that asks about tokens would need a signed assertion each time (RFC 7523 2.2), which the
     /// Guard does not make.
     #[error("introspection needs a client with a secret, not one with a key")]
@@ -268,7 +368,13 @@ pub enum GuardConfigError {
         /// What is wrong.
         problem: UrlProblem,
     },
-    /// The same issuer twice.
+    /// The metadata cannot be there: no acceptable URL, another origin than the resource's, the resource itself,
+    /// or with a query.
+    #[error(
+        "the metadata cannot be at {0:?}: it must be a URL of its own on the resource's origin, without a query"
+    )]
+    MetadataUrl(Box<str>),
+    /// The same issuer twice, unless once with keys and once to be asked.
     #[error("the issuer {0:?} is there twice")]
     IssuerRepeated(Box<str>),
     /// No algorithm is accepted for the tokens of this issuer.
@@ -295,6 +401,18 @@ pub enum GuardConfigError {
     /// The metadata cannot be signed with this key.
     #[error("the metadata: {0}")]
     Signing(#[from] SigningFailed),
+    /// Claims for scopes without a name.
+    #[error("a claim of {0:?} that holds scopes has no name")]
+    ScopeClaim(Box<str>),
+    /// An issuer with braces and no tenants, or tenants and not one pair of braces; or a tenant that is more than
+    /// one segment of a URL.
+    #[error("the tenants of {issuer:?}: {problem}")]
+    Tenants {
+        /// The template.
+        issuer: Box<str>,
+        /// What is wrong.
+        problem: &'static str,
+    },
     /// Where the server or the host is asked about tokens, the answers are remembered until the check goes on.
     #[error("the token cache must have {} bytes at least", limits::TOKEN_CACHE_ASKED)]
     TokenCache,

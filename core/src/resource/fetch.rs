@@ -8,12 +8,13 @@ use super::config::Tokens;
 use super::guard::Guard;
 use super::output::{CheckId, Notice, Output};
 use super::refusal::TokenProblem;
-use super::server::{self, Endpoints, Keys};
+use super::server::{self, Doubt, Keys};
 use super::sought::Sought;
 use super::token::Checked;
 use crate::effect::{Completion, Effect, OpId};
 use crate::error::{
-    ApiMisuse, Asked, EffectError, Error, ErrorReport, Exchange, Failure, FailureKind, PeerText, Sent, Work,
+    ApiMisuse, Asked, EffectError, Error, ErrorReport, Exchange, Failure, FailureKind, PeerText, Refused,
+    Sent, Work,
 };
 use crate::jose::JwsError;
 use crate::limits;
@@ -37,19 +38,41 @@ pub(super) struct Op {
 
 #[derive(Debug)]
 enum Task {
-    /// The metadata of an authorization server: what was asked, after how many redirects, what is left.
-    Metadata {
-        asked: Url,
-        redirects: u8,
-        left: VecDeque<Url>,
-    },
+    Metadata(Discovery),
     Keys,
-    /// What a token is: who waits, and who is to be asked next should this server not know it.
-    Ask {
-        token: Secret,
-        waiting: Vec<CheckId>,
-        next: Vec<usize>,
-        host: bool,
+    Ask(Question),
+}
+
+/// The search for an authorization server's metadata.
+#[derive(Debug, Default)]
+struct Discovery {
+    asked: Option<Url>,
+    redirects: u8,
+    left: VecDeque<Url>,
+    /// Why the URLs before did not serve.
+    reasons: Vec<Box<ErrorReport>>,
+}
+
+/// What a token is.
+#[derive(Debug)]
+struct Question {
+    token: Secret,
+    waiting: Vec<CheckId>,
+    /// Who is to be asked should this server not know it.
+    next: Vec<usize>,
+    /// Whether somebody who may know it could not be asked, or not answer.
+    missed: bool,
+    host: bool,
+}
+
+/// Whether a server can be asked about a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    Ready,
+    /// Its metadata has to be found first.
+    Lost,
+    Away {
+        retry_after_s: u32,
     },
 }
 
@@ -63,7 +86,7 @@ impl Guard {
             return Err(ApiMisuse::UnknownOp);
         }
         let Some(open) = self.ops.get(&op) else { return Ok(()) };
-        let host = matches!(open.task, Task::Ask { host: true, .. });
+        let host = matches!(open.task, Task::Ask(Question { host: true, .. }));
         match (&with, host) {
             (Completion::Failed(_), _)
             | (Completion::Http(_), false)
@@ -120,6 +143,23 @@ impl Guard {
         }
     }
 
+    /// A token names a key and is not signed with it; the issuer may have replaced the key and kept its name.
+    /// Those who forge tokens wait for that, too, but take the places of no others.
+    pub(super) fn wait_for_replaced_keys(&mut self, now: Now, index: usize, error: JwsError) -> Checked {
+        let Some(server) = self.servers.get_mut(index) else { return unavailable(1) };
+        match server.doubt(now.mono_ms) {
+            Doubt::None => error.into(),
+            Doubt::Open { retry_after_s } => unavailable(retry_after_s),
+            Doubt::Look if server.waiting.len() >= limits::WAITING_CHECKS / 2 => unavailable(1),
+            Doubt::Look => {
+                if !server.fetching {
+                    server.doubted_ms = Some(now.mono_ms);
+                }
+                self.wait_for_fetch(now, index)
+            }
+        }
+    }
+
     fn wait_for_fetch(&mut self, now: Now, index: usize) -> Checked {
         let check = self.next_check();
         let Some(server) = self.servers.get_mut(index) else { return unavailable(1) };
@@ -143,7 +183,7 @@ impl Guard {
         let known = server.endpoints.as_ref().filter(|endpoints| endpoints.until_ms > now.mono_ms);
         let jwks_uri = match &server.config.tokens {
             Tokens::Jwt { jwks_uri: Some(url), .. } => Some(url.clone()),
-            Tokens::Jwt { .. } => known.and_then(|endpoints| endpoints.jwks_uri.clone()),
+            Tokens::Jwt { .. } => known.map(|endpoints| endpoints.needed.clone()),
             _ => None,
         };
         if let Some(url) = jwks_uri {
@@ -152,29 +192,40 @@ impl Guard {
             return;
         }
         match server_metadata::candidates(&server.issuer()) {
-            Ok(urls) => self.fetch_metadata(now, index, urls.into(), 0),
-            Err(error) => self.fetch_failed(now, index, error.into()),
+            Ok(urls) => {
+                let discovery = Discovery { left: urls.into(), ..Discovery::default() };
+                self.fetch_metadata(now, index, discovery);
+            }
+            Err(error) => {
+                let report = self.report(error.into());
+                self.fetch_failed(now, index, report);
+            }
         }
     }
 
-    fn fetch_metadata(&mut self, now: Now, index: usize, mut left: VecDeque<Url>, redirects: u8) {
-        let Some(asked) = left.pop_front() else {
-            let error = self.servers.get(index).map(server::no_endpoint);
-            if let Some(error) = error {
-                self.fetch_failed(now, index, error);
-            }
-            return;
+    fn fetch_metadata(&mut self, now: Now, index: usize, mut discovery: Discovery) {
+        let Some(url) = discovery.left.pop_front() else {
+            return self.not_found(now, index, discovery.reasons);
         };
-        let request = server_metadata::request(asked.clone(), Revision::default());
-        let task = Task::Metadata { asked, redirects, left };
-        self.perform(
-            now,
-            index,
-            task,
-            request,
-            limits::DOCUMENT_BODY,
-            "metadata of the authorization server",
-        );
+        let request = server_metadata::request(url.clone(), Revision::default());
+        discovery.asked = Some(url);
+        let why = "metadata of the authorization server";
+        self.perform(now, index, Task::Metadata(discovery), request, limits::DOCUMENT_BODY, why);
+    }
+
+    /// No URL serves the metadata. All reasons are told; the server is left alone for as long as one of them
+    /// says.
+    fn not_found(&mut self, now: Now, index: usize, reasons: Vec<Box<ErrorReport>>) {
+        let Some(server) = self.servers.get(index) else { return };
+        let none = reasons.is_empty().then(|| self.report(server::no_metadata(server)));
+        let mut reasons: Vec<Box<ErrorReport>> = reasons.into_iter().chain(none).collect();
+        reasons.sort_by_key(|report| retry_after_ms(&report.error).is_some());
+        let Some(last) = reasons.pop() else { return };
+        let issuer = PeerText::new(&server.config.issuer);
+        for error in reasons {
+            self.notice(Notice::ServerFailed { issuer: issuer.clone(), error });
+        }
+        self.fetch_failed(now, index, last);
     }
 
     fn perform(
@@ -211,9 +262,7 @@ impl Guard {
             _ => asked,
         });
         match task {
-            Task::Metadata { asked, redirects, left } => {
-                self.settle_metadata(now, index, (asked, redirects, left), with);
-            }
+            Task::Metadata(discovery) => self.settle_metadata(now, index, discovery, with),
             Task::Keys => {
                 let read = match with {
                     Completion::Http(response) => server::read_keys(&response, now.mono_ms),
@@ -225,25 +274,28 @@ impl Guard {
                         if let Some(server) = self.servers.get_mut(index) {
                             server.endpoints = None; // the keys may have moved
                         }
-                        self.fetch_failed(now, index, error);
+                        let report = self.report(error);
+                        self.fetch_failed(now, index, report);
                     }
                 }
             }
-            Task::Ask { token, waiting, next, .. } => {
-                self.settle_ask(now, index, &token, waiting, next, with);
-            }
+            Task::Ask(question) => self.settle_ask(now, index, question, with),
         }
         self.answering = None;
     }
 
-    fn settle_metadata(
-        &mut self,
-        now: Now,
-        index: usize,
-        (asked, redirects, mut left): (Url, u8, VecDeque<Url>),
-        with: Completion<'_>,
-    ) {
-        let Some(server) = self.servers.get(index) else { return };
+    fn settle_metadata(&mut self, now: Now, index: usize, mut discovery: Discovery, with: Completion<'_>) {
+        let (Some(server), Some(asked)) = (self.servers.get_mut(index), discovery.asked.take()) else {
+            return;
+        };
+        let redirects = std::mem::take(&mut discovery.redirects);
+        // All URLs are at one host.
+        if let Completion::Failed(Failure {
+            kind: FailureKind::TimedOut | FailureKind::Unreachable, ..
+        }) = with
+        {
+            discovery.left.clear();
+        }
         let read = match with {
             Completion::Http(response) => {
                 server::read_metadata(server, &asked, redirects, &response, &self.options.urls, now.mono_ms)
@@ -251,30 +303,18 @@ impl Guard {
             other => Err(failed(Exchange::ServerMetadata, other)),
         };
         match read {
-            Ok(Found::Document(endpoints)) => self.take_endpoints(now, index, *endpoints),
-            Ok(Found::Nothing) => self.fetch_metadata(now, index, left, 0),
-            Ok(Found::Redirected(url)) => {
-                left.push_front(url);
-                self.fetch_metadata(now, index, left, redirects.saturating_add(1));
+            Ok(Found::Document(endpoints)) => {
+                server.endpoints = Some(*endpoints);
+                return if server.is_asked() { self.fetched(index) } else { self.fetch(now, index) };
             }
-            Err(error) => self.fetch_failed(now, index, error),
+            Ok(Found::Nothing) => {}
+            Ok(Found::Redirected(url)) => {
+                discovery.redirects = redirects.saturating_add(1);
+                discovery.left.push_front(url);
+            }
+            Err(error) => discovery.reasons.push(self.report(error)),
         }
-    }
-
-    fn take_endpoints(&mut self, now: Now, index: usize, endpoints: Endpoints) {
-        let Some(server) = self.servers.get_mut(index) else { return };
-        let is_jwt = matches!(server.config.tokens, Tokens::Jwt { .. });
-        let wanted = if is_jwt { &endpoints.jwks_uri } else { &endpoints.introspection };
-        if wanted.is_none() {
-            let error = server::no_endpoint(server);
-            return self.fetch_failed(now, index, error);
-        }
-        server.endpoints = Some(endpoints);
-        if is_jwt {
-            self.fetch(now, index);
-        } else {
-            self.fetched(index);
-        }
+        self.fetch_metadata(now, index, discovery);
     }
 
     fn take_keys(&mut self, now: Now, index: usize, keys: Keys) {
@@ -301,7 +341,7 @@ impl Guard {
         self.ready(waiting);
     }
 
-    fn fetch_failed(&mut self, now: Now, index: usize, error: Error) {
+    fn fetch_failed(&mut self, now: Now, index: usize, error: Box<ErrorReport>) {
         let Some(server) = self.servers.get_mut(index) else { return };
         server.fetching = false;
         let waiting = std::mem::take(&mut server.waiting);
@@ -310,39 +350,52 @@ impl Guard {
     }
 
     /// Leaves a server that failed alone for a while.
-    fn pause(&mut self, now: Now, index: usize, error: Error) {
+    fn pause(&mut self, now: Now, index: usize, error: Box<ErrorReport>) {
         let Some(server) = self.servers.get_mut(index) else { return };
-        let wanted_ms = match &error {
-            Error::Refused(crate::error::Refused::Unavailable { retry_after_s: Some(seconds), .. }) => {
-                u64::from(*seconds).saturating_mul(1000)
-            }
-            _ => 0,
-        };
+        let wanted_ms = retry_after_ms(&error.error).unwrap_or(0);
         let pause_ms = wanted_ms.clamp(limits::SERVER_PAUSE_MS, limits::SERVER_PAUSE_MAX_MS);
         server.paused_until_ms = now.mono_ms.saturating_add(pause_ms);
         let issuer = PeerText::new(&server.config.issuer);
-        let error = Box::new(ErrorReport::new(error, self.answering.clone()));
         self.notice(Notice::ServerFailed { issuer, error });
+    }
+
+    /// An error with what was asked and what came.
+    fn report(&self, error: Error) -> Box<ErrorReport> {
+        Box::new(ErrorReport::new(error, self.answering.clone()))
     }
 
     fn ready(&mut self, waiting: Vec<CheckId>) {
         self.outputs.extend(waiting.into_iter().map(|check| Output::Ready { check }));
     }
 
-    /// Asks one server about a token, or joins those who asked before.
-    pub(super) fn ask_one(&mut self, now: Now, token: &str, index: usize, next: Vec<usize>) -> Checked {
+    fn turn(&self, now: Now, server: usize) -> Turn {
+        let Some(known) = self.servers.get(server) else { return Turn::Away { retry_after_s: 1 } };
+        let asks = |op: &&Op| op.server == server && matches!(op.task, Task::Ask(_));
+        if known.paused_until_ms > now.mono_ms {
+            Turn::Away { retry_after_s: known.pause_s(now.mono_ms) }
+        } else if known.must_be_found(now.mono_ms) {
+            Turn::Lost
+        } else if known.is_failing() && self.ops.values().filter(asks).count() >= limits::FAILING_ASKED {
+            Turn::Away { retry_after_s: 1 }
+        } else {
+            Turn::Ready
+        }
+    }
+
+    /// Asks these servers about a token, one after the other until one knows it, or joins those who asked
+    /// before. Those that cannot be asked for now are passed over: then nobody can say that nobody knows it.
+    pub(super) fn ask_these(&mut self, now: Now, token: &str, servers: Vec<usize>) -> Checked {
         if token.len() > limits::TOKEN_ASKED {
             return TokenProblem::TooLarge.into();
         }
         // Where each of them is to be asked is found out before the first is.
-        let lost =
-            |index: &usize| self.servers.get(*index).is_some_and(|server| server.must_be_found(now.mono_ms));
-        if let Some(index) = [index].iter().chain(&next).copied().find(lost) {
-            return self.wait_for_fetch(now, index);
+        let lost = servers.iter().find(|index| self.turn(now, **index) == Turn::Lost);
+        if let Some(index) = lost {
+            return self.wait_for_fetch(now, *index);
         }
         let check = self.next_check();
         let same = self.ops.values_mut().find_map(|op| match &mut op.task {
-            Task::Ask { token: asked, waiting, .. } if asked.matches(token) => Some(waiting),
+            Task::Ask(question) if question.token.matches(token) => Some(&mut question.waiting),
             _ => None,
         });
         if let Some(waiting) = same {
@@ -355,84 +408,110 @@ impl Guard {
         if self.ops.len() >= limits::CHECKS_ASKED {
             return unavailable(1);
         }
-        self.begin_ask(now, token, index, vec![check], next, check)
+        let away = |index: &usize| match self.turn(now, *index) {
+            Turn::Away { retry_after_s } => Some(retry_after_s),
+            _ => None,
+        };
+        let retry_after_s = servers.iter().filter_map(away).min();
+        let question = Question {
+            token: token.into(),
+            waiting: vec![check],
+            next: servers,
+            missed: retry_after_s.is_some(),
+            host: false,
+        };
+        match self.ask_next(now, question) {
+            Ok(()) => Checked::Wait(check),
+            Err(_) => unavailable(retry_after_s.unwrap_or(1)),
+        }
     }
 
-    fn begin_ask(
-        &mut self,
-        now: Now,
-        token: &str,
-        index: usize,
-        waiting: Vec<CheckId>,
-        next: Vec<usize>,
-        check: CheckId,
-    ) -> Checked {
-        let Some(server) = self.servers.get(index) else { return unavailable(1) };
-        if server.paused_until_ms > now.mono_ms {
-            return unavailable(server.pause_s(now.mono_ms));
-        }
-        let secret = Secret::from(token);
+    /// Asks the next that can be asked.
+    fn ask_next(&mut self, now: Now, mut question: Question) -> Result<(), Question> {
+        let next = question.next.iter().position(|index| self.turn(now, *index) == Turn::Ready);
+        question.missed |= next != Some(0) && !question.next.is_empty();
+        let Some(index) = next.and_then(|at| question.next.drain(..=at).next_back()) else {
+            return Err(question);
+        };
+        let Some(server) = self.servers.get(index) else { return Err(question) };
+        let why = "what a token is";
         match &server.config.tokens {
             Tokens::Introspection { client, endpoint, .. } => {
-                let found = server.endpoints.as_ref().and_then(|known| known.introspection.as_ref());
-                let Some(endpoint) = endpoint.as_ref().or(found) else { return unavailable(1) };
-                let request = introspection::request(endpoint.clone(), token, client);
-                let task = Task::Ask { token: secret, waiting, next, host: false };
-                self.perform(now, index, task, request, limits::TOKEN_BODY, "what a token is");
+                let found = server.endpoints.as_ref().map(|known| &known.needed);
+                let Some(endpoint) = endpoint.as_ref().or(found) else { return Err(question) };
+                let request = introspection::request(endpoint.clone(), question.token.expose(), client);
+                question.host = false;
+                self.perform(now, index, Task::Ask(question), request, limits::TOKEN_BODY, why);
             }
             Tokens::Host { .. } => {
-                let effect = Effect::CheckToken { token: secret.clone() };
-                let task = Task::Ask { token: secret, waiting, next, host: true };
-                self.start(now, index, task, effect, "what a token is");
+                let effect = Effect::CheckToken { token: question.token.clone() };
+                question.host = true;
+                self.start(now, index, Task::Ask(question), effect, why);
             }
-            Tokens::Jwt { .. } => return unavailable(1),
+            Tokens::Jwt { .. } => return Err(question),
         }
-        Checked::Wait(check)
+        Ok(())
     }
 
-    fn settle_ask(
-        &mut self,
-        now: Now,
-        index: usize,
-        token: &Secret,
-        waiting: Vec<CheckId>,
-        next: Vec<usize>,
-        with: Completion<'_>,
-    ) {
+    fn settle_ask(&mut self, now: Now, index: usize, mut question: Question, with: Completion<'_>) {
         // What the server cannot take of this token says nothing about the server.
         let of_token =
             matches!(&with, Completion::Http(response) if matches!(response.status, 400 | 413 | 414 | 422));
         let said = match with {
-            Completion::Http(response) => introspection::read(&response, token).map(|said| match said {
-                Introspection::Active(json) => Some(json.as_bytes().to_vec()),
-                Introspection::Inactive => None,
-            }),
-            Completion::TokenChecked(said) => Ok(said.map(|json| json.as_bytes().to_vec())),
+            Completion::Http(response) => introspection::read(&response, &question.token),
+            Completion::TokenChecked(said) => {
+                Ok(said.map_or(Introspection::Inactive, introspection::of_host))
+            }
             other => Err(failed(Exchange::Introspection, other)),
         };
+        let Some(server) = self.servers.get_mut(index) else { return };
         match said {
-            Ok(Some(json)) => self.learn(now, index, token.expose(), Some(&json)),
-            Ok(None) => {
-                let mut next = next.into_iter();
-                if let Some(other) = next.next() {
-                    // The checks that wait go on waiting, unless the other cannot be asked.
-                    let first = waiting.first().copied().unwrap_or(CheckId(0));
-                    let kept = waiting.clone();
-                    let asked = self.begin_ask(now, token.expose(), other, waiting, next.collect(), first);
-                    match asked {
-                        Checked::Wait(check) if check == first => return,
-                        _ => return self.ready(kept),
-                    }
+            Ok(Introspection::Active(json)) => {
+                server.answered();
+                self.learn(now, index, question.token.expose(), Some(json.as_bytes()));
+                return self.ready(question.waiting);
+            }
+            Ok(Introspection::Inactive) => server.answered(),
+            Err(error) => {
+                question.missed = true;
+                if !of_token {
+                    server.could_not_answer(question.token.expose());
+                    self.ask_failed(now, index, error);
                 }
-                self.learn(now, index, token.expose(), None);
             }
-            Err(_) if of_token => {
-                let until_ms = now.mono_ms.saturating_add(limits::SERVER_PAUSE_MS);
-                self.tokens.insert(token.expose(), Err(None), until_ms);
-            }
-            Err(error) => self.pause(now, index, error),
         }
-        self.ready(waiting);
+        // The checks that wait go on waiting where another can be asked.
+        let Err(question) = self.ask_next(now, question) else { return };
+        if question.missed {
+            let until_ms = now.mono_ms.saturating_add(limits::SERVER_PAUSE_MS);
+            self.tokens.insert(question.token.expose(), Err(None), until_ms);
+        } else {
+            self.learn(now, index, question.token.expose(), None);
+        }
+        self.ready(question.waiting);
+    }
+
+    /// A server could not answer. One token may be to blame, which is not asked about again for a while;
+    /// where several are, the server is, and is left alone if it says for how long.
+    fn ask_failed(&mut self, now: Now, index: usize, error: Error) {
+        let Some(server) = self.servers.get(index) else { return };
+        let pauses = server.is_failing() && retry_after_ms(&error).is_some();
+        let error = self.report(error);
+        if pauses {
+            return self.pause(now, index, error);
+        }
+        let issuer = PeerText::new(&server.config.issuer);
+        self.notice(Notice::ServerFailed { issuer, error });
+    }
+}
+
+/// When a server wants to be asked again.
+fn retry_after_ms(error: &Error) -> Option<u64> {
+    match error {
+        Error::Refused(Refused::Unavailable { retry_after_s: Some(seconds), .. }) => {
+            Some(u64::from(*seconds).saturating_mul(1000))
+        }
+        _ => None,
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use url::Url;
 
+use super::config::AuthorizationServer;
 use super::policy::Bits;
 use crate::address::same_resource;
 use crate::jose::{AccessToken, Claims, ClaimsError, Confirmation};
@@ -72,6 +73,10 @@ impl Grant {
         })
     }
 
+    pub(super) fn by(self, issuer: &str) -> Self {
+        Self { issuer: issuer.into(), ..self }
+    }
+
     pub(super) fn with_claims(self, json: Vec<u8>) -> Self {
         Self { claims: json, ..self }
     }
@@ -83,33 +88,45 @@ impl Grant {
         worth: impl FnOnce(&ScopeSet) -> Bits,
     ) -> Result<Self, ClaimsError> {
         let claims = Claims::parse(json)?;
-        if claims.text("iss")?.is_some_and(|issuer| *issuer != *rules.issuer) {
+        let server = rules.server;
+        let is_other =
+            |name: &str| *server.issuer != *name && !server.known_as.iter().any(|own| **own == *name);
+        if claims.text("iss")?.is_some_and(|issuer| is_other(&issuer)) {
             return Err(ClaimsError::Issuer);
         }
         let audiences = claims.audiences()?;
-        if audiences.is_empty() && rules.audience_demanded {
+        let by_claim = match &server.audience_claim {
+            Some(audience) => claims.has_audience_in(audience.parts())?,
+            None => false,
+        };
+        if audiences.is_empty() && rules.audience_demanded && !by_claim {
             return Err(ClaimsError::Missing { claim: "aud" });
         }
         if !audiences.is_empty() && !audiences.iter().any(|audience| is_ours(audience, rules.audiences)) {
             return Err(ClaimsError::Audience);
         }
-        let expires = claims.time("exp")?.map(crate::jose::NumericDate::floor_s);
+        // Google writes its times as strings.
+        let expires = claims.time_or_digits("exp")?.map(crate::jose::NumericDate::floor_s);
         if expires.is_some_and(|expires| expires.saturating_add(rules.leeway_s) <= rules.unix_s) {
             return Err(ClaimsError::Expired);
         }
         let latest = rules.unix_s.saturating_add(rules.leeway_s);
-        if claims.time("nbf")?.is_some_and(|time| time.ceil_s() > latest) {
+        if claims.time_or_digits("nbf")?.is_some_and(|time| time.ceil_s() > latest) {
             return Err(ClaimsError::NotYetValid);
         }
-        if claims.time("iat")?.is_some_and(|time| time.floor_s() > latest) {
+        if claims.time_or_digits("iat")?.is_some_and(|time| time.floor_s() > latest) {
             return Err(ClaimsError::IssuedInFuture);
         }
-        let scopes = claims.scopes()?;
+        let scopes = if server.scope_claims.is_empty() {
+            claims.scopes()?
+        } else {
+            claims.scopes_in(&server.scope_claims)?
+        };
         let confirmation = claims.confirmation()?;
         check_kind(&claims, &confirmation)?;
         Ok(Self {
             worth: worth(&scopes),
-            issuer: rules.issuer.into(),
+            issuer: server.issuer.clone(),
             subject: claims.text("sub")?.map(Into::into),
             client_id: claims.text("client_id")?.map(Into::into),
             scopes,
@@ -124,15 +141,16 @@ impl Grant {
 
 /// What the facts of a token are held against.
 pub(super) struct FactRules<'a> {
-    pub(super) issuer: &'a str,
+    pub(super) server: &'a AuthorizationServer,
     pub(super) audiences: &'a [Box<str>],
     pub(super) audience_demanded: bool,
     pub(super) leeway_s: u64,
     pub(super) unix_s: u64,
 }
 
-/// That it is an access token: servers call refresh tokens active, too (RFC 7662 2.2 `token_type`).
+/// That it is an access token: servers call refresh tokens and ID tokens active, too (RFC 7662 2.2 `token_type`).
 fn check_kind(claims: &Claims<'_>, confirmation: &Confirmation) -> Result<(), ClaimsError> {
+    claims.check_access_token()?;
     let is = |kind: &str, names: &[&str]| names.iter().any(|name| kind.eq_ignore_ascii_case(name));
     if let Some(kind) = claims.text("token_type")? {
         if !is(&kind, &["Bearer", "DPoP", "access_token"]) {

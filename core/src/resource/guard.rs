@@ -17,6 +17,7 @@ use super::policy::{Policy, Table};
 use super::refusal::Refusal;
 use super::request::RequestHead;
 use super::server::Server;
+use super::tenants;
 use crate::address::UrlPolicy;
 use crate::effect::OpId;
 use crate::error::Asked;
@@ -31,8 +32,6 @@ use crate::time::Now;
 /// without locks or clocks; a host with several threads puts it behind a lock.
 pub struct Guard {
     pub(super) resource: Url,
-    /// The names of this resource that tokens may carry.
-    pub(super) audiences: Vec<Box<str>>,
     pub(super) table: Table,
     pub(super) answers: Answers,
     pub(super) servers: Vec<Server>,
@@ -65,13 +64,19 @@ impl Guard {
     ///
     /// # Errors
     /// [`GuardConfigError`].
-    pub fn new(config: GuardConfig) -> Result<Self, GuardConfigError> {
+    pub fn new(mut config: GuardConfig) -> Result<Self, GuardConfigError> {
+        config.servers = tenants::expand(config.servers)?;
         let resource = config::resource_url(&config.resource, &config.urls)?;
         let answers = Answers::new(&config, &resource)?;
+        let audiences = audiences(&config, &resource);
         let mut servers: Vec<Server> = Vec::with_capacity(config.servers.len());
-        for server in config.servers {
+        for server in std::mem::take(&mut config.servers) {
             let url = config::issuer_url(&server.issuer, &config.urls)?;
-            if servers.iter().any(|known| known.config.issuer == server.issuer) {
+            let asked = !matches!(server.tokens, Tokens::Jwt { .. });
+            let names = || [&server.issuer].into_iter().chain(&server.known_as);
+            let repeated =
+                |known: &Server| known.is_asked() == asked && names().any(|name| known.is_named(name));
+            if servers.iter().any(repeated) {
                 return Err(GuardConfigError::IssuerRepeated(server.issuer));
             }
             if let Tokens::Introspection { client, .. } = &server.tokens
@@ -79,14 +84,14 @@ impl Guard {
             {
                 return Err(GuardConfigError::ClientAuthentication);
             }
-            let asked = !matches!(server.tokens, Tokens::Jwt { .. });
             if matches!(&server.tokens, Tokens::Jwt { algorithms, .. } if algorithms.is_empty()) {
                 return Err(GuardConfigError::NoAlgorithm(server.issuer));
             }
             if asked && config.token_cache_bytes < limits::TOKEN_CACHE_ASKED {
                 return Err(GuardConfigError::TokenCache);
             }
-            servers.push(Server::new(server, url));
+            let audiences = audiences.iter().chain(&server.audiences).cloned().collect();
+            servers.push(Server::new(server, url, audiences));
         }
         if !servers.iter().any(|server| server.config.advertised) {
             return Err(GuardConfigError::NoServer);
@@ -94,18 +99,8 @@ impl Guard {
         if config.public_paths.iter().any(|public| **public == *resource.path()) {
             return Err(GuardConfigError::PublicResource);
         }
-        let mut audiences = vec![config.resource.clone()];
-        let own = resource.as_str();
-        // The empty path is written with and without its slash.
-        let others = [Some(own), own.strip_suffix('/').filter(|_| resource.path() == "/")];
-        for name in others.into_iter().flatten().chain(config.audiences.iter().map(|name| &**name)) {
-            if !audiences.iter().any(|known| **known == *name) {
-                audiences.push(name.into());
-            }
-        }
         Ok(Self {
             resource,
-            audiences,
             table: Table::new(config.policy)?,
             answers,
             servers,
@@ -191,6 +186,20 @@ impl Guard {
         self.last_check += 1;
         CheckId(self.last_check)
     }
+}
+
+/// The names of this resource that tokens of any server may carry.
+fn audiences(config: &GuardConfig, resource: &Url) -> Vec<Box<str>> {
+    let mut audiences = vec![config.resource.clone()];
+    let own = resource.as_str();
+    // The empty path is written with and without its slash.
+    let others = [Some(own), own.strip_suffix('/').filter(|_| resource.path() == "/")];
+    for name in others.into_iter().flatten().chain(config.audiences.iter().map(|name| &**name)) {
+        if !audiences.iter().any(|known| **known == *name) {
+            audiences.push(name.into());
+        }
+    }
+    audiences
 }
 
 impl fmt::Debug for Guard {

@@ -14,12 +14,27 @@ pub(super) fn url(resource: &Url) -> Url {
     well_known::inserted(resource, "oauth-protected-resource", path)
 }
 
+/// Where else it is, by configuration.
+pub(super) fn other_url(config: &GuardConfig, resource: &Url) -> Result<Option<Url>, GuardConfigError> {
+    let Some(text) = &config.metadata_url else { return Ok(None) };
+    let url = Url::parse(text).ok().filter(|url| config.urls.check_shape(url).is_ok());
+    // A header must be able to carry it, and a request to name it.
+    let fits = |url: &Url| {
+        url.origin() == resource.origin() && url.query().is_none() && url.path() != resource.path()
+    };
+    url.filter(fits).map(Some).ok_or_else(|| GuardConfigError::MetadataUrl(text.clone()))
+}
+
 /// The document (RFC 9728 2, 3.2).
 pub(super) fn document(config: &GuardConfig) -> Result<Vec<u8>, GuardConfigError> {
     let mut members = config.metadata.clone();
     let mut set = |name: &str, value: Value| members.insert(name.to_owned(), value);
-    let servers: Vec<&str> =
-        config.servers.iter().filter(|server| server.advertised).map(|server| &*server.issuer).collect();
+    let mut servers: Vec<&str> = Vec::new();
+    for server in config.servers.iter().filter(|server| server.advertised) {
+        if !servers.contains(&&*server.issuer) {
+            servers.push(&server.issuer);
+        }
+    }
     let scopes =
         config.scopes_supported.as_ref().map_or_else(|| config.policy.minimal(), without_offline_access);
     set("resource", json!(config.resource));

@@ -75,10 +75,13 @@ mod refusal;
 mod request;
 mod server;
 mod sought;
+mod tenants;
 mod token;
 
 pub use check::Examined;
-pub use config::{AuthorizationServer, ChallengeScopes, Cors, Dpop, GuardConfig, GuardConfigError, Tokens};
+pub use config::{
+    AudienceClaim, AuthorizationServer, ChallengeScopes, Cors, Dpop, GuardConfig, GuardConfigError, Tokens,
+};
 pub use grant::Grant;
 pub use guard::Guard;
 pub use message::MessageError;

@@ -1,8 +1,11 @@
 //! What is known of an authorization server: its metadata and its keys, and how long that counts.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
 use http::HeaderMap;
 use http::header::{AGE, CACHE_CONTROL};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use url::Url;
 
 use super::config::{AuthorizationServer, Tokens};
@@ -27,17 +30,24 @@ pub(super) struct Server {
     /// Whether metadata or keys are being fetched, and who waits for that.
     pub(super) fetching: bool,
     pub(super) waiting: Vec<CheckId>,
-    /// After a failure, nothing is asked until then.
+    /// After metadata or keys could not be fetched, or where it said when to come back, nothing is asked
+    /// until then.
     pub(super) paused_until_ms: u64,
     /// The last key that was not in the set.
     pub(super) sought: SoughtKey,
+    /// When keys were last fetched because a signature was wrong.
+    pub(super) doubted_ms: Option<u64>,
+    /// The names of this resource that its tokens may carry.
+    pub(super) audiences: Vec<Box<str>>,
+    /// The tokens about which it could not answer since it answered last, by hash.
+    failed: Vec<u64>,
 }
 
 /// What the metadata says, as far as a resource acts on it.
 #[derive(Clone, Debug)]
 pub(super) struct Endpoints {
-    pub(super) jwks_uri: Option<Url>,
-    pub(super) introspection: Option<Url>,
+    /// Where the keys are, or where to ask about tokens: whichever is needed.
+    pub(super) needed: Url,
     pub(super) until_ms: u64,
 }
 
@@ -52,7 +62,7 @@ pub(super) struct Keys {
 }
 
 impl Server {
-    pub(super) fn new(config: AuthorizationServer, url: Url) -> Self {
+    pub(super) fn new(config: AuthorizationServer, url: Url, audiences: Vec<Box<str>>) -> Self {
         Self {
             config,
             url,
@@ -62,6 +72,53 @@ impl Server {
             waiting: Vec::new(),
             paused_until_ms: 0,
             sought: SoughtKey::default(),
+            doubted_ms: None,
+            audiences,
+            failed: Vec::new(),
+        }
+    }
+
+    /// Whether it is asked about tokens, instead of having signed them.
+    pub(super) fn is_asked(&self) -> bool {
+        !matches!(self.config.tokens, Tokens::Jwt { .. })
+    }
+
+    /// Whether tokens and metadata may name it so.
+    pub(super) fn is_named(&self, issuer: &str) -> bool {
+        *self.config.issuer == *issuer || self.config.known_as.iter().any(|name| **name == *issuer)
+    }
+
+    /// Notes that it answered.
+    pub(super) fn answered(&mut self) {
+        self.failed.clear();
+    }
+
+    /// Notes that it could not answer about this token.
+    pub(super) fn could_not_answer(&mut self, token: &str) {
+        let mut hasher = DefaultHasher::new();
+        token.hash(&mut hasher);
+        let hash = hasher.finish();
+        if !self.is_failing() && !self.failed.contains(&hash) {
+            self.failed.push(hash);
+        }
+    }
+
+    /// Whether it failed at several tokens in a row, so that no single one is to blame.
+    pub(super) fn is_failing(&self) -> bool {
+        self.failed.len() >= limits::SERVER_FAILURES
+    }
+
+    /// Whether a token with a wrong signature may be signed with a key that has replaced another of the same
+    /// name since the keys were fetched.
+    pub(super) fn doubt(&self, now_ms: u64) -> Doubt {
+        let fetched_ms = self.keys.as_ref().map_or(0, |keys| keys.at_ms);
+        let again_ms = self.doubted_ms.unwrap_or(0).max(fetched_ms).saturating_add(limits::KEYS_REFETCH_MS);
+        if self.fetching || again_ms <= now_ms && self.paused_until_ms <= now_ms {
+            Doubt::Look
+        } else if self.doubted_ms.is_some_and(|at| at > fetched_ms) {
+            Doubt::Open { retry_after_s: seconds(again_ms.saturating_sub(now_ms)) }
+        } else {
+            Doubt::None
         }
     }
 
@@ -72,9 +129,7 @@ impl Server {
     /// Where a request of this server may go. What its metadata names is from outside, unless it is on the
     /// host that the configuration names.
     pub(super) fn reach(&self, url: &Url) -> Reach {
-        let named = |endpoints: &Endpoints| {
-            [&endpoints.jwks_uri, &endpoints.introspection].into_iter().flatten().any(|named| named == url)
-        };
+        let named = |endpoints: &Endpoints| endpoints.needed == *url;
         match self.endpoints.as_ref().is_some_and(named) && url.host() != self.url.host() {
             true => Reach::of(&self.url),
             false => Reach::Anywhere,
@@ -89,16 +144,35 @@ impl Server {
 
     /// Seconds until it may be asked again, rounded up.
     pub(super) fn pause_s(&self, now_ms: u64) -> u32 {
-        let left = self.paused_until_ms.saturating_sub(now_ms).div_ceil(1000);
-        u32::try_from(left).unwrap_or(u32::MAX).max(1)
+        seconds(self.paused_until_ms.saturating_sub(now_ms))
     }
 }
 
+/// Rounded up, and never none.
+fn seconds(ms: u64) -> u32 {
+    u32::try_from(ms.div_ceil(1000)).unwrap_or(u32::MAX).max(1)
+}
+
+/// What a wrong signature may mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Doubt {
+    /// A forged token: the keys are those of just now.
+    None,
+    /// The keys may have been replaced: look.
+    Look,
+    /// The keys may have been replaced, and could not be fetched.
+    Open { retry_after_s: u32 },
+}
+
+/// Nothing but what is needed is looked at: other members may be as they are.
 #[derive(Deserialize)]
-struct Document {
-    issuer: Option<String>,
-    jwks_uri: Option<String>,
-    introspection_endpoint: Option<String>,
+struct Document<'a> {
+    #[serde(borrow)]
+    issuer: Option<&'a RawValue>,
+    #[serde(borrow)]
+    jwks_uri: Option<&'a RawValue>,
+    #[serde(borrow)]
+    introspection_endpoint: Option<&'a RawValue>,
 }
 
 /// Reads the metadata of an authorization server (RFC 8414 3.3).
@@ -121,22 +195,31 @@ pub(super) fn read_metadata(
     }
     let max_body = limits::DOCUMENT_BODY;
     let expect = Expect { exchange: EXCHANGE, max_body, any_content_type: false, secrets: &[] };
-    let document: Document = json::read(response, expect)?;
-    let Some(issuer) = document.issuer else {
-        return Err(PeerMisbehaved::MissingField { exchange: EXCHANGE, field: "issuer" }.into());
+    let text: &RawValue = json::read(response, expect)?;
+    if !text.get().starts_with('{') {
+        let field = "issuer"; // serde would take an array's elements for members
+        return Err(PeerMisbehaved::MissingField { exchange: EXCHANGE, field }.into());
+    }
+    let document: Document<'_> = json::parse(text.get(), EXCHANGE)?;
+    let read = |member: Option<&RawValue>, field| {
+        let missing = PeerMisbehaved::MissingField { exchange: EXCHANGE, field };
+        let text = member.filter(|raw| raw.get() != "null").ok_or(missing)?;
+        serde_json::from_str::<String>(text.get())
+            .map_err(|_| PeerMisbehaved::Unacceptable { exchange: EXCHANGE, field })
     };
-    if issuer != *server.config.issuer {
+    let issuer = read(document.issuer, "issuer")?;
+    if !server.is_named(&issuer) {
         let expected = PeerText::new(&server.config.issuer);
         return Err(PeerMisbehaved::IssuerMismatch { expected, got: PeerText::new(&issuer) }.into());
     }
-    let read =
-        |text: Option<String>, field| text.map(|text| urls.read(&text, field, &server.url)).transpose();
-    let fresh_ms = fresh_ms(response.headers);
-    Ok(Found::Document(Box::new(Endpoints {
-        jwks_uri: read(document.jwks_uri, "jwks_uri")?,
-        introspection: read(document.introspection_endpoint, "introspection_endpoint")?,
-        until_ms: now_ms.saturating_add(fresh_ms),
-    })))
+    let (needed, field) = if server.is_asked() {
+        (document.introspection_endpoint, "introspection_endpoint")
+    } else {
+        (document.jwks_uri, "jwks_uri")
+    };
+    let needed = urls.read(&read(needed, field)?, field, &server.url)?;
+    let until_ms = now_ms.saturating_add(fresh_ms(response.headers));
+    Ok(Found::Document(Box::new(Endpoints { needed, until_ms })))
 }
 
 /// Reads a set of keys (RFC 7517 5).
@@ -164,7 +247,7 @@ pub(super) fn read_keys(response: &HttpResponse<'_>, now_ms: u64) -> Result<Keys
     Ok(Keys { set, at_ms: now_ms, fresh_until_ms, usable_until_ms })
 }
 
-pub(super) fn no_endpoint(server: &Server) -> Error {
+pub(super) fn no_metadata(server: &Server) -> Error {
     PeerIncompatible::NoServerMetadata { issuer: PeerText::new(&server.config.issuer) }.into()
 }
 

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use super::config::Tokens;
+use super::config::{AudienceClaim, Tokens};
 use super::grant::{self, FactRules, Grant};
 use super::guard::Guard;
 use super::output::CheckId;
 use super::refusal::TokenProblem;
 use super::request::Presented;
-use super::server::Server;
-use crate::jose::{AccessToken, AccessTokenRules, Claims, ClaimsError, Header, Jws, JwsError};
+use super::server::{Doubt, Server};
+use crate::jose::{
+    AccessToken, AccessTokenRules, Claims, ClaimsError, Header, Jws, JwsError, decode_base64url,
+};
 use crate::limits;
 use crate::time::Now;
 
@@ -38,12 +40,12 @@ pub(super) struct Signed<'r> {
 /// Why a token is not verified, or not yet.
 pub(super) enum Unverified {
     Refused(Checked),
-    /// No JWT.
-    Opaque(JwsError),
-    /// Its server is asked about tokens.
-    Asked(usize),
+    /// None that is checked by keys: whoever is asked about tokens may know it.
+    Foreign,
     NoKeys(usize),
     UnknownKey(usize, Option<Box<str>>),
+    /// The keys may have been replaced.
+    WrongKey(usize, JwsError),
 }
 
 impl<P: Into<TokenProblem>> From<P> for Unverified {
@@ -74,10 +76,9 @@ impl Guard {
         match self.verify(now, presented) {
             Ok(signed) => Checked::Valid(self.remember(now, signed)),
             Err(Unverified::Refused(checked)) => checked,
-            // Not a JWT: somebody may know it nevertheless.
-            Err(Unverified::Opaque(error)) => self.ask(now, token, 0).unwrap_or(error.into()),
-            Err(Unverified::Asked(index)) => self.ask_one(now, token, index, Vec::new()),
+            Err(Unverified::Foreign) => self.ask(now, token),
             Err(Unverified::NoKeys(index)) => self.wait_for_keys(now, index),
+            Err(Unverified::WrongKey(index, error)) => self.wait_for_replaced_keys(now, index, error),
             // The issuer may have new keys; it is asked, though not for every such token.
             Err(Unverified::UnknownKey(index, kid)) => self.wait_for_new_keys(now, index, kid.as_deref()),
         }
@@ -114,35 +115,44 @@ impl Guard {
 
     fn verify_jwt<'r>(&self, now: Now, token: &'r str) -> Result<Signed<'r>, Unverified> {
         let jws = Jws::parse(token).map_err(|error| match error {
-            JwsError::Parts | JwsError::Base64 { .. } | JwsError::Header => Unverified::Opaque(error),
-            error => error.into(),
+            // Nobody accepts these: not signed, or by whoever sent it; two readers may read two headers.
+            JwsError::AlgorithmNone | JwsError::EmbeddedKey | JwsError::HeaderRepeated => error.into(),
+            // No JWT, or one that no public key checks.
+            error => self.foreign(error),
         })?;
-        let payload = jws.unverified_payload()?;
-        let claims = Claims::parse(&payload)?;
+        let payload = jws.unverified_payload().map_err(|error| self.foreign(error))?;
+        let claims = Claims::parse(&payload).map_err(|error| self.foreign(error))?;
         // Whose it says it is decides who checks it, and nothing else before its signature is good.
-        let (index, server) = self.server_of(&claims)?;
+        let named = claims.text("iss").and_then(|issuer| issuer.ok_or(ClaimsError::Missing { claim: "iss" }));
+        let named = named.map_err(|error| self.foreign(error))?;
+        let mut servers = self.servers.iter().enumerate();
+        let own = servers.find(|(_, server)| !server.is_asked() && server.is_named(&named));
+        let (index, server) = own.ok_or_else(|| self.foreign(TokenProblem::UnknownIssuer))?;
         let Tokens::Jwt { algorithms, rfc9068, .. } = &server.config.tokens else {
-            return Err(Unverified::Asked(index));
+            return Err(TokenProblem::UnknownIssuer.into());
         };
         let algorithm = jws.header().algorithm();
         if !algorithms.contains(&algorithm) {
-            return Err(JwsError::AlgorithmForbidden(algorithm).into());
+            let error = JwsError::AlgorithmForbidden(algorithm);
+            let both = self.servers.iter().any(|server| server.is_asked() && server.is_named(&named));
+            return Err(if both { self.foreign(error) } else { error.into() });
         }
         let keys = server.keys.as_ref().filter(|keys| keys.usable_until_ms > now.mono_ms);
         let keys = keys.ok_or(Unverified::NoKeys(index))?;
         jws.check_with(&keys.set, algorithms).map_err(|error| match error {
             JwsError::UnknownKey => Unverified::UnknownKey(index, jws.header().kid().map(Into::into)),
+            JwsError::Signature | JwsError::KeyAlgorithm if server.doubt(now.mono_ms) != Doubt::None => {
+                Unverified::WrongKey(index, error)
+            }
             error => error.into(),
         })?;
-        let grant = self.grant_of(jws.header(), &claims, &server.config.issuer, *rfc9068, now.unix_s)?;
+        let grant = self.grant_of(jws.header(), &claims, server, &named, *rfc9068, now.unix_s)?;
         Ok(Signed { token, server: index, grant: Arc::new(grant.with_claims(payload)) })
     }
 
-    /// The server that the token says it is from.
-    fn server_of(&self, claims: &Claims<'_>) -> Result<(usize, &Server), TokenProblem> {
-        let issuer = claims.text("iss")?.ok_or(ClaimsError::Missing { claim: "iss" })?;
-        let mut servers = self.servers.iter().enumerate();
-        servers.find(|(_, server)| *server.config.issuer == *issuer).ok_or(TokenProblem::UnknownIssuer)
+    /// A token that no server with keys has made: for those that are asked about tokens, if there are any.
+    fn foreign(&self, problem: impl Into<TokenProblem>) -> Unverified {
+        if self.servers.iter().any(Server::is_asked) { Unverified::Foreign } else { problem.into().into() }
     }
 
     /// What the claims of a token grant whose signature is good.
@@ -150,42 +160,47 @@ impl Guard {
         &self,
         header: &Header,
         claims: &Claims<'_>,
+        server: &Server,
         issuer: &str,
         rfc9068: bool,
         unix_s: u64,
     ) -> Result<Grant, ClaimsError> {
-        let mut audiences: Vec<&str> = self.audiences.iter().map(|name| &**name).collect();
+        let mut audiences: Vec<&str> = server.audiences.iter().map(|name| &**name).collect();
         let check = |audiences: &[&str]| {
-            let leeway_s = self.options.leeway_s;
-            let rules = AccessTokenRules { rfc9068, leeway_s, ..AccessTokenRules::new(issuer, audiences) };
+            let rules = AccessTokenRules {
+                rfc9068,
+                leeway_s: self.options.leeway_s,
+                audience_claim: server.config.audience_claim.as_ref().map(AudienceClaim::parts),
+                scope_claims: &server.config.scope_claims,
+                ..AccessTokenRules::new(issuer, audiences)
+            };
             AccessToken::of_claims(header, claims, &rules, unix_s)
         };
         let token = match check(&audiences) {
             // The token may mean this resource under a name that is written in another way.
             Err(ClaimsError::Audience) => {
                 let named = claims.audiences()?;
-                let ours = |name: &&str| grant::is_ours(name, &self.audiences);
+                let ours = |name: &&str| grant::is_ours(name, &server.audiences);
                 audiences.extend(named.iter().map(|name| &**name).find(ours));
                 check(&audiences)?
             }
             checked => checked?,
         };
-        Grant::of_jwt(token, claims, |scopes| self.table.worth(scopes))
+        let grant = Grant::of_jwt(token, claims, |scopes| self.table.worth(scopes))?;
+        // A server with several names is one issuer of subjects.
+        Ok(if *issuer == *server.config.issuer { grant } else { grant.by(&server.config.issuer) })
     }
 
-    /// Asks whoever is to be asked about tokens that are no JWT, from this server on; `None` when there is
-    /// nobody.
-    pub(super) fn ask(&mut self, now: Now, token: &str, from: usize) -> Option<Checked> {
-        let asked = |server: &Server| !matches!(server.config.tokens, Tokens::Jwt { .. });
-        let mut those = self.servers.iter().enumerate().skip(from).filter(|(_, server)| asked(server));
-        let (first, _) = those.next()?;
-        // Only when all say no, it is not valid.
-        let paused = |server: &&Server| asked(server) && server.paused_until_ms > now.mono_ms;
-        if let Some(server) = self.servers.iter().skip(from).find(paused) {
-            return Some(Checked::Unavailable { retry_after_s: server.pause_s(now.mono_ms) });
-        }
-        let rest = those.map(|(index, _)| index).collect();
-        Some(self.ask_one(now, token, first, rest))
+    /// Asks those who are asked about tokens: the one that the token names, or else all.
+    fn ask(&mut self, now: Now, token: &str) -> Checked {
+        let asked = || self.servers.iter().enumerate().filter(|(_, server)| server.is_asked());
+        let issuer = said_issuer(token);
+        let named = asked().find(|(_, server)| issuer.as_deref().is_some_and(|name| server.is_named(name)));
+        let servers = match named {
+            Some((index, _)) => vec![index],
+            None => asked().map(|(index, _)| index).collect(),
+        };
+        self.ask_these(now, token, servers)
     }
 
     /// Takes in what a server or the host says of a token.
@@ -197,8 +212,8 @@ impl Guard {
             Tokens::Jwt { .. } => return,
         };
         let rules = FactRules {
-            issuer: &server.config.issuer,
-            audiences: &self.audiences,
+            server: &server.config,
+            audiences: &server.audiences,
             audience_demanded,
             leeway_s: self.options.leeway_s,
             unix_s: now.unix_s,
@@ -213,4 +228,15 @@ impl Guard {
         let until_ms = now.mono_ms.saturating_add(seconds.max(1).saturating_mul(1000));
         self.tokens.insert(token, outcome, until_ms);
     }
+}
+
+/// Whose token it says it is, if it is a JWT of any kind; nothing else is looked at.
+fn said_issuer(token: &str) -> Option<String> {
+    let mut parts = token.split('.');
+    let (_, payload, _, None) = (parts.next()?, parts.next()?, parts.next()?, parts.next()) else {
+        return None;
+    };
+    let payload = decode_base64url(payload)?;
+    let claims = Claims::parse(&payload).ok()?;
+    claims.text("iss").ok()?.map(Into::into)
 }

@@ -4,6 +4,7 @@ use serde_json::value::RawValue;
 use url::Url;
 
 use crate::error::{Error, Exchange, PeerMisbehaved, PeerText, Refused};
+use crate::jose::Claims;
 use crate::limits;
 use crate::quirks::Quirks;
 use crate::secret::Secret;
@@ -70,8 +71,21 @@ pub fn read<'a>(response: &HttpResponse<'a>, token: &Secret) -> Result<Introspec
     struct Document {
         active: bool,
     }
+    if !text.get().starts_with('{') {
+        // serde would take the elements of an array for members.
+        return Err(PeerMisbehaved::MissingField { exchange: EXCHANGE, field: "active" }.into());
+    }
     let document: Document = json::parse(text.get(), EXCHANGE)?;
     Ok(if document.active { Introspection::Active(text.get()) } else { Introspection::Inactive })
+}
+
+/// Reads what a host says of a token that it checked: the members of an introspection answer, `active` among them
+/// or not. A host that passes on what a server said may pass on that the token is not active, or an error.
+pub(crate) fn of_host(json: &str) -> Introspection<'_> {
+    let says_no = Claims::parse(json.as_bytes()).is_ok_and(|facts| {
+        facts.has("active") && facts.raw("active") != Some("true") || facts.raw("error").is_some()
+    });
+    if says_no { Introspection::Inactive } else { Introspection::Active(json) }
 }
 
 #[cfg(test)]
@@ -101,9 +115,11 @@ mod tests {
     fn rfc7662_2_2_answers() {
         assert_eq!(read_json(r#"{"active":true,"scope":"a"}"#).unwrap(), r#"{"active":true,"scope":"a"}"#);
         assert_eq!(read_json(r#"{"active":false}"#).unwrap(), "");
-        for bad in
-            ["{}", r#"{"active":"true"}"#, r#"{"active":1}"#, "[]", r#"{"active":true,"active":false}"#]
-        {
+        for array in ["[]", "[true]"] {
+            let missing = PeerMisbehaved::MissingField { exchange: EXCHANGE, field: "active" };
+            assert_eq!(read_json(array), Err(missing.into()), "{array}");
+        }
+        for bad in ["{}", r#"{"active":"true"}"#, r#"{"active":1}"#, r#"{"active":true,"active":false}"#] {
             assert!(
                 matches!(read_json(bad), Err(Error::PeerMisbehaved(PeerMisbehaved::Json { .. }))),
                 "{bad}"

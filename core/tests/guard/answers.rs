@@ -362,8 +362,19 @@ fn configurations_that_cannot_work() {
         error(|config| config.servers = vec![AuthorizationServer::jwt("https://as?x")]),
         GuardConfigError::Issuer { .. }
     ));
+    const SLASH: &str = "https://as.example.com/";
+    for twice in
+        [AuthorizationServer::jwt_without_profile(ISSUER), AuthorizationServer::jwt(SLASH).known_as(ISSUER)]
+    {
+        let mut config = config();
+        config.servers.push(twice);
+        assert!(matches!(Guard::new(config).unwrap_err(), GuardConfigError::IssuerRepeated(_)));
+    }
     assert!(matches!(
-        error(|config| config.servers.push(AuthorizationServer::host(ISSUER))),
+        error(|config| {
+            config.servers.push(AuthorizationServer::host(SLASH));
+            config.servers.push(AuthorizationServer::host(SLASH));
+        }),
         GuardConfigError::IssuerRepeated(_)
     ));
     assert_eq!(

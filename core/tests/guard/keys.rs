@@ -202,20 +202,95 @@ fn rfc8414_3_3_metadata_that_lies() {
             "IssuerMismatch",
         ),
         (json!({ "jwks_uri": "https://as.example.com/jwks" }), "MissingField"),
+        (json!([ISSUER, "https://as.example.com/jwks"]), "MissingField"),
+        (json!({ "issuer": [ISSUER], "jwks_uri": "https://as.example.com/jwks" }), "Unacceptable"),
         (json!({ "issuer": ISSUER, "jwks_uri": "http://as.example.com/jwks" }), "Url"),
         (json!({ "issuer": ISSUER, "jwks_uri": "https://169.254.169.254/" }), "Url"),
         (json!({ "issuer": ISSUER, "jwks_uri": "file:///etc/passwd" }), "Url"),
-        (json!({ "issuer": ISSUER }), "NoServerMetadata"),
-        (json!({ "issuer": ISSUER, "jwks_uri": 1 }), "Json"),
+        (json!({ "issuer": ISSUER, "jwks_uri": "" }), "Url"),
+        (json!({ "issuer": ISSUER }), "MissingField"),
+        (json!({ "issuer": ISSUER, "jwks_uri": null }), "MissingField"),
+        (json!({ "issuer": ISSUER, "jwks_uri": 1 }), "Unacceptable"),
     ] {
         let mut bench = Bench::new();
         let text = document.to_string();
         bench.peer = Box::new(move |_| ok(text.clone()));
         assert_eq!(bench.refuse(&request(1)).status, 503, "{document}");
-        let Some(Notice::ServerFailed { error: found, .. }) = bench.notices.last() else { panic!() };
-        assert!(format!("{found:?}").contains(error), "{found:?}");
-        assert_eq!(bench.asked.len(), 1, "nothing else was asked");
+        assert_eq!(bench.notices.len(), 2, "each of the URLs is told of");
+        for notice in &bench.notices {
+            let Notice::ServerFailed { error: found, .. } = notice else { panic!() };
+            assert!(format!("{found:?}").contains(error), "{found:?}");
+        }
+        assert!(bench.asked.iter().all(|asked| asked.contains("/.well-known/")), "nothing else was asked");
+        // The same server, mended.
+        bench.peer = Box::new(usual_peer);
+        bench.pass_s(5);
+        bench.allow(&request(1)).unwrap();
     }
+}
+
+/// What nobody needs breaks nothing; what one URL does not serve, another may.
+#[test]
+fn metadata_is_read_on_and_only_for_what_is_needed() {
+    let odd = json!({
+        "issuer": ISSUER, "jwks_uri": "https://as.example.com/jwks", "revocation_endpoint": "",
+        "introspection_endpoint": "http://as.example.com/introspect", "scopes_supported": "a b",
+        "token_endpoint": 7, "response_types_supported": null,
+    });
+    let mut bench = Bench::new();
+    bench.peer = Box::new(move |request| match request.url.path() {
+        "/.well-known/oauth-authorization-server" => ok(odd.to_string()),
+        _ => usual_peer(request),
+    });
+    bench.allow(&request(1)).unwrap();
+    let html = || Ok((200, vec![("content-type", "text/html".into())], "<p>Welcome</p>".into()));
+    let plain = |status| Ok((status, Vec::new(), String::new()));
+    let unavailable = Ok((503, vec![("retry-after", "120".into())], String::new()));
+    let elsewhere = Ok((302, vec![("location", "https://evil.example.com/".into())], String::new()));
+    for first in [
+        ok("[]"),
+        ok("{}"),
+        ok(json!({ "issuer": ISSUER }).to_string()),
+        ok(json!({ "issuer": "https://other.example.com", "jwks_uri": "https://other.example.com/j" })
+            .to_string()),
+        ok("{"),
+        ok(json!({ "issuer": ISSUER, "jwks_uri": "" }).to_string()),
+        html(),
+        plain(204),
+        plain(404),
+        plain(500),
+        plain(502),
+        unavailable,
+        elsewhere,
+    ] {
+        let mut bench = Bench::new();
+        let answer = first.clone();
+        bench.peer = Box::new(move |request| match request.url.path() {
+            "/.well-known/oauth-authorization-server" => answer.clone(),
+            "/.well-known/openid-configuration" => ok(metadata()),
+            _ => usual_peer(request),
+        });
+        bench.allow(&request(1)).unwrap_or_else(|| panic!("{first:?}"));
+        assert_eq!(bench.asked.len(), 3, "{first:?}: two documents and the keys");
+    }
+}
+
+#[test]
+fn a_server_that_says_when_to_come_back_is_left_alone_so_long() {
+    let mut bench = Bench::new();
+    bench.peer = Box::new(|request| match request.url.path() {
+        "/.well-known/oauth-authorization-server" => {
+            Ok((503, vec![("retry-after", "120".into())], String::new()))
+        }
+        _ => Ok((500, Vec::new(), String::new())),
+    });
+    assert_eq!(bench.refuse(&request(1)).headers["retry-after"], "120");
+    assert_eq!(bench.asked.len(), 2);
+    bench.peer = Box::new(usual_peer);
+    bench.pass_s(119);
+    assert_eq!(bench.refuse(&request(1)).status, 503);
+    bench.pass_s(1);
+    bench.allow(&request(1)).unwrap();
 }
 
 #[test]
@@ -257,11 +332,11 @@ fn metadata_redirects_within_the_origin_only() {
     bench.peer =
         Box::new(|_| Ok((302, vec![("location", "https://evil.example.com/".into())], String::new())));
     assert_eq!(bench.refuse(&request(1)).status, 503);
-    assert_eq!(bench.asked.len(), 1);
+    assert!(bench.asked.iter().all(|asked| asked.starts_with("GET https://as.example.com/.well-known/")));
     let mut bench = Bench::new();
     bench.peer = Box::new(|_| Ok((302, vec![("location", "/again".into())], String::new())));
     assert_eq!(bench.refuse(&request(1)).status, 503);
-    assert_eq!(bench.asked.len(), 1 + usize::from(grantor::limits::REDIRECTS));
+    assert_eq!(bench.asked.len(), 2 * (1 + usize::from(grantor::limits::REDIRECTS)), "both documents");
 }
 
 #[test]
@@ -319,4 +394,92 @@ fn keys_at_a_configured_place() {
     let mut bench = Bench::with(GuardConfig::new(RESOURCE, policy()).server(server));
     bench.allow(&request(1)).unwrap();
     assert_eq!(bench.asked, ["GET https://as.example.com/jwks"]);
+}
+
+/// Good claims, signed by a key that calls itself as another did.
+fn replaced(jti: &str) -> Request {
+    let key = key(2).with_kid("k1");
+    Request::list().bearer(&token_by(&key, json!({ "jti": jti })))
+}
+
+#[test]
+fn a_key_replaced_under_the_same_name_is_found() {
+    let mut bench = Bench::new();
+    let reply = served(&mut bench, fresh(86_400, &jwks(&[&key(1)])));
+    let old = request(1);
+    bench.allow(&old).unwrap();
+    *reply.borrow_mut() = fresh(86_400, &jwks(&[&key(2).with_kid("k1")]));
+    let signature = (401, Refusal::Token(JwsError::Signature.into()));
+    assert_eq!(bench.why(&replaced("1")), signature, "the keys are those of just now");
+    bench.pass_s(31);
+    bench.allow(&replaced("2")).unwrap();
+    assert_eq!(keys_asked(&bench), 2);
+    assert_eq!(bench.why(&old), signature, "what the key signed that is gone counts no more");
+    assert_eq!(keys_asked(&bench), 2);
+}
+
+/// An Edwards curve key in place of one for ECDSA.
+#[test]
+fn a_key_of_another_kind_under_the_same_name_is_found() {
+    let mut bench = Bench::new();
+    let other = grantor::jose::SigningKey::generate(grantor::jose::Algorithm::EdDsa, &[9; 32]).unwrap();
+    let other = other.with_kid("k1");
+    let reply = served(&mut bench, fresh(86_400, &jwks(&[&key(1)])));
+    bench.allow(&request(1)).unwrap();
+    *reply.borrow_mut() = fresh(86_400, &jwks(&[&other]));
+    bench.pass_s(31);
+    let header = json!({ "alg": "EdDSA", "typ": "at+jwt", "kid": "k1" }).to_string();
+    bench.allow(&Request::list().bearer(&sign(&header, &claims(json!({})).to_string(), &other))).unwrap();
+}
+
+#[test]
+fn forged_signatures_make_nobody_fetch_and_nobody_wait() {
+    let mut bench = Bench::new();
+    served(&mut bench, fresh(86_400, &jwks(&[&key(1)])));
+    bench.allow(&request(1)).unwrap();
+    let signature = (401, Refusal::Token(JwsError::Signature.into()));
+    let mut seconds = 0;
+    for n in 0..200 {
+        assert_eq!(bench.why(&replaced(&n.to_string())), signature);
+        bench.allow(&Request::list().bearer(&token(json!({ "jti": format!("good {n}") })))).unwrap();
+        bench.pass_s(1);
+        seconds += 1;
+    }
+    let most = 1 + seconds * 1000 / usize::try_from(grantor::limits::KEYS_REFETCH_MS).unwrap() + 1;
+    assert!(keys_asked(&bench) <= most, "{} fetches in {seconds} s", keys_asked(&bench));
+    // Those who wait for it take no places of others.
+    bench.pass_s(31);
+    let forged = replaced("waits");
+    let head = RequestHead::new(&forged.method, &forged.uri, &forged.headers);
+    let mut waits = 0;
+    for _ in 0..grantor::limits::WAITING_CHECKS {
+        match bench.guard.check(bench.now, &head, None) {
+            Decision::Wait(_) => waits += 1,
+            Decision::Answer(answer) => assert_eq!(answer.status, 503),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(waits, grantor::limits::WAITING_CHECKS / 2);
+    let unknown = request(9);
+    let head = RequestHead::new(&unknown.method, &unknown.uri, &unknown.headers);
+    assert!(matches!(bench.guard.check(bench.now, &head, None), Decision::Wait(_)), "a key that may be new");
+    bench.perform();
+    bench.allow(&Request::list().bearer(&token(json!({ "jti": "after" })))).unwrap();
+}
+
+#[test]
+fn who_cannot_look_for_a_replaced_key_sends_nobody_into_a_login() {
+    let mut bench = Bench::new();
+    let reply = served(&mut bench, fresh(86_400, &jwks(&[&key(1)])));
+    bench.allow(&request(1)).unwrap();
+    *reply.borrow_mut() = Err(());
+    bench.pass_s(31);
+    assert_eq!(bench.why(&replaced("1")), (503, Refusal::Unavailable));
+    let asked = keys_asked(&bench);
+    assert_eq!(bench.why(&replaced("1")), (503, Refusal::Unavailable));
+    assert_eq!(keys_asked(&bench), asked, "not at once");
+    bench.allow(&Request::list().bearer(&token(json!({ "jti": "other" })))).unwrap();
+    *reply.borrow_mut() = fresh(86_400, &jwks(&[&key(2).with_kid("k1")]));
+    bench.pass_s(31);
+    bench.allow(&replaced("2")).unwrap();
 }

@@ -2,6 +2,7 @@
 #![cfg(feature = "crypto")]
 
 mod answers;
+mod asked;
 mod attacks;
 mod bench;
 mod dpop;

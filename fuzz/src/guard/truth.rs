@@ -95,7 +95,7 @@ impl Truth {
         let (header, claims) = (members(&jwt.header), members(&jwt.claims));
         assert_eq!(claims["iss"], ISSUERS[server]);
         assert!(number(claims.get("exp")).is_some(), "it expires");
-        self.holds(&claims, setup, now);
+        self.holds(&claims, setup, now, number);
         if setup.strict {
             let typ = header["typ"].as_str().expect("text").to_ascii_lowercase();
             assert_eq!(typ.strip_prefix("application/").unwrap_or(&typ), "at+jwt");
@@ -103,6 +103,8 @@ impl Truth {
                 assert!(claims[name].as_str().is_some_and(|text| !text.is_empty()), "{name}");
             }
             assert!(number(claims.get("iat")).is_some());
+        } else {
+            is_access_token(&header, &claims);
         }
         assert!(!audiences(&claims).is_empty());
         claims
@@ -114,11 +116,12 @@ impl Truth {
         let facts = members(json.as_ref().expect("active"));
         assert!(now.mono_ms < at_ms + setup.cache_s.max(1) * 1000, "it is believed for a bounded time");
         assert!(facts.get("iss").is_none_or(|issuer| *issuer == ISSUERS[server]));
-        if setup.kinds[server] == Kind::Introspection {
+        if setup.kinds[server] == Kind::Introspection || facts.contains_key("active") {
             assert_eq!(facts["active"], true);
         }
+        is_access_token(&BTreeMap::new(), &facts);
         assert!(!setup.strict || !audiences(&facts).is_empty());
-        self.holds(&facts, setup, now);
+        self.holds(&facts, setup, now, number_or_digits);
         if let Some(kind) = facts.get("token_type").filter(|kind| !kind.is_null()) {
             let kind = kind.as_str().expect("text").to_ascii_lowercase();
             assert!(matches!(&*kind, "bearer" | "dpop" | "access_token"), "{kind}");
@@ -127,7 +130,13 @@ impl Truth {
         facts
     }
 
-    fn holds(&self, claims: &BTreeMap<String, Value>, setup: &Setup, now: Now) {
+    fn holds(
+        &self,
+        claims: &BTreeMap<String, Value>,
+        setup: &Setup,
+        now: Now,
+        number: fn(Option<&Value>) -> Option<f64>,
+    ) {
         let audiences = audiences(claims);
         let ours = |audience: &&str| {
             *audience == RESOURCE
@@ -204,7 +213,7 @@ fn agrees(grant: &Grant, members: &BTreeMap<String, Value>) {
     assert!(grant.client_id.as_deref() == text("client_id").or(text("azp")) || text("client_id").is_none());
     assert_eq!(grant.acr.as_deref(), text("acr"));
     assert_eq!(grant.scopes.iter().map(str::to_owned).collect::<BTreeSet<_>>(), scopes(members));
-    let seconds = number(members.get("exp")).map(|at| at.floor().max(0.0));
+    let seconds = number_or_digits(members.get("exp")).map(|at| at.floor().max(0.0));
     assert!(match (grant.expires_at_s, seconds) {
         (Some(own), Some(at)) => (own as f64 - at).abs() <= 1.0,
         (own, at) => own.is_none() && at.is_none(),
@@ -226,6 +235,36 @@ fn members(json: &str) -> BTreeMap<String, Value> {
 
 fn number(value: Option<&Value>) -> Option<f64> {
     value.and_then(Value::as_f64)
+}
+
+/// In what servers and hosts say, seconds may be a string.
+fn number_or_digits(value: Option<&Value>) -> Option<f64> {
+    match value {
+        Some(Value::String(text)) => Some(text.parse::<u64>().expect("digits") as f64),
+        value => number(value),
+    }
+}
+
+/// Nothing that only ID tokens, log-out tokens and refresh tokens say (RFC 8725 3.11, 3.12).
+fn is_access_token(header: &BTreeMap<String, Value>, claims: &BTreeMap<String, Value>) {
+    if let Some(typ) = header.get("typ").filter(|typ| !typ.is_null()) {
+        let typ = typ.as_str().expect("text").to_ascii_lowercase();
+        let known = ["", "at+jwt", "jwt", "jose", "bearer", "access_token"];
+        let typ = typ.strip_prefix("application/").unwrap_or(&typ);
+        assert!(known.contains(&typ) || typ.ends_with("-at+jwt"), "{typ}");
+    }
+    for name in ["at_hash", "c_hash", "s_hash", "events", "token_introspection"] {
+        assert!(!claims.contains_key(name), "{name}");
+    }
+    let kind = |name: &str| {
+        let kind = claims.get(name).filter(|kind| !kind.is_null())?;
+        Some(kind.as_str().expect("text").to_ascii_lowercase())
+    };
+    let bearer = matches!(kind("typ").as_deref(), Some("bearer" | "dpop"));
+    assert!(bearer || !claims.contains_key("nonce"));
+    let known = ["bearer", "dpop", "jwt", "at+jwt", "access", "access_token"];
+    assert!(kind("typ").is_none_or(|kind| known.contains(&&*kind)));
+    assert!(kind("token_use").is_none_or(|kind| ["access", "access_token"].contains(&&*kind)));
 }
 
 fn texts(value: &Value) -> Vec<String> {

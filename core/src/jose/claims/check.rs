@@ -39,6 +39,18 @@ impl Claims<'_> {
         if ours { Ok(()) } else { Err(ClaimsError::Audience) }
     }
 
+    /// The same; where there is no `aud`, by another claim that names one of its values.
+    pub(in crate::jose) fn check_audience_or(
+        &self,
+        accepted: &[&str],
+        other: Option<(&str, &[Box<str>])>,
+    ) -> Result<(), ClaimsError> {
+        match other {
+            Some(other) if self.has_audience_in(other)? => Ok(()),
+            _ => self.check_audience(accepted),
+        }
+    }
+
     /// `exp` is there and not over, `nbf` is not still to come, `iat` is not in the future
     /// (RFC 7519 4.1.4 to 4.1.6).
     pub(in crate::jose) fn check_times(&self, clock: Clock) -> Result<Times, ClaimsError> {

@@ -2,6 +2,8 @@
 
 mod check;
 mod error;
+mod kind;
+mod named;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -33,6 +35,11 @@ impl<'a> Claims<'a> {
     /// The JSON text of a claim, if it is there and not `null`.
     pub fn raw(&self, name: &str) -> Option<&'a str> {
         self.value(name).map(Value::raw)
+    }
+
+    /// Whether a claim is there, be it `null`.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.has(name)
     }
 
     fn value(&self, name: &str) -> Option<Value<'a>> {
@@ -67,6 +74,18 @@ impl<'a> Claims<'a> {
             return Err(ClaimsError::TimeRange { claim });
         }
         Ok(Some(NumericDate { floor_s, fraction }))
+    }
+
+    /// As [`time`](Self::time), also for a string of digits, in answers of servers that write all members as strings.
+    pub(crate) fn time_or_digits(&self, claim: &'static str) -> Result<Option<NumericDate>, ClaimsError> {
+        let Some(text) = self.value(claim).and_then(Value::text) else { return self.time(claim) };
+        let wrong = ClaimsError::WrongType { claim };
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit()).then_some(&*text).ok_or(wrong)?;
+        let floor_s = digits.parse::<u64>().map_err(|_| wrong)?;
+        match i64::try_from(floor_s).ok().filter(|_| floor_s <= limits::LATEST_TIME_S) {
+            Some(floor_s) => Ok(Some(NumericDate { floor_s, fraction: false })),
+            None => Err(ClaimsError::TimeRange { claim }),
+        }
     }
 
     /// `aud`: a string or an array of strings (RFC 7519 4.1.3); empty when absent.
