@@ -160,6 +160,15 @@ pub enum PeerMisbehaved {
     /// The server keeps demanding another nonce in the proof (RFC 9449 8).
     #[error("the server keeps demanding another DPoP nonce (RFC 9449 section 8)")]
     DpopNonce,
+    /// What the peers answer leads to the same exchange again and again; the call's budget of it is spent
+    /// ([`limits`]).
+    #[error("it would not end: {what}, {times} times for one call")]
+    Endless {
+        /// What kept happening.
+        what: Work,
+        /// How often.
+        times: u32,
+    },
     /// The ID-JAG is not for this client, authorization server or resource
     /// (draft-ietf-oauth-identity-assertion-authz-grant).
     #[error("the identity provider's grant cannot be used: {0}")]
@@ -226,6 +235,13 @@ pub enum PeerMisbehaved {
     Scope {
         /// Where it stood.
         exchange: Exchange,
+    },
+    /// More scopes than a token can have here: those of the challenge or the metadata, with those that were
+    /// asked for before.
+    #[error("more than {limit} scopes are demanded in all")]
+    TooManyScopes {
+        /// The bound ([`limits::SCOPES`]).
+        limit: usize,
     },
     /// A status that the specification does not provide for.
     #[error("{exchange}: unexpected status {status}")]

@@ -148,7 +148,30 @@ pub const CHECKS_ASKED: usize = 1024;
 pub const REDIRECTS: u8 = 3;
 /// Times that one call is sent: at first, after a refresh, after an authorization, after step-ups.
 pub const SENDS_PER_CALL: u8 = 6;
-/// Step-ups for one operation and scope set before further challenges are passed on as errors.
+/// Registrations for one call, or for one authorization.
+pub const REGISTRATIONS_PER_CALL: u16 = 4;
+/// Pages that open for one call, or for one authorization.
+pub const PAGES_PER_CALL: u16 = 6;
+/// Questions of the host and requests for assertions, receivers or codes to show, for one call.
+pub const QUESTIONS_PER_CALL: u16 = 32;
+/// Metadata documents that are fetched for one call, candidates and redirects included.
+pub const DOCUMENTS_PER_CALL: u16 = 96;
+/// Requests with a refresh token for one call, or for one refresh.
+pub const REFRESHES_PER_CALL: u16 = 12;
+/// Other token requests for one call; polls for a device code are bounded by its lifetime instead.
+pub const TOKEN_REQUESTS_PER_CALL: u16 = 16;
+/// Device codes that are asked for, for one call.
+pub const DEVICE_CODES_PER_CALL: u16 = 8;
+/// Authorization requests that are pushed for one call.
+pub const PUSHES_PER_CALL: u16 = 16;
+/// Revocation requests for one log-out.
+pub const REVOCATIONS_PER_CALL: u16 = 32;
+/// Signatures by a key held elsewhere, for one call.
+pub const SIGNATURES_PER_CALL: u16 = 96;
+/// Reads and writes of the store for one call; waiting for another process's refresh reads every
+/// [`CLAIM_POLL_MS`].
+pub const STORE_OPERATIONS_PER_CALL: u16 = 1024;
+/// Step-ups for one operation before further challenges are passed on as errors.
 pub const STEP_UPS_PER_OPERATION: u8 = 3;
 /// How long a spent step-up attempt counts.
 pub const STEP_UP_WINDOW_MS: u64 = 10 * 60 * 1000;
@@ -164,10 +187,20 @@ pub const REJECTED_PAUSE_MS: u64 = 30 * 1000;
 pub const REFRESH_PAUSE_MS: u64 = 10 * 1000;
 /// The same where the server says when to ask again, at most.
 pub const REFRESH_PAUSE_MAX_MS: u64 = 5 * 60 * 1000;
-/// A refresh is tried once more by itself when the server says to come back within this time.
-pub const RETRY_AFTER_S: u32 = 5;
+/// A server that is busy (429 or 503 with `Retry-After`) is waited for this long at most, and asked the same
+/// once more.
+pub const RETRY_AFTER_S: u32 = 30;
+/// Such waits in one authorization, refresh or log-out; each exchange is waited for once.
+pub const WAITS: u8 = 4;
 /// Pending authorizations kept in one record.
 pub const PENDING: usize = 8;
+/// A client that was registered this short a time ago is not registered again when the server says that it
+/// does not know it.
+pub const REGISTERED_JUST_NOW_MS: u64 = 60 * 1000;
+/// Records beside the tokens that one log-out clears.
+pub const LOG_OUT: usize = 24;
+/// Servers of former grants that are remembered, so that a log-out gives their tokens back too.
+pub const FORMER_GRANTS: usize = 4;
 /// Records that were loaded this long ago are looked at again before the user is asked.
 pub const RELOAD_MS: u64 = 1000;
 /// Rounds of load and save when other processes write the same record.

@@ -109,21 +109,34 @@ impl ScopeSet {
         other.iter().all(|token| self.contains(token))
     }
 
-    /// These scopes, then those of `other` that are new; cut off at [`limits::SCOPES`].
+    /// These scopes, then those of `other` that are new; cut off at [`limits::SCOPES`]. Where all of them are
+    /// needed, [`extend`](Self::extend) tells whether they fit.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
         let mut all = self.clone();
-        all.extend(other);
+        for token in other.iter() {
+            if !all.contains(token) && all.push(token).is_err() {
+                break;
+            }
+        }
         all
     }
 
-    /// Adds the scopes of `other` that are new; cut off at [`limits::SCOPES`].
-    pub fn extend(&mut self, other: &Self) {
+    /// Adds the scopes of `other` that are new.
+    ///
+    /// # Errors
+    /// [`ScopeError::TooLarge`] when that makes more than [`limits::SCOPES`]; nothing is added then.
+    pub fn extend(&mut self, other: &Self) -> Result<(), ScopeError> {
+        let before = self.len();
         for token in other.iter() {
-            if !self.contains(token) && self.push(token).is_err() {
-                return;
+            if !self.contains(token)
+                && let Err(error) = self.push(token)
+            {
+                self.0.truncate(before);
+                return Err(error);
             }
         }
+        Ok(())
     }
 
     /// The scopes that are not in `other`.
@@ -187,6 +200,15 @@ mod tests {
         assert_eq!(ScopeSet::parse(&"a".repeat(limits::SCOPE_TOKEN + 1)), Err(ScopeError::TooLarge));
         assert_eq!(ScopeSet::parse(&"a ".repeat(limits::SCOPES_READ)).unwrap().len(), 1);
         assert_eq!(ScopeSet::parse(&"a ".repeat(limits::SCOPES_READ + 1)), Err(ScopeError::TooLarge));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_told_and_not_dropped() {
+        let full = (0..limits::SCOPES).map(|n| n.to_string()).collect::<Vec<_>>().join(" ");
+        let mut full = ScopeSet::parse(&full).unwrap();
+        assert_eq!(full.extend(&ScopeSet::parse("7 one-more").unwrap()), Err(ScopeError::TooLarge));
+        assert_eq!(full.len(), limits::SCOPES);
+        assert_eq!(full.extend(&ScopeSet::parse("7 8").unwrap()), Ok(()));
     }
 
     #[test]

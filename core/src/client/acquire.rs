@@ -7,6 +7,7 @@ use url::Url;
 
 use super::Engine;
 use super::browser::Asking;
+use super::budget::Budget;
 use super::calls::Stage;
 use super::device::Polling;
 use super::discover::{Probe, Resource, no_server_metadata};
@@ -18,8 +19,9 @@ use super::output::CallId;
 use super::record::PendingAuthorization;
 use super::register::RegistrationState;
 use super::respond::Challenged;
+use super::wait::Waits;
 use super::without_browser::SignOn;
-use crate::effect::{Effect, RecordKind, RecordRevision};
+use crate::effect::{RecordKind, RecordRevision};
 use crate::error::{Error, ErrorReport, Exchange, PeerIncompatible, Work};
 use crate::limits;
 use crate::scope::ScopeSet;
@@ -48,8 +50,8 @@ pub(super) struct Acquisition {
     pub(super) redirect_uri: Option<Box<str>>,
     pub(super) registration: RegistrationState,
     pub(super) client: Option<Client>,
-    /// Whether the client was registered on the way.
-    pub(super) registered: bool,
+    /// When the client was registered on the way.
+    pub(super) registered_ms: Option<u64>,
     /// Whether that was because the server did not know it any more.
     pub(super) registered_again: bool,
     /// An authorization from before a restart, to be taken up again.
@@ -82,6 +84,8 @@ pub(super) struct Acquisition {
     pub(super) overdue_ms: Option<u64>,
     /// Whether they were told.
     pub(super) told_overdue: bool,
+    /// Servers that were busy.
+    pub(super) waits: Waits,
 }
 
 /// What an acquisition waits for; named by `transitions`.
@@ -113,6 +117,8 @@ pub(super) enum Step {
     SavingPending,
     SavingRegistration,
     Sealing,
+    /// For a server that is busy and has said for how long.
+    Waiting,
 }
 
 impl Step {
@@ -125,7 +131,8 @@ impl Step {
             | Self::AwaitingEntropy
             | Self::Listening
             | Self::Planning
-            | Self::Polling => Work::Interaction,
+            | Self::Polling
+            | Self::Waiting => Work::Interaction,
             Self::Pushing => Work::Exchange(Exchange::PushedAuthorization),
             Self::RequestingCodes => Work::Exchange(Exchange::DeviceAuthorization),
             Self::Sealing => Work::Signing,
@@ -193,7 +200,7 @@ impl Acquisition {
             redirect_uri: None,
             registration: RegistrationState::default(),
             client: None,
-            registered: false,
+            registered_ms: None,
             registered_again: false,
             resumable: None,
             asked: None,
@@ -211,6 +218,7 @@ impl Acquisition {
             store_rounds: 0,
             overdue_ms: None,
             told_overdue: false,
+            waits: Waits::default(),
         }
     }
 
@@ -224,7 +232,7 @@ impl Acquisition {
         self.server_probe = None;
         self.registration = RegistrationState::default();
         self.client = None;
-        self.registered = false;
+        self.registered_ms = None;
         self.unpushed = false;
     }
 
@@ -265,6 +273,7 @@ impl Acquisition {
         match self.step {
             Step::Exchanging => self.overdue_ms.filter(|_| !self.told_overdue),
             Step::Polling => self.polling.as_ref().map(Polling::next_timeout),
+            Step::Waiting => Some(self.waits.until_ms),
             _ => None,
         }
     }
@@ -285,13 +294,16 @@ impl Engine {
         }
         match &mut self.acquisition {
             Some(under_way) => {
-                if under_way.is_before_the_browser() {
-                    under_way.challenged.join(&challenged);
+                if under_way.is_before_the_browser()
+                    && let Err(error) = under_way.challenged.join(&challenged)
+                {
+                    return self.fail_call(call, error);
                 }
                 // Whoever needs a token more than those before decides how far it goes.
                 under_way.cause = under_way.cause.max(cause);
             }
             None => {
+                self.budgets.acquisition = Budget::default();
                 let mut acquisition = Acquisition::new(cause, challenged);
                 if cause == Cause::StepUp || self.config.flow.is_without_user() {
                     self.reuse_discovery(&mut acquisition);
@@ -374,6 +386,7 @@ impl Engine {
         if acquisition.cause == Cause::Callback {
             return Err(End::NobodyWaits);
         }
+        self.check_somebody_waits()?;
         if let Some(step) = self.resume(now, acquisition)? {
             return Ok(step);
         }
@@ -395,7 +408,7 @@ impl Engine {
             return Ok(step);
         }
         let server = acquisition.server.clone().ok_or_else(|| no_server_metadata(&issuer))?;
-        let scopes = self.choose_scopes(acquisition, &resource, &server);
+        let scopes = self.choose_scopes(acquisition, &resource, &server)?;
         if acquisition.client.is_none()
             && let Some(step) = self.find_client(now, acquisition, &server)?
         {
@@ -446,8 +459,34 @@ impl Engine {
     }
 
     pub(super) fn fetch(&mut self, now: Now, request: crate::wire::HttpRequest, why: &'static str) {
-        let effect = Effect::Http { request: Box::new(request), max_body: limits::DOCUMENT_BODY };
-        self.perform(now, Owner::Acquisition, effect, self.config.timeouts.http_ms, why);
+        self.send_request(now, Owner::Acquisition, request, why);
+    }
+
+    /// Ends what nobody waits for any more: all but token requests, for their answers may be unique, and pages
+    /// that are open, for the user may answer them still.
+    pub(super) fn stop_for_nobody(&mut self, now: Now) {
+        let goes_on = |acquisition: &Acquisition| {
+            acquisition.is_obtaining()
+                || acquisition.step == Step::Authorizing
+                || acquisition.exchange.is_some() && !acquisition.polls()
+        };
+        let has_callback = || self.calls.any(|stage| matches!(stage, Stage::WaitingForCallback(_)));
+        let stops = self.acquisition.as_deref().is_some_and(|acquisition| !goes_on(acquisition));
+        if stops
+            && self.check_somebody_waits().is_err()
+            && !has_callback()
+            && let Some(acquisition) = self.acquisition.take()
+        {
+            self.end_acquisition(now, &acquisition, End::NobodyWaits);
+        }
+        self.stop_refresh_for_nobody(now);
+    }
+
+    /// An acquisition that is over its budget.
+    pub(super) fn exhaust_acquisition(&mut self, now: Now, error: Error) {
+        let Some(mut acquisition) = self.acquisition.take() else { return };
+        self.keep_obtained(&mut acquisition);
+        self.end_acquisition(now, &acquisition, End::from(error));
     }
 
     pub(super) fn check_somebody_waits(&self) -> Result<(), End> {

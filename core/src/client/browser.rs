@@ -5,7 +5,7 @@ use super::acquire::{Acquisition, Cause, End, Step};
 use super::calls::Stage;
 use super::config::Redirect;
 use super::discover::Resource;
-use super::exchange::{Ask, TokenExchange, is_invalid_client};
+use super::exchange::{Ask, TokenExchange, is_client_unknown};
 use super::flow::Flow;
 use super::nonces;
 use super::ops::Owner;
@@ -256,7 +256,8 @@ impl Engine {
             let request = PushedRequest { endpoint, client, authorization, assertion, proof };
             request.request(&self.config.quirks)
         })?;
-        self.fetch(now, request, "the authorization request is pushed to the server");
+        let why = "the authorization request is pushed to the server";
+        self.fetch(now, request, why);
         Ok(Step::Pushing)
     }
 
@@ -270,7 +271,7 @@ impl Engine {
             Some(asked) if asked.sign_on => acquisition.sign_on.provider.as_deref(),
             _ => acquisition.server.as_deref(),
         };
-        let may_register_again = self.may_register_again(acquisition);
+        let may_register_again = self.may_register_again(now, acquisition);
         let (Some(asked), Some(server)) = (acquisition.asked.as_deref_mut(), server) else { return Ok(()) };
         let own = self.server_of(asked)?;
         let client = own.client();
@@ -288,7 +289,7 @@ impl Engine {
                 acquisition.unpushed = false;
                 Ok(())
             }
-            Err(error) if is_invalid_client(&error) && may_register_again => {
+            Err(error) if is_client_unknown(&error) && may_register_again => {
                 acquisition.unpushed = false;
                 self.register_again(now, acquisition);
                 Ok(())

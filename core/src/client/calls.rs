@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use http::{HeaderName, Method};
 use url::Url;
 
+use crate::client::budget::Budget;
 use crate::client::output::{CallId, RequestHead};
 use crate::jose::Unsigned;
 use crate::scope::ScopeSet;
@@ -32,6 +33,8 @@ pub(super) struct Call {
     pub(super) stepped_up: bool,
     /// Whether it was sent again because the resource wanted another nonce in the proof.
     pub(super) nonce_retried: bool,
+    /// What was done for it already.
+    pub(super) budget: Budget,
 }
 
 /// What a call is for.
@@ -82,6 +85,11 @@ impl Stage {
     pub(super) fn acquisition() -> Self {
         Self::WaitingForAcquisition { needs: ScopeSet::new() }
     }
+
+    /// Whether it waits for the records.
+    pub(super) fn is_of_startup(&self) -> bool {
+        matches!(self, Self::WaitingForStartup | Self::WaitingForCallback(_) | Self::WaitingToStepUp(_))
+    }
 }
 
 /// Calls by slot. An id is a slot and how often the slot was used, so that ids never repeat and calls
@@ -126,6 +134,7 @@ impl Calls {
             authorized: false,
             stepped_up: false,
             nonce_retried: false,
+            budget: Budget::default(),
         });
         CallId(u64::from(slot.uses) << 32 | u64::from(index))
     }
@@ -156,6 +165,14 @@ impl Calls {
         ids.collect()
     }
 
+    pub(super) fn each(&mut self, mut then: impl FnMut(CallId, &mut Call)) {
+        for (index, slot) in self.slots.iter_mut().enumerate() {
+            if let Some(call) = &mut slot.call {
+                then(CallId(u64::from(slot.uses) << 32 | index as u64), call);
+            }
+        }
+    }
+
     pub(super) fn any(&self, stage: impl Fn(&Stage) -> bool) -> bool {
         self.slots.iter().filter_map(|slot| slot.call.as_ref()).any(|call| stage(&call.stage))
     }
@@ -179,8 +196,19 @@ pub(super) fn operation(request: &RequestHead<'_>) -> u64 {
         Some(method) => {
             method.as_bytes().hash(&mut hasher);
             header(NAME).map(http::HeaderValue::as_bytes).hash(&mut hasher);
+            hasher.finish() | NAMED
         }
-        None => (request.method, request.url).hash(&mut hasher),
+        None => {
+            (request.method, request.url).hash(&mut hasher);
+            hasher.finish() & !NAMED
+        }
     }
-    hasher.finish()
+}
+
+/// Marks operations that are told apart by name.
+const NAMED: u64 = 1;
+
+/// Whether an operation is one, and not all that have a URL in common.
+pub(super) fn is_named(operation: u64) -> bool {
+    operation & NAMED != 0
 }

@@ -7,7 +7,7 @@
 
 use super::Engine;
 use super::ops::Owner;
-use super::refresh::{Refresh, Step};
+use super::refresh::{Next, Progress, Step};
 use crate::effect::RecordKind;
 use crate::limits;
 use crate::time::Now;
@@ -46,24 +46,24 @@ impl Claim {
 
 impl Engine {
     /// Uses the refresh token if nobody else does: claims it first, or waits.
-    pub(super) fn claim_or_request(&mut self, now: Now, refresh: &mut Refresh) -> Step {
+    pub(super) fn claim_or_request(&mut self, now: Now, progress: &mut Progress) -> Next {
         let claim = self.grant.claim;
         if !self.config.shared_store || claim.is_own(now) {
-            return self.request_refresh(now, refresh);
+            return self.request_refresh(now, progress);
         }
         if claim.is_foreign(now) {
-            refresh.rounds = 0; // waiting for a claim is not losing a race; it ends by itself
-            return Step::WaitingForClaim { until_ms: now.mono_ms.saturating_add(limits::CLAIM_POLL_MS) };
+            progress.rounds = 0; // waiting for a claim is not losing a race; it ends by itself
+            return Ok(Step::WaitingForClaim { until_ms: now.mono_ms.saturating_add(limits::CLAIM_POLL_MS) });
         }
         let why = "the refresh token is claimed, so that no other process uses it too";
         self.write_claim(now, Owner::Refresh, why);
-        Step::Claiming
+        Ok(Step::Claiming)
     }
 
     /// Claims the refresh token for some more seconds while its answer is on the way. Nobody waits for
     /// that.
-    pub(super) fn renew_claim(&mut self, now: Now, refresh: &mut Refresh) {
-        refresh.renew_claim_ms = now.mono_ms.saturating_add(limits::CLAIM_RENEW_MS);
+    pub(super) fn renew_claim(&mut self, now: Now, progress: &mut Progress) {
+        progress.renew_claim_ms = now.mono_ms.saturating_add(limits::CLAIM_RENEW_MS);
         if self.config.shared_store {
             let why = "the answer takes long; the refresh token stays claimed";
             self.write_claim(now, Owner::Detached(RecordKind::Grant), why);

@@ -3,7 +3,7 @@
 use super::Engine;
 use super::acquire::{Acquisition, End, Step};
 use super::discover::Resource;
-use super::exchange::{Ask, is_invalid_client};
+use super::exchange::{Ask, is_client_unknown};
 use super::ops::Owner;
 use super::seal::Addressee;
 use super::server::Server;
@@ -96,7 +96,7 @@ impl Engine {
         else {
             return Ok(());
         };
-        let scopes = self.choose_scopes(acquisition, &resource, server);
+        let scopes = self.choose_scopes(acquisition, &resource, server)?;
         let request = DeviceRequest {
             endpoint: server.device_authorization_endpoint.as_deref().unwrap_or(&server.token_endpoint),
             client,
@@ -105,7 +105,7 @@ impl Engine {
             assertion: None,
         };
         let codes = match device::read(&request, response, &self.config.quirks) {
-            Err(error) if is_invalid_client(&error) && self.may_register_again(acquisition) => {
+            Err(error) if is_client_unknown(&error) && self.may_register_again(now, acquisition) => {
                 self.register_again(now, acquisition);
                 return Ok(());
             }

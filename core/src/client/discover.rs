@@ -4,6 +4,7 @@ use url::Url;
 
 use super::Engine;
 use super::acquire::{Acquisition, End, Step};
+use super::respond::too_many_scopes;
 use crate::error::{Error, ErrorReport, PeerIncompatible, PeerMisbehaved, Refused};
 use crate::revision::Revision;
 use crate::scope::ScopeSet;
@@ -187,7 +188,8 @@ impl Engine {
         let Some(probe) = &mut acquisition.server_probe else { return Ok(None) };
         if let Some(url) = probe.url(|url| url) {
             let request = server_metadata::request(url, self.config.revision);
-            self.fetch(now, request, "the authorization server's endpoints are needed");
+            let why = "the authorization server's endpoints are needed";
+            self.fetch(now, request, why);
             return Ok(Some(Step::FetchingServerMetadata));
         }
         if let Some(failure) = probe.failure.take() {
@@ -203,9 +205,13 @@ impl Engine {
     /// The scopes that the resource demands: of the challenge, else of its metadata; with those of the
     /// configuration, and those asked for before, which a new token must not lose (MCP "Scope Selection
     /// Strategy", "Step-Up Authorization Flow"). Or those that the configuration states instead of them all.
-    pub(super) fn demanded_scopes(&self, acquisition: &Acquisition, resource: &Resource) -> ScopeSet {
+    pub(super) fn demanded_scopes(
+        &self,
+        acquisition: &Acquisition,
+        resource: &Resource,
+    ) -> Result<ScopeSet, PeerMisbehaved> {
         if self.config.only_scopes {
-            return self.config.scopes.clone();
+            return Ok(self.config.scopes.clone());
         }
         let challenged = Some(&acquisition.challenged.scope).filter(|scope| !scope.is_empty());
         let demanded = challenged.or(resource.scopes_supported.as_ref());
@@ -216,11 +222,11 @@ impl Engine {
                 .is_some_and(|issuer| self.is_same_issuer(issuer, grant.server.issuer()))
         });
         let mut scopes = before.map(|grant| grant.requested.clone()).unwrap_or_default();
-        scopes.extend(&self.config.scopes);
+        scopes.extend(&self.config.scopes).map_err(|_| too_many_scopes())?;
         if let Some(demanded) = demanded {
-            scopes.extend(demanded);
+            scopes.extend(demanded).map_err(|_| too_many_scopes())?;
         }
-        scopes
+        Ok(scopes)
     }
 
     /// The rules for authorization server metadata.
@@ -235,8 +241,8 @@ impl Engine {
         acquisition: &Acquisition,
         resource: &Resource,
         server: &ServerMetadata,
-    ) -> ScopeSet {
-        let mut scopes = self.demanded_scopes(acquisition, resource);
+    ) -> Result<ScopeSet, PeerMisbehaved> {
+        let mut scopes = self.demanded_scopes(acquisition, resource)?;
         // Whoever gets new tokens without the user needs no refresh token.
         if self.config.offline_access
             && !self.config.only_scopes
@@ -244,9 +250,9 @@ impl Engine {
             && server.offers_offline_access
             && let Ok(offline) = ScopeSet::parse("offline_access")
         {
-            scopes.extend(&offline);
+            let _ = scopes.extend(&offline); // nobody demands it
         }
-        scopes
+        Ok(scopes)
     }
 }
 

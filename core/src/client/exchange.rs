@@ -11,7 +11,6 @@ use super::output::Notice;
 use super::seal::{Addressee, Dpop, Seals};
 use super::server::Server;
 use super::{Engine, unexpected};
-use crate::effect::Effect;
 use crate::error::{Error, Exchange, PeerIncompatible, PeerMisbehaved, Refused};
 use crate::limits;
 use crate::policy::DpopPolicy;
@@ -114,8 +113,7 @@ impl Engine {
         if !signs_on && !matches!(exchange.ask, Ask::Subject { .. }) {
             request = request.with_parameters(&self.config.provider().token_parameters);
         }
-        let effect = Effect::Http { request: Box::new(request), max_body: limits::TOKEN_BODY };
-        self.perform_token(now, Owner::Acquisition, effect, exchange.why());
+        self.send_token_request(now, Owner::Acquisition, request, exchange.why());
         // A poll that takes long is followed by another; calls wait for the user anyway.
         let is_poll = matches!(exchange.ask, Ask::DeviceCode(_));
         let overdue_ms = now.mono_ms.saturating_add(self.config.timeouts.token_wait_ms);
@@ -149,7 +147,7 @@ impl Engine {
                 acquisition.exchange = Some(exchange);
                 return Ok(Step::Planning);
             }
-            Err(error) => return self.on_token_refused(now, acquisition, &exchange, error),
+            Err(error) => return self.on_token_refused(now, acquisition, *exchange, error),
         };
         let user = self.identify(now, acquisition, &exchange, &issued)?;
         if acquisition.asked.as_deref().is_some_and(|asked| asked.sign_on) {
@@ -162,7 +160,7 @@ impl Engine {
         &mut self,
         now: Now,
         acquisition: &mut Acquisition,
-        exchange: &TokenExchange,
+        exchange: TokenExchange,
         error: Error,
     ) -> Result<Step, End> {
         match (&exchange.ask, &error) {
@@ -172,12 +170,34 @@ impl Engine {
             (Ask::DeviceCode(_), Error::Refused(Refused::Unavailable { .. })) => {
                 self.poll_more_slowly(now, acquisition)
             }
-            (_, error) if is_invalid_client(error) && self.may_register_again(acquisition) => {
+            (_, error)
+                if is_client_unknown(error)
+                    && let Some(server) = exchange.server.with_id_in_body() =>
+            {
+                // The code is not spent: who the client is comes first (RFC 6749 3.2.1).
+                if acquisition.client.as_ref() == Some(exchange.server.client()) {
+                    acquisition.client = Some(server.client().clone());
+                }
+                acquisition.exchange = Some(Box::new(TokenExchange { server, ..exchange }));
+                Ok(Step::Planning)
+            }
+            (_, error) if is_client_unknown(error) && self.may_register_again(now, acquisition) => {
                 self.register_again(now, acquisition);
                 Ok(Step::Planning)
             }
             _ => Err(error.into()),
         }
+    }
+
+    /// Whose tokens may be stored still when those of this issuer are held.
+    fn former_issuers(&self, issuer: &crate::wire::server_metadata::Issuer) -> Vec<Box<str>> {
+        let Some(before) = self.grant.grant.as_deref() else { return Vec::new() };
+        let replaced = Some(before.server.issuer()).filter(|_| before.tokens.refresh.is_some());
+        let replaced = replaced.map(|issuer| issuer.as_str().into());
+        let mut former: Vec<Box<str>> = before.former.iter().cloned().chain(replaced).collect();
+        former.retain(|former| **former != *issuer.as_str());
+        former.drain(..former.len().saturating_sub(limits::FORMER_GRANTS));
+        former
     }
 
     fn take_token(
@@ -203,6 +223,7 @@ impl Engine {
             refreshable: issued.refresh_token.is_some(),
             refreshed: false,
         });
+        let former = self.former_issuers(exchange.server.issuer());
         acquisition.obtained = Some(Box::new(Grant {
             tokens: Tokens::issued(&issued, now),
             server: exchange.server,
@@ -213,12 +234,20 @@ impl Engine {
             authorization_details: issued.authorization_details,
             granted: issued.scope,
             requested: exchange.scopes,
+            former,
         }));
         Ok(Step::Planning)
     }
 }
 
-/// Whether a server does not know the client (RFC 6749 5.2).
-pub(super) fn is_invalid_client(error: &Error) -> bool {
-    matches!(error, Error::Refused(Refused::Token { code, .. }) if *code == "invalid_client")
+/// Whether a server does not know the client (RFC 6749 5.2). The MCP Python SDK's server says
+/// `unauthorized_client` in its older releases, and only its words tell that the id is missing or unknown.
+pub(super) fn is_client_unknown(error: &Error) -> bool {
+    let Error::Refused(Refused::Token { code, description, .. }) = error else { return false };
+    let is_about_id = || description.as_ref().is_some_and(|text| text.as_str().contains("client_id"));
+    match code.as_str() {
+        "invalid_client" => true,
+        "invalid_request" | "unauthorized_client" => is_about_id(),
+        _ => false,
+    }
 }

@@ -1,55 +1,131 @@
-//! Logging out: the tokens are given back (RFC 7009) and forgotten.
+//! Logging out: the tokens are given back (RFC 7009) and forgotten, with what would lead back to them.
 
 use url::Url;
 
+use super::acquire::End;
+use super::browser::Pending;
+use super::budget::Budget;
 use super::calls::{Purpose, Stage};
 use super::discover::Probe;
+use super::grant::Grant;
 use super::ops::Owner;
 use super::output::{CallId, Notice, Verdict};
+use super::record::{self, GrantRecord, PendingRecord};
+use super::refresh::is_gone;
 use super::seal::Addressee;
+use super::wait::Waits;
 use super::{Engine, Held, effect_error, unexpected};
-use crate::effect::{Completion, Effect, RecordKind, RecordRevision};
-use crate::error::{ErrorReport, Exchange, Failure, FailureKind, Work};
+use crate::effect::{Completion, Effect, RecordKind, RecordRevision, Stored};
+use crate::error::{Error, ErrorReport, Exchange, Failure, FailureKind, Refused, Work};
 use crate::limits;
 use crate::secret::Secret;
 use crate::time::Now;
+use crate::wire::HttpResponse;
 use crate::wire::revocation::{self, RevocationRequest, TokenHint};
-use crate::wire::server_metadata;
+use crate::wire::server_metadata::{self, Issuer};
 use crate::wire::well_known::Found;
 
 /// A log-out on its way.
 #[derive(Debug)]
 pub(super) struct LogOut {
     step: Step,
-    probe: Option<Probe<Url>>,
-    endpoint: Option<Box<Url>>,
-    /// What is to be given back still, the refresh token first: the access tokens go with it.
-    tokens: Vec<(Secret, TokenHint)>,
-    /// What went wrong first. The tokens are forgotten all the same.
-    failure: Option<ErrorReport>,
-    rounds: u8,
+    progress: Progress,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
     Deleting,
     Discovering,
-    Planning,
-    Reloading,
+    Loading,
     Revoking,
     Sealing,
+    Waiting,
+}
+
+impl Step {
+    fn work(self) -> Work {
+        match self {
+            Self::Deleting | Self::Loading => Work::Store,
+            Self::Sealing => Work::Signing,
+            Self::Discovering => Work::Exchange(Exchange::ServerMetadata),
+            Self::Revoking | Self::Waiting => Work::Exchange(Exchange::Revocation),
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Progress {
+    /// What is being given back.
+    returning: Option<Return>,
+    /// The record that goes now, once its tokens are given back, and its revision.
+    clearing: Option<(Record, Option<RecordRevision>)>,
+    /// Those that go after it, the next one last.
+    queue: Vec<Record>,
+    /// What went wrong first. The tokens are forgotten all the same.
+    failure: Option<ErrorReport>,
+    rounds: u8,
+    waits: Waits,
+    /// The refresh token that was given back last.
+    returned: Option<Secret>,
+}
+
+impl Progress {
+    fn fail(&mut self, report: ErrorReport) {
+        self.failure.get_or_insert(report);
+        self.returning = None;
+    }
+
+    /// Lets a record go, unless it is among those that go already.
+    fn clear(&mut self, kind: RecordKind, issuer: Issuer) {
+        let record = Record { kind, issuer: Some(issuer) };
+        let current = self.clearing.as_ref().map(|(current, _)| current);
+        if current != Some(&record) && !self.queue.contains(&record) && self.queue.len() < limits::LOG_OUT {
+            self.queue.insert(0, record);
+        }
+    }
+}
+
+/// A record of this resource and account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Record {
+    kind: RecordKind,
+    issuer: Option<Issuer>,
+}
+
+/// Tokens that are given back to who issued them.
+#[derive(Debug)]
+struct Return {
+    grant: Box<Grant>,
+    /// The refresh token first: the access tokens go with it.
+    tokens: Vec<(Secret, TokenHint)>,
+    endpoint: Option<Url>,
+    probe: Option<Probe<Url>>,
+}
+
+impl Return {
+    fn of(grant: Box<Grant>) -> Option<Self> {
+        let refresh = grant.tokens.refresh.clone().map(|token| (token, TokenHint::RefreshToken));
+        let access = grant.tokens.access.as_ref();
+        let access = access.map(|access| (Secret::from(access.expose()), TokenHint::AccessToken));
+        let tokens: Vec<_> = access.into_iter().chain(refresh).collect();
+        let endpoint = grant.server.revocation_endpoint().cloned();
+        (!tokens.is_empty()).then_some(Self { grant, tokens, endpoint, probe: None })
+    }
 }
 
 impl Engine {
     /// Gives the account's tokens back to the authorization server (RFC 7009) and forgets them, here and in
-    /// the store. An authorization that is under way ends.
+    /// the store; those of servers that the resource named before, too. Authorizations that are under way end.
+    /// Those that earlier processes left unanswered are forgotten together with the client's registration, which
+    /// the server may have forgotten too.
     ///
-    /// The verdict is [`Verdict::Done`]; [`Verdict::Fail`] when the server could not be told, or the store
-    /// failed. The engine has forgotten the tokens in any case. What the user trusts and the client's
-    /// registration stay.
+    /// The verdict is [`Verdict::Done`]; [`Verdict::Fail`] when a server could not be told, or the store
+    /// failed. The engine has forgotten the tokens in any case. What the user trusts, and any other registration,
+    /// stay.
     pub fn log_out(&mut self, now: Now) -> CallId {
         let call = self.calls.open_for(Purpose::LogOut);
         self.dispatch(now, call);
+        self.left(now);
         call
     }
 
@@ -64,31 +140,37 @@ impl Engine {
         }
         self.set_stage(call, Stage::WaitingForLogOut);
         if let Some(acquisition) = self.acquisition.take() {
-            self.end_acquisition(
-                now,
-                &acquisition,
-                super::acquire::End::from(crate::error::Refused::Declined),
-            );
+            self.end_acquisition(now, &acquisition, End::from(Refused::Declined));
         }
-        let tokens = self.grant.grant.as_deref().map(|grant| {
-            let refresh = grant.tokens.refresh.clone().map(|token| (token, TokenHint::RefreshToken));
-            let access = grant.tokens.access.as_ref();
-            let access = access.map(|access| (Secret::from(access.expose()), TokenHint::AccessToken));
-            access.into_iter().chain(refresh).collect()
-        });
-        self.log_out = Some(Box::new(LogOut {
-            step: Step::Planning,
-            probe: None,
-            endpoint: self
-                .grant
-                .grant
-                .as_deref()
-                .and_then(|grant| grant.server.revocation_endpoint().cloned().map(Box::new)),
-            tokens: tokens.unwrap_or_default(),
-            failure: None,
-            rounds: 0,
-        }));
-        self.log_out_further(now);
+        if self.log_out.is_some() {
+            return; // another one has begun with that
+        }
+        self.budgets.log_out = Budget::default();
+        let progress = self.what_goes();
+        self.log_out_goes_on(now, progress);
+    }
+
+    /// The held tokens, and the records that go with them.
+    fn what_goes(&mut self) -> Progress {
+        let mut progress = Progress::default();
+        let (revision, generation) = (self.grant.revision, self.grant.generation);
+        let held = std::mem::replace(&mut self.grant, Held { generation, ..Held::default() });
+        progress.queue.push(Record { kind: RecordKind::Pending, issuer: None });
+        if let Some(grant) = held.grant {
+            let former = grant
+                .former
+                .iter()
+                .map(|issuer| Record { kind: RecordKind::Grant, issuer: Some(Issuer::trusted(issuer)) });
+            progress.queue.extend(former);
+            progress.clearing = Some((
+                Record { kind: RecordKind::Grant, issuer: Some(grant.server.issuer().clone()) },
+                revision,
+            ));
+            progress.returned = grant.tokens.refresh.clone();
+            progress.returning = Return::of(grant);
+        }
+        self.known = None;
+        progress
     }
 
     /// Begins the log-outs that waited for tokens on their way.
@@ -107,66 +189,95 @@ impl Engine {
         true
     }
 
-    fn log_out_further(&mut self, now: Now) {
-        let Some(mut log_out) = self.log_out.take() else { return };
-        match self.next_log_out_step(now, &mut log_out) {
-            Some(step) => {
-                log_out.step = step;
-                self.log_out = Some(log_out);
-            }
-            None => {
-                self.notice(Notice::Forgotten);
-                self.list_account(now);
-                for call in self.calls.at(|stage| matches!(stage, Stage::WaitingForLogOut)) {
-                    let is_log_out =
-                        self.calls.get_mut(call).is_some_and(|open| open.purpose == Purpose::LogOut);
-                    match &log_out.failure {
-                        _ if !is_log_out => self.dispatch(now, call),
-                        Some(error) => self.fail_call(call, error.clone()),
-                        None => self.end_call(call, Verdict::Done),
-                    }
-                }
-            }
+    /// Takes the next step, or ends.
+    fn log_out_goes_on(&mut self, now: Now, mut progress: Progress) {
+        match self.next_log_out_step(now, &mut progress) {
+            Some(step) => self.log_out = Some(Box::new(LogOut { step, progress })),
+            None => self.end_log_out(now, progress.failure),
         }
     }
 
-    fn next_log_out_step(&mut self, now: Now, log_out: &mut LogOut) -> Option<Step> {
-        let Some(grant) = self.grant.grant.clone() else { return self.forget_grant(now) };
-        if log_out.tokens.is_empty() {
-            return self.forget_grant(now);
+    fn end_log_out(&mut self, now: Now, failure: Option<ErrorReport>) {
+        self.pending = Pending::default();
+        self.registration_failed = false;
+        self.notice(Notice::Forgotten);
+        self.list_account(now);
+        for call in self.calls.at(|stage| matches!(stage, Stage::WaitingForLogOut)) {
+            let is_log_out = self.calls.get_mut(call).is_some_and(|open| open.purpose == Purpose::LogOut);
+            match &failure {
+                _ if !is_log_out => self.dispatch(now, call),
+                Some(error) => self.fail_call(call, error.clone()),
+                None => self.end_call(call, Verdict::Done),
+            }
         }
-        let Some(endpoint) = log_out.endpoint.clone() else {
-            if log_out.probe.is_none() {
-                // A server whose endpoints are stated publishes no more than these.
-                let own = self.config.named_issuer(grant.server.issuer());
-                let candidates = match self.config.states_endpoints_of(own) {
-                    true => Vec::new(),
-                    false => server_metadata::candidates(own).unwrap_or_default(),
-                };
-                log_out.probe = Some(Probe::new(candidates));
-            }
-            return match log_out.probe.as_mut().and_then(|probe| probe.url(|url| url)) {
-                Some(url) => {
-                    let request = server_metadata::request(url, self.config.revision);
-                    let effect = Effect::Http { request: Box::new(request), max_body: limits::DOCUMENT_BODY };
-                    let why = "the authorization server may take tokens back";
-                    self.perform(now, Owner::LogOut, effect, self.config.timeouts.http_ms, why);
-                    Some(Step::Discovering)
+        self.look_up_callbacks(now);
+    }
+
+    /// A log-out that is over its budget.
+    pub(super) fn exhaust_log_out(&mut self, now: Now, error: Error) {
+        let Some(log_out) = self.log_out.take() else { return };
+        self.abandon_ops(Owner::LogOut);
+        self.forget_sealing(Owner::LogOut);
+        self.end_log_out(now, log_out.progress.failure.or_else(|| Some(error.into())));
+    }
+
+    fn next_log_out_step(&mut self, now: Now, progress: &mut Progress) -> Option<Step> {
+        if let Some(mut returning) = progress.returning.take() {
+            match self.give_back(now, &mut returning) {
+                Ok(Some(step)) => {
+                    progress.returning = Some(returning);
+                    return Some(step);
                 }
-                // A server that takes nothing back: the tokens run out by themselves.
-                None => self.forget_grant(now),
-            };
-        };
-        let (token, hint) = log_out.tokens.last()?.clone();
-        let addressee = Addressee { server: &grant.server, endpoint: &endpoint, dpop: None };
-        let seals = match self.seal(now, Owner::LogOut, addressee) {
-            Ok(Some(seals)) => seals,
-            Ok(None) => return Some(Step::Sealing),
-            Err(error) => {
-                log_out.failure.get_or_insert(self.report_of(error));
-                return self.forget_grant(now);
+                Ok(None) => {}
+                Err(report) => progress.fail(report),
             }
+        }
+        if let Some((record, Some(expect))) = &progress.clearing {
+            let key = self.key(record.kind, record.issuer.as_ref());
+            let why = "the tokens are forgotten, with what would lead back to them";
+            let effect = Effect::Delete { key, expect: *expect };
+            self.perform(now, Owner::LogOut, effect, limits::STORE_MS, why);
+            return Some(Step::Deleting);
+        }
+        let record = progress.queue.pop()?;
+        self.load_to_clear(now, &record);
+        progress.clearing = Some((record, None));
+        progress.rounds = 0;
+        Some(Step::Loading)
+    }
+
+    fn load_to_clear(&mut self, now: Now, record: &Record) {
+        let key = self.key(record.kind, record.issuer.as_ref());
+        self.load(now, Owner::LogOut, key, "what is stored for this account goes");
+    }
+
+    /// Gives the next token back; `None` when that is done.
+    fn give_back(&mut self, now: Now, returning: &mut Return) -> Result<Option<Step>, ErrorReport> {
+        let Some((token, hint)) = returning.tokens.last().cloned() else { return Ok(None) };
+        let grant = &returning.grant;
+        let Some(endpoint) = returning.endpoint.clone() else {
+            if returning.probe.is_none() {
+                // A server whose endpoints are stated publishes no more than these.
+                let named = self.config.named_issuer(grant.server.issuer());
+                let candidates = match self.config.states_endpoints_of(named) {
+                    true => Vec::new(),
+                    false => server_metadata::candidates(named).unwrap_or_default(),
+                };
+                returning.probe = Some(Probe::new(candidates));
+            }
+            let Some(probe) = &mut returning.probe else { return Ok(None) };
+            let Some(url) = probe.url(|url| url) else {
+                // A server that takes nothing back: the tokens run out by themselves.
+                return probe.failure.take().map_or(Ok(None), Err);
+            };
+            let request = server_metadata::request(url, self.config.revision);
+            let why = "the authorization server may take tokens back";
+            self.send_request(now, Owner::LogOut, request, why);
+            return Ok(Some(Step::Discovering));
         };
+        let addressee = Addressee { server: &grant.server, endpoint: &endpoint, dpop: None };
+        let sealed = self.seal(now, Owner::LogOut, addressee).map_err(|error| self.report_of(error))?;
+        let Some(seals) = sealed else { return Ok(Some(Step::Sealing)) };
         let request = RevocationRequest {
             endpoint: &endpoint,
             client: grant.server.client(),
@@ -175,133 +286,153 @@ impl Engine {
             assertion: seals.assertion.as_ref(),
         };
         let request = request.request(&self.config.quirks);
-        let effect = Effect::Http { request: Box::new(request), max_body: limits::DOCUMENT_BODY };
-        let why = "the token is given back";
-        self.perform(now, Owner::LogOut, effect, self.config.timeouts.http_ms, why);
-        Some(Step::Revoking)
-    }
-
-    /// Forgets the tokens; `None` when the store holds none.
-    fn forget_grant(&mut self, now: Now) -> Option<Step> {
-        let issuer = self.grant.grant.as_ref().map(|grant| grant.server.issuer().clone());
-        let (revision, generation) = (self.grant.revision, self.grant.generation);
-        self.grant = Held { generation, revision, ..Held::default() };
-        let (issuer, expect) = (issuer?, revision?);
-        self.delete_grant(now, &issuer, expect);
-        self.forgotten_issuer = Some(issuer);
-        Some(Step::Deleting)
-    }
-
-    fn delete_grant(&mut self, now: Now, issuer: &server_metadata::Issuer, expect: RecordRevision) {
-        let key = self.key(RecordKind::Grant, Some(issuer));
-        self.perform(
-            now,
-            Owner::LogOut,
-            Effect::Delete { key, expect },
-            limits::STORE_MS,
-            "the tokens are forgotten",
-        );
+        self.send_request(now, Owner::LogOut, request, "the token is given back");
+        Ok(Some(Step::Revoking))
     }
 
     pub(super) fn on_log_out(&mut self, now: Now, completion: Completion<'_>) {
-        let Some(mut log_out) = self.log_out.take() else { return };
-        let step = std::mem::replace(&mut log_out.step, Step::Planning);
+        let Some(log_out) = self.log_out.take() else { return };
+        let LogOut { step, mut progress } = *log_out;
+        if let (Work::Exchange(exchange), Completion::Http(response)) = (step.work(), &completion)
+            && self.waits(now, &mut progress.waits, exchange, response)
+        {
+            self.log_out = Some(Box::new(LogOut { step: Step::Waiting, progress }));
+            return;
+        }
         match (step, completion) {
-            (Step::Discovering, Completion::Http(response)) => {
-                let Some(issuer) = self.grant.grant.as_ref().map(|grant| grant.server.issuer().clone())
-                else {
-                    return;
-                };
-                if let Some(probe) = &mut log_out.probe
-                    && let Some(asked) = probe.asked.clone()
-                {
-                    let rules = self.rules(self.config.flow.grant_type());
-                    match server_metadata::read(&issuer, &asked, probe.redirects, &response, rules) {
-                        Ok(Found::Document(document)) => match document.revocation_endpoint {
-                            Some(endpoint) => log_out.endpoint = Some(endpoint),
-                            None => log_out.tokens.clear(),
-                        },
-                        Ok(Found::Redirected(url)) => probe.redirect(url),
-                        Ok(Found::Nothing) => probe.skip(),
-                        Err(error) => {
-                            log_out.failure.get_or_insert(self.report_of(error));
-                            log_out.tokens.clear();
-                        }
-                    }
-                }
-            }
-            (Step::Revoking, Completion::Http(response)) => {
-                if let Some((token, hint)) = log_out.tokens.pop()
-                    && let Some(grant) = self.grant.grant.as_deref()
-                    && let Some(endpoint) = &log_out.endpoint
-                {
-                    let request = RevocationRequest {
-                        endpoint,
-                        client: grant.server.client(),
-                        token: &token,
-                        hint,
-                        assertion: None,
-                    };
-                    if let Err(error) = revocation::read(&request, &response, &self.config.quirks) {
-                        log_out.failure.get_or_insert(self.report_of(error));
-                    }
-                }
-            }
+            (Step::Discovering, Completion::Http(response)) => self.on_endpoint(&mut progress, &response),
+            (Step::Revoking, Completion::Http(response)) => self.on_given_back(&mut progress, &response),
             (Step::Sealing, Completion::Signed { signature }) => {
                 if let Err(error) = self.on_signed(Owner::LogOut, signature) {
-                    log_out.failure.get_or_insert(self.report_of(error));
-                    log_out.tokens.clear();
+                    progress.fail(self.report_of(error));
                 }
             }
-            (Step::Deleting, Completion::Deleted) => {
-                self.grant.revision = None;
-                self.forgotten_issuer = None;
-            }
+            (Step::Deleting, Completion::Deleted) => progress.clearing = None,
             (Step::Deleting, Completion::Conflict) => {
-                // Another process has renewed the tokens meanwhile; they go too.
-                log_out.rounds += 1;
-                if let Some(issuer) = self.forgotten_issuer.clone()
-                    && log_out.rounds <= limits::STORE_ROUNDS
+                // Another process has written meanwhile; that goes too.
+                progress.rounds += 1;
+                if progress.rounds <= limits::STORE_ROUNDS
+                    && let Some((record, revision)) = &mut progress.clearing
                 {
-                    let key = self.key(RecordKind::Grant, Some(&issuer));
-                    self.load(now, Owner::LogOut, key, "another process wrote the tokens");
-                    log_out.step = Step::Reloading;
-                    self.log_out = Some(log_out);
+                    *revision = None;
+                    self.load_to_clear(now, record);
+                    self.log_out = Some(Box::new(LogOut { step: Step::Loading, progress }));
                     return;
                 }
                 let failure = Failure::new(FailureKind::Other, "other processes keep writing the record");
-                log_out.failure.get_or_insert(effect_error(Work::Store, failure).into());
+                progress.fail(effect_error(Work::Store, failure).into());
+                progress.clearing = None;
             }
-            (Step::Reloading, Completion::Loaded(stored)) => {
-                if let (Some(stored), Some(issuer)) = (stored, self.forgotten_issuer.clone()) {
-                    self.delete_grant(now, &issuer, stored.revision);
-                    log_out.step = Step::Deleting;
-                    self.log_out = Some(log_out);
-                    return;
-                }
-                self.grant.revision = None;
-            }
+            (Step::Loading, Completion::Loaded(stored)) => self.on_loaded_to_clear(&mut progress, stored),
             (step, completion) => {
-                let work = match step {
-                    Step::Deleting | Step::Reloading => Work::Store,
-                    Step::Sealing => Work::Signing,
-                    Step::Discovering | Step::Planning | Step::Revoking => {
-                        Work::Exchange(Exchange::Revocation)
-                    }
-                };
+                let work = step.work();
                 let error = match completion {
                     Completion::Failed(failure) => effect_error(work, failure),
                     _ => unexpected(work),
                 };
-                log_out.failure.get_or_insert(self.report_of(error));
-                log_out.tokens.clear();
+                progress.fail(self.report_of(error));
                 self.forget_sealing(Owner::LogOut);
                 if work == Work::Store {
-                    self.grant.revision = None;
+                    progress.clearing = None;
                 }
             }
         }
-        self.log_out = Some(log_out);
-        self.log_out_further(now);
+        self.log_out_goes_on(now, progress);
     }
+
+    fn on_endpoint(&mut self, progress: &mut Progress, response: &HttpResponse<'_>) {
+        let rules = self.rules(self.config.flow.grant_type());
+        let Some(returning) = &mut progress.returning else { return };
+        let Some(probe) = &mut returning.probe else { return };
+        let Some(asked) = probe.asked.clone() else { return };
+        let issuer = &returning.grant.server.issuer();
+        match server_metadata::read(issuer, &asked, probe.redirects, response, rules) {
+            Ok(Found::Document(document)) => match document.revocation_endpoint {
+                Some(endpoint) => returning.endpoint = Some(*endpoint),
+                None => progress.returning = None,
+            },
+            Ok(Found::Redirected(url)) => probe.redirect(url),
+            Ok(Found::Nothing) => probe.skip(),
+            Err(error) => {
+                if let Err(End::Error(report)) = probe.fail(self.report_of(error)) {
+                    progress.fail(report);
+                }
+            }
+        }
+    }
+
+    fn on_given_back(&mut self, progress: &mut Progress, response: &HttpResponse<'_>) {
+        let Some(returning) = &mut progress.returning else { return };
+        let Some((token, hint)) = returning.tokens.last() else { return };
+        let Some(endpoint) = &returning.endpoint else { return };
+        let request = RevocationRequest {
+            endpoint,
+            client: returning.grant.server.client(),
+            token,
+            hint: *hint,
+            assertion: None,
+        };
+        let read = revocation::read(&request, response, &self.config.quirks);
+        match read {
+            // The endpoint is of the record; the metadata may name another one.
+            Err(_) if is_gone(response) && returning.probe.is_none() => returning.endpoint = None,
+            Err(error) if !is_unsupported(&error) => progress.fail(self.report_of(error)),
+            _ => drop(returning.tokens.pop()),
+        }
+    }
+
+    /// A record of this account is here: its tokens go back where they came from, and it goes.
+    fn on_loaded_to_clear(&mut self, progress: &mut Progress, stored: Option<Stored<'_>>) {
+        let Some(stored) = stored else {
+            progress.clearing = None;
+            return;
+        };
+        let Some((record, revision)) = &mut progress.clearing else { return };
+        *revision = Some(stored.revision);
+        match record.kind {
+            RecordKind::Grant => {
+                let grant = record::read(stored.record)
+                    .and_then(|record: GrantRecord| record.into_grant(&self.config));
+                // Another process may only have claimed the tokens that are given back already.
+                let grant = grant.ok().map(|(grant, _)| grant).filter(|grant| {
+                    grant.tokens.refresh.is_none() || grant.tokens.refresh != progress.returned
+                });
+                progress.returned = grant.as_ref().and_then(|grant| grant.tokens.refresh.clone());
+                progress.returning = grant.and_then(|grant| Return::of(Box::new(grant)));
+            }
+            // What is left over may have led nowhere because the server has forgotten the client.
+            RecordKind::Pending => {
+                let pending: PendingRecord = record::read(stored.record).unwrap_or_default();
+                for asked in pending
+                    .authorizations
+                    .iter()
+                    .filter(|asked| self.registered_by_itself(asked.server.client()))
+                {
+                    progress.clear(RecordKind::Registration, Issuer::trusted(asked.server.issuer()));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn log_out_timeout(&mut self, now: Now) {
+        let due = |log_out: &LogOut| log_out.next_timeout().is_some_and(|at_ms| at_ms <= now.mono_ms);
+        if self.log_out.as_deref().is_some_and(due)
+            && let Some(log_out) = self.log_out.take()
+        {
+            self.log_out_goes_on(now, log_out.progress);
+        }
+    }
+}
+
+impl LogOut {
+    pub(super) fn next_timeout(&self) -> Option<u64> {
+        (self.step == Step::Waiting).then_some(self.progress.waits.until_ms)
+    }
+}
+
+/// RFC 7009 2.2.1: the server takes no tokens of this kind back, such as access tokens that are JWTs. They run
+/// out by themselves.
+fn is_unsupported(error: &Error) -> bool {
+    matches!(error, Error::Refused(Refused::Token { code, .. }) if *code == "unsupported_token_type")
 }

@@ -8,6 +8,7 @@ mod accounts;
 mod acquire;
 mod aside;
 mod browser;
+mod budget;
 mod calls;
 mod claim;
 mod config;
@@ -31,6 +32,7 @@ mod server;
 mod step_up;
 mod transitions;
 mod trust;
+mod wait;
 mod without_browser;
 
 use std::collections::VecDeque;
@@ -50,6 +52,7 @@ use crate::policy::DpopPolicy;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::time::Now;
+use crate::wire::HttpRequest;
 use crate::wire::callback::Callback;
 use crate::wire::challenge::Challenges;
 use crate::wire::server_metadata::Issuer;
@@ -58,6 +61,7 @@ use self::accounts::Listing;
 use self::acquire::Acquisition;
 use self::acquire::Cause;
 use self::browser::Pending;
+use self::budget::{Budgets, Overdrawn, work_of};
 use self::calls::{Calls, Purpose, Stage, Target};
 use self::claim::Claim;
 use self::discover::Known;
@@ -120,10 +124,13 @@ pub struct Engine {
     listing: Option<Listing>,
     /// What the enterprise's sign-on brought, until it is stored with tokens.
     kept_subject: Option<Box<Subject>>,
-    /// Whose tokens are being forgotten.
-    forgotten_issuer: Option<Issuer>,
     /// The exchange whose answer is being processed: errors name it.
     answering: Option<Asked>,
+    budgets: Budgets,
+    /// What is over its budget since the last input.
+    overdrawn: Vec<Overdrawn>,
+    /// The time of the last input that led on.
+    entered: Now,
 }
 
 /// Room for outputs that an idle engine keeps: sending and delivering a call allocate nothing.
@@ -226,8 +233,10 @@ impl Engine {
             log_out: None,
             listing: None,
             kept_subject: None,
-            forgotten_issuer: None,
             answering: None,
+            budgets: Budgets::default(),
+            overdrawn: Vec::new(),
+            entered: Now::new(0, 0),
         })
     }
 
@@ -249,6 +258,7 @@ impl Engine {
             open.target = target;
         }
         self.dispatch(now, call);
+        self.left(now);
         Ok(call)
     }
 
@@ -257,6 +267,7 @@ impl Engine {
     pub fn log_in(&mut self, now: Now) -> CallId {
         let call = self.calls.open_for(Purpose::LogIn);
         self.dispatch(now, call);
+        self.left(now);
         call
     }
 
@@ -276,6 +287,7 @@ impl Engine {
         } else {
             self.start(now);
         }
+        self.left(now);
         call
     }
 
@@ -299,14 +311,23 @@ impl Engine {
             Some(open) if matches!(open.stage, Stage::Sent) => {}
             _ => return Err(ApiMisuse::UnknownCall),
         }
+        let may_lead_on = response.may_challenge();
         self.respond(now, call, response);
+        if may_lead_on {
+            self.left(now);
+        }
         Ok(())
     }
 
-    /// Gives up a call, whatever its stage; nothing more comes for it. What other calls wait for goes
-    /// on, and so does a token request.
+    /// Gives up a call, whatever its stage; nothing more comes for it. What other calls wait for goes on. When
+    /// nobody waits any more, nothing further is asked of anybody: no registration, no page, no document. A
+    /// token request that is under way goes on, since its answer may hold the only refresh token; and a page
+    /// that is open stays until its time is up, since the user may answer it still.
     pub fn cancel(&mut self, call: CallId) {
-        self.calls.close(call);
+        if self.calls.close(call) {
+            self.stop_for_nobody(self.entered);
+            self.left(self.entered);
+        }
     }
 
     /// Takes in a callback that comes without its prompt: of a web application, or after a restart. The
@@ -322,6 +343,7 @@ impl Engine {
             }
             Err(error) => self.fail_call(call, error),
         }
+        self.left(now);
         call
     }
 
@@ -339,6 +361,7 @@ impl Engine {
                     self.answering = op.as_mut().and_then(|op| op.answered(&with));
                     self.on_answer(now, owner, op, with);
                     self.answering = None;
+                    self.left(now);
                 }
                 Ok(())
             }
@@ -356,6 +379,7 @@ impl Engine {
             self.start(now);
         }
         self.proceed(now);
+        self.left(now);
     }
 
     /// To be called when [`poll_timeout`](Self::poll_timeout) has passed; harmless at any time.
@@ -368,6 +392,45 @@ impl Engine {
         }
         self.refresh_timeout(now);
         self.acquisition_timeout(now);
+        self.log_out_timeout(now);
+        self.left(now);
+    }
+
+    /// The end of an input that may have led on.
+    fn left(&mut self, now: Now) {
+        self.entered = now;
+        if !self.overdrawn.is_empty() {
+            self.settle_budgets(now);
+        }
+        debug_assert!(self.nobody_is_forgotten(), "somebody waits for nothing: {self:?}");
+    }
+
+    /// Whether each part that is under way waits for something, and each call for a part that is under way.
+    fn nobody_is_forgotten(&self) -> bool {
+        let refreshes =
+            |refresh: &Refresh| refresh.next_timeout().is_some() || self.ops.waits(Owner::Refresh);
+        let acquires = |acquisition: &Acquisition| {
+            acquisition.next_timeout().is_some()
+                || acquisition.step == acquire::Step::AwaitingEntropy
+                || self.ops.waits(Owner::Acquisition)
+        };
+        let logs_out = |log_out: &LogOut| log_out.next_timeout().is_some() || self.ops.waits(Owner::LogOut);
+        let calls = !self.calls.any(|stage| match stage {
+            Stage::New => true,
+            Stage::Sent | Stage::Signing(_) => false,
+            Stage::WaitingForAcquisition { .. } | Stage::WaitingForExchange => self.acquisition.is_none(),
+            Stage::WaitingForCallback(_) => self.startup == Startup::Done && self.acquisition.is_none(),
+            Stage::WaitingForLogOut => self.log_out.is_none(),
+            Stage::WaitingForRefresh { .. } => self.refresh.is_none(),
+            Stage::WaitingForStartup | Stage::WaitingToStepUp(_) => {
+                matches!(self.startup, Startup::Done | Startup::NotStarted)
+            }
+            Stage::WaitingToLogOut => self.refresh.is_none() && self.acquisition.is_none(),
+        });
+        calls
+            && self.refresh.as_deref().is_none_or(refreshes)
+            && self.acquisition.as_deref().is_none_or(acquires)
+            && self.log_out.as_deref().is_none_or(logs_out)
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout), on the monotonic clock; it changes with
@@ -375,7 +438,8 @@ impl Engine {
     pub fn poll_timeout(&self) -> Option<u64> {
         let refresh = self.refresh.as_ref().and_then(|refresh| refresh.next_timeout());
         let acquisition = self.acquisition.as_ref().and_then(|acquisition| acquisition.next_timeout());
-        [self.ops.next_deadline(), refresh, acquisition].into_iter().flatten().min()
+        let log_out = self.log_out.as_ref().and_then(|log_out| log_out.next_timeout());
+        [self.ops.next_deadline(), refresh, acquisition, log_out].into_iter().flatten().min()
     }
 
     /// The next output, in the order in which they arose. New ones arise from inputs only.
@@ -571,11 +635,19 @@ impl Engine {
         self.perform_for(now, owner, effect, time_ms, false, why)
     }
 
-    /// Asks for a token request: it is waited for even when its callers have given up.
-    fn perform_token(&mut self, now: Now, owner: Owner, effect: Effect, why: &'static str) {
+    /// Sends a request.
+    fn send_request(&mut self, now: Now, owner: Owner, request: HttpRequest, why: &'static str) {
+        let effect = Effect::Http { request: Box::new(request), max_body: limits::DOCUMENT_BODY };
+        self.perform_for(now, owner, effect, self.config.timeouts.http_ms, false, why);
+    }
+
+    /// Sends a token request: it is waited for even when its callers have given up.
+    fn send_token_request(&mut self, now: Now, owner: Owner, request: HttpRequest, why: &'static str) {
+        let effect = Effect::Http { request: Box::new(request), max_body: limits::TOKEN_BODY };
         self.perform_for(now, owner, effect, self.config.timeouts.token_ms, true, why);
     }
 
+    /// Where every effect leaves, if those for whom it is can afford it. If not, they end with this input.
     fn perform_for(
         &mut self,
         now: Now,
@@ -585,6 +657,9 @@ impl Engine {
         kept: bool,
         why: &'static str,
     ) -> OpId {
+        if !self.charge(owner, work_of(&effect)) {
+            return self.ops.skip();
+        }
         if let Effect::Http { request, .. } = &mut effect {
             request.headers.insert(USER_AGENT, self.config.user_agent.clone());
             if !self.config.names_host_of(&request.url) {

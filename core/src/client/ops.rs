@@ -123,8 +123,7 @@ pub(super) enum Standing {
 
 impl Ops {
     pub(super) fn open(&mut self, owner: Owner, effect: &Effect, deadline_ms: u64, kept: bool) -> OpId {
-        let id = OpId(self.next);
-        self.next += 1;
+        let id = self.skip();
         let load = match effect {
             Effect::Load { key } => Some(key.clone()),
             _ => None,
@@ -136,6 +135,13 @@ impl Ops {
         };
         let kind = Kind::of(effect);
         self.open.push(Op { id, owner, kind, deadline_ms, kept, asked, sent, load, aside: None });
+        id
+    }
+
+    /// The id of an effect that does not leave.
+    pub(super) fn skip(&mut self) -> OpId {
+        let id = OpId(self.next);
+        self.next += 1;
         id
     }
 
@@ -153,6 +159,11 @@ impl Ops {
             None if id.0 < self.next => Standing::Settled,
             None => Standing::Unknown,
         }
+    }
+
+    /// Whether a part of the engine waits for an effect.
+    pub(super) fn waits(&self, owner: Owner) -> bool {
+        self.open.iter().any(|op| op.owner == owner)
     }
 
     pub(super) fn settle(&mut self, id: OpId) -> Option<Op> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
 use crate::effect::{Effect, OpId, RecordKind};
-use crate::error::{ErrorReport, PeerText, RecordProblem};
+use crate::error::{ErrorReport, Exchange, PeerText, RecordProblem};
 use crate::scope::ScopeSet;
 use crate::wire::challenge::ChallengeError;
 
@@ -250,6 +250,13 @@ pub enum Notice {
     },
     /// Tokens that another process stored are used.
     TokensAdopted,
+    /// A server is busy, and will be asked the same again when it wants to be.
+    Waiting {
+        /// What was asked of it.
+        exchange: Exchange,
+        /// In how many seconds.
+        seconds: u32,
+    },
 }
 
 impl fmt::Display for Notice {
@@ -290,6 +297,9 @@ impl fmt::Display for Notice {
                 f.write_str(if *refreshable { ", can be renewed" } else { ", cannot be renewed" })
             }
             Self::TokensAdopted => f.write_str("another process stored newer tokens; they are used"),
+            Self::Waiting { exchange, seconds } => {
+                write!(f, "{exchange}: the server is busy; it will be asked again in {seconds} s")
+            }
         }
     }
 }

@@ -142,6 +142,9 @@ pub(crate) struct ClientRecord {
     method: ClientAuthMethod,
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     preregistered: bool,
+    /// Whether the server looks for the id in the body as well.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    id_in_body: bool,
 }
 
 impl ClientRecord {
@@ -151,6 +154,7 @@ impl ClientRecord {
             secret: client.secret.clone().filter(|_| !client.configured),
             method: client.method,
             preregistered: client.configured,
+            id_in_body: client.id_in_body,
         }
     }
 
@@ -173,7 +177,13 @@ impl ClientRecord {
         } else {
             self.secret
         };
-        Some(Client { id: self.id, secret, method: self.method, configured: self.preregistered })
+        Some(Client {
+            id: self.id,
+            secret,
+            method: self.method,
+            configured: self.preregistered,
+            id_in_body: self.id_in_body,
+        })
     }
 }
 
@@ -208,6 +218,9 @@ pub(crate) struct GrantRecord {
     subject: Option<Subject>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     authorization_details: Option<Box<str>>,
+    /// The issuers of grants before this one.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    former: Vec<Box<str>>,
     /// Until when one process may use the refresh token, in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     claimed_until: Option<u64>,
@@ -231,6 +244,7 @@ impl GrantRecord {
             user: grant.user.clone(),
             subject: grant.subject.clone(),
             authorization_details: grant.authorization_details.clone(),
+            former: grant.former.clone(),
             claimed_until,
         }
     }
@@ -279,6 +293,7 @@ impl GrantRecord {
             authorization_details: self.authorization_details,
             granted: self.granted,
             requested: self.requested,
+            former: self.former,
         };
         Ok((grant, self.claimed_until))
     }

@@ -1,8 +1,13 @@
 //! Renewing tokens, alone or beside other processes that hold the same ones.
 
-use super::acquire::Cause;
-use super::calls::Stage;
+use url::Url;
+
+use super::acquire::{self, Cause};
+use super::budget::Budget;
+use super::calls::{Purpose, Stage};
 use super::claim::Claim;
+use super::discover::Probe;
+use super::exchange::is_client_unknown;
 use super::grant::{Freshness, Grant};
 use super::nonces;
 use super::ops::Owner;
@@ -10,36 +15,71 @@ use super::output::{CallId, Notice};
 use super::record::{self, GrantRecord};
 use super::respond::Challenged;
 use super::seal::{Addressee, Seals};
+use super::server::Server;
+use super::wait::Waits;
 use super::{Engine, effect_error};
 use crate::effect::{Effect, RecordKind, RecordRevision, Stored};
-use crate::error::{Error, Exchange, Failure, FailureKind, PeerMisbehaved, Refused, Work};
+use crate::error::{Error, ErrorReport, Exchange, Failure, FailureKind, PeerMisbehaved, Refused, Work};
 use crate::limits;
 use crate::policy::DpopPolicy;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::time::Now;
 use crate::wire::HttpResponse;
+use crate::wire::server_metadata;
 use crate::wire::token::{self, Grant as TokenGrant, Issued, TokenRequest, TokenType};
+use crate::wire::well_known::Found;
 
 /// A refresh on its way.
 #[derive(Debug)]
 pub(super) struct Refresh {
     pub(super) step: Step,
+    pub(super) progress: Progress,
+}
+
+/// What a refresh has been through.
+#[derive(Debug)]
+pub(super) struct Progress {
     /// Rounds lost to other writers of the store.
     pub(super) rounds: u8,
     /// When calls stop waiting for the token request.
     overdue_ms: u64,
     /// Whether they were told.
     told_overdue: bool,
-    /// Whether the server was busy once already.
-    retried: bool,
+    /// Servers that were busy.
+    waits: Waits,
     /// When the claim is to be renewed.
     pub(super) renew_claim_ms: u64,
     /// Whether the request was sent again with another nonce.
     nonce_retried: bool,
     /// What the request carries.
     seals: Seals,
+    /// Where the server's metadata may be, since its endpoint is gone.
+    probe: Option<Probe<Url>>,
 }
+
+/// How a refresh ends.
+#[derive(Debug)]
+pub(super) enum End {
+    /// With tokens of another process.
+    Adopted,
+    Error(ErrorReport),
+    /// Only the user can help.
+    GiveUp,
+    /// Every call that wanted it was cancelled before the token was asked for.
+    NobodyWaits,
+    /// With new tokens.
+    Renewed,
+}
+
+impl<E: Into<Error>> From<E> for End {
+    fn from(error: E) -> Self {
+        Self::Error(ErrorReport::from(error))
+    }
+}
+
+/// Where an answer leads. There is no third way: who waits for a refresh waits for a step, or is told.
+pub(super) type Next = Result<Step, End>;
 
 /// Tokens that were issued and are not stored yet.
 #[derive(Debug)]
@@ -74,16 +114,18 @@ pub(super) enum Step {
     Claiming,
     /// For the stored record, which may be newer.
     Reloading(Reload),
+    /// For the server's metadata, since the endpoint that is known is gone.
+    Rediscovering,
     /// For the token endpoint.
     Requesting,
     /// For the new tokens to be stored.
     Saving(NewTokens),
     /// For signatures that the request has to carry.
     Sealing,
-    /// For the server, which is busy and has said for how long.
-    Retrying { at_ms: u64 },
     /// For the mark that the grant is revoked to be stored.
     SavingRevoked,
+    /// For the server, which is busy and has said for how long.
+    Waiting,
     /// For another process to end its refresh.
     WaitingForClaim { until_ms: u64 },
 }
@@ -101,10 +143,12 @@ pub(super) enum Reload {
 
 impl Refresh {
     pub(super) fn next_timeout(&self) -> Option<u64> {
+        let progress = &self.progress;
         match &self.step {
-            Step::WaitingForClaim { until_ms } | Step::Retrying { at_ms: until_ms } => Some(*until_ms),
-            Step::Requesting if self.told_overdue => Some(self.renew_claim_ms),
-            Step::Requesting => Some(self.overdue_ms.min(self.renew_claim_ms)),
+            Step::WaitingForClaim { until_ms } => Some(*until_ms),
+            Step::Waiting => Some(progress.waits.until_ms),
+            Step::Requesting if progress.told_overdue => Some(progress.renew_claim_ms),
+            Step::Requesting => Some(progress.overdue_ms.min(progress.renew_claim_ms)),
             _ => None,
         }
     }
@@ -116,12 +160,14 @@ impl Engine {
         if self.waits_for_log_out(call) {
             return;
         }
-        if self.refresh.as_ref().is_some_and(|refresh| refresh.overdue_ms <= now.mono_ms) {
+        if self.refresh.as_ref().is_some_and(|refresh| refresh.progress.overdue_ms <= now.mono_ms) {
             self.fail_call(call, self.report_while_waiting(Owner::Refresh, timed_out()));
             return;
         }
         self.set_stage(call, Stage::WaitingForRefresh { challenged });
-        self.start_refresh(now);
+        if self.refresh.is_none() {
+            self.start_refresh(now);
+        }
     }
 
     /// Remembers a challenge for the case that refreshing leads nowhere.
@@ -130,54 +176,94 @@ impl Engine {
     }
 
     fn start_refresh(&mut self, now: Now) {
-        if self.refresh.is_some() {
-            return;
-        }
-        let mut refresh = Box::new(Refresh {
-            step: Step::Requesting,
+        self.budgets.refresh = Budget::default();
+        let mut progress = Progress {
             rounds: 0,
             nonce_retried: false,
             seals: Seals::default(),
             overdue_ms: u64::MAX,
             told_overdue: false,
-            retried: false,
+            waits: Waits::default(),
             renew_claim_ms: u64::MAX,
-        });
-        if let (Some(replaces), Some(grant)) = (self.grant.unsaved.clone(), self.grant.grant.clone()) {
+            probe: None,
+        };
+        let next = match (self.grant.unsaved.clone(), self.grant.grant.clone()) {
             // These tokens are new; the store was not able to take them before.
-            refresh.step = self.save_refreshed(now, NewTokens { grant, replaces });
-        } else {
-            refresh.step = self.claim_or_request(now, &mut refresh);
-        }
-        self.refresh = Some(refresh);
+            (Some(replaces), Some(grant)) => Ok(self.save_refreshed(now, NewTokens { grant, replaces })),
+            _ => self.claim_or_request(now, &mut progress),
+        };
+        self.refresh_goes_on(now, progress, next);
     }
 
-    pub(super) fn request_refresh(&mut self, now: Now, refresh: &mut Refresh) -> Step {
-        let Some(grant) = self.grant.grant.clone() else { return Step::Requesting };
+    /// Takes the step, or ends.
+    pub(super) fn refresh_goes_on(&mut self, now: Now, progress: Progress, next: Next) {
+        match next {
+            Ok(step) => self.refresh = Some(Box::new(Refresh { step, progress })),
+            Err(end) => self.end_refresh(now, end),
+        }
+    }
+
+    fn end_refresh(&mut self, now: Now, end: End) {
+        match end {
+            End::Adopted => self.finish_refresh(now, false),
+            End::Error(report) => self.fail_refresh(now, report),
+            End::GiveUp => self.give_up_refresh(now),
+            End::NobodyWaits => {
+                self.release_claim(now);
+                self.begin_log_outs(now);
+            }
+            End::Renewed => self.finish_refresh(now, true),
+        }
+    }
+
+    /// Ends a refresh that nobody waits for, unless its token was asked for already.
+    pub(super) fn stop_refresh_for_nobody(&mut self, now: Now) {
+        let idles = |refresh: &Refresh| matches!(refresh.step, Step::WaitingForClaim { .. } | Step::Waiting);
+        if self.refresh.as_deref().is_some_and(idles) && !self.calls.any(is_waiting) {
+            self.refresh = None;
+            self.end_refresh(now, End::NobodyWaits);
+        }
+    }
+
+    /// A refresh that is over its budget.
+    pub(super) fn exhaust_refresh(&mut self, now: Now, error: Error) {
+        let Some(refresh) = self.refresh.take() else { return };
+        if let Step::Saving(new) | Step::Reloading(Reload::SaveConflict(new)) = refresh.step {
+            self.grant.keep_unsaved(new, self.grant.revision);
+        }
+        self.abandon_ops(Owner::Refresh);
+        self.forget_sealing(Owner::Refresh);
+        self.fail_refresh(now, error.into());
+    }
+
+    pub(super) fn request_refresh(&mut self, now: Now, progress: &mut Progress) -> Next {
+        if !self.calls.any(|stage| is_waiting(stage) || matches!(stage, Stage::WaitingToLogOut)) {
+            return Err(End::NobodyWaits);
+        }
+        let Some(grant) = self.grant.grant.clone() else { return Err(End::GiveUp) };
         let addressee = Addressee {
             server: &grant.server,
             endpoint: grant.server.token_endpoint(),
             dpop: grant.dpop.as_deref(),
         };
-        refresh.seals = match self.seal(now, Owner::Refresh, addressee) {
+        progress.seals = match self.seal(now, Owner::Refresh, addressee) {
             Ok(Some(seals)) => seals,
-            Ok(None) => return Step::Sealing,
+            Ok(None) => return Ok(Step::Sealing),
             // The server will say what it misses.
             Err(_) => Seals::default(),
         };
-        let request = refresh_request(&grant, &refresh.seals, |request| request.request(&self.config.quirks));
-        if let Some(request) = request {
-            let request = request.with_parameters(&self.config.provider().token_parameters);
-            let effect = Effect::Http { request: Box::new(request), max_body: limits::TOKEN_BODY };
-            let why = match self.grant.rejected {
-                true => "the resource rejects the token; a new one can be had without the user",
-                false => "the token expires; a new one can be had without the user",
-            };
-            self.perform_token(now, Owner::Refresh, effect, why);
-            refresh.overdue_ms = now.mono_ms.saturating_add(self.config.timeouts.token_wait_ms);
-            refresh.renew_claim_ms = now.mono_ms.saturating_add(limits::CLAIM_RENEW_MS);
-        }
-        Step::Requesting
+        let request =
+            refresh_request(&grant, &progress.seals, |request| request.request(&self.config.quirks));
+        let Some(request) = request else { return Err(End::GiveUp) };
+        let why = match self.grant.rejected {
+            true => "the resource rejects the token; a new one can be had without the user",
+            false => "the token expires; a new one can be had without the user",
+        };
+        let request = request.with_parameters(&self.config.provider().token_parameters);
+        self.send_token_request(now, Owner::Refresh, request, why);
+        progress.overdue_ms = now.mono_ms.saturating_add(self.config.timeouts.token_wait_ms);
+        progress.renew_claim_ms = now.mono_ms.saturating_add(limits::CLAIM_RENEW_MS);
+        Ok(Step::Requesting)
     }
 
     /// Stores a grant.
@@ -215,56 +301,133 @@ impl Engine {
     pub(super) fn on_refresh_answer(
         &mut self,
         now: Now,
-        mut refresh: Box<Refresh>,
+        progress: &mut Progress,
         response: &HttpResponse<'_>,
-    ) {
-        let Some(grant) = self.grant.grant.clone() else { return self.give_up_refresh(now) };
+    ) -> Next {
+        let Some(grant) = self.grant.grant.clone() else { return Err(End::GiveUp) };
         let quirks = &self.config.quirks;
         let answer =
-            refresh_request(&grant, &refresh.seals, |request| token::read(&request, response, quirks));
-        refresh.overdue_ms = u64::MAX;
+            refresh_request(&grant, &progress.seals, |request| token::read(&request, response, quirks));
+        progress.overdue_ms = u64::MAX;
         let knows_nonce =
             grant.dpop.is_some() && self.note_nonce(grant.server.token_endpoint(), response.headers);
-        match answer {
+        let error = match answer {
+            None => return Err(End::GiveUp),
             Some(Ok(issued))
                 if issued.token_type == TokenType::Bearer && self.config.dpop == DpopPolicy::Required =>
             {
-                self.fail_refresh(now, &PeerMisbehaved::NotBound.into());
-            }
-            Some(Err(error)) if grant.dpop.is_some() && nonces::is_wanted(&error) => {
-                if refresh.nonce_retried || !knows_nonce {
-                    return self.fail_refresh(now, &PeerMisbehaved::DpopNonce.into());
-                }
-                refresh.nonce_retried = true;
-                refresh.step = self.request_refresh(now, &mut refresh);
-                self.refresh = Some(refresh);
+                return Err(PeerMisbehaved::NotBound.into());
             }
             Some(Ok(issued)) => {
                 self.notice_issued(&grant, &issued);
                 let replaces = Replaces::With(grant.tokens.refresh.clone());
                 let new = NewTokens { grant: Box::new(grant.renewed(&issued, now)), replaces };
-                refresh.step = self.save_refreshed(now, new);
-                self.refresh = Some(refresh);
+                return Ok(self.save_refreshed(now, new));
             }
-            Some(Err(Error::Refused(Refused::Token { code, .. })))
-                if code == "invalid_grant" || code == "invalid_client" || code == "unauthorized_client" =>
-            {
-                self.registration_failed |= code != "invalid_grant";
-                // Another process may have been faster; its tokens are in the store then.
-                refresh.step = self.reload(now, Reload::Rejected);
-                self.refresh = Some(refresh);
+            Some(Err(error)) => error,
+        };
+        if grant.dpop.is_some() && nonces::is_wanted(&error) {
+            if progress.nonce_retried || !knows_nonce {
+                return Err(PeerMisbehaved::DpopNonce.into());
             }
-            Some(Err(Error::Refused(Refused::Unavailable { retry_after_s: Some(after_s), .. })))
-                if after_s <= limits::RETRY_AFTER_S && !refresh.retried =>
-            {
-                refresh.retried = true;
-                refresh.step =
-                    Step::Retrying { at_ms: now.mono_ms.saturating_add(u64::from(after_s) * 1000) };
-                self.refresh = Some(refresh);
-            }
-            Some(Err(error)) => self.fail_refresh(now, &error),
-            None => self.give_up_refresh(now),
+            progress.nonce_retried = true;
+            return self.request_refresh(now, progress);
         }
+        if self.waits(now, &mut progress.waits, Exchange::RefreshToken, response) {
+            return Ok(Step::Waiting);
+        }
+        if is_client_unknown(&error)
+            && let Some(server) = grant.server.with_id_in_body()
+            && let Some(own) = self.grant.grant.as_deref_mut()
+        {
+            own.server = server;
+            return self.request_refresh(now, progress);
+        }
+        if is_gone(response) && !matches!(error, Error::Refused(Refused::Token { .. })) {
+            return self.rediscover(now, progress);
+        }
+        self.on_refresh_refused(now, &grant, error, response)
+    }
+
+    /// The server has no token for this. Whether for good (RFC 6749 5.2 has codes for that, but servers have
+    /// others), and whose fault it is.
+    fn on_refresh_refused(
+        &mut self,
+        now: Now,
+        grant: &Grant,
+        error: Error,
+        response: &HttpResponse<'_>,
+    ) -> Next {
+        let definitive = matches!(response.status, 400..500) && !matches!(response.status, 408 | 429)
+            || matches!(error, Error::Refused(Refused::Token { .. }));
+        if !definitive {
+            return Err(error.into());
+        }
+        let unknown = is_client_unknown(&error) || response.status == 401;
+        if unknown && !self.registered_itself(grant.server.client()) {
+            // Nothing was said about the refresh token. The client is the host's to mend.
+            return Err(error.into());
+        }
+        self.registration_failed |= unknown
+            || matches!(&error, Error::Refused(Refused::Token { code, .. }) if *code == "unauthorized_client");
+        // Another process may have been faster; its tokens are in the store then.
+        Ok(self.reload(now, Reload::Rejected))
+    }
+
+    /// The token endpoint is gone: the server's metadata may name another.
+    fn rediscover(&mut self, now: Now, progress: &mut Progress) -> Next {
+        let Some(grant) = self.grant.grant.as_deref() else { return Err(End::GiveUp) };
+        if progress.probe.is_none() {
+            let named = self.config.named_issuer(grant.server.issuer());
+            let candidates = match self.config.states_endpoints_of(named) {
+                true => Vec::new(),
+                false => server_metadata::candidates(named).unwrap_or_default(),
+            };
+            progress.probe = Some(Probe::new(candidates));
+        }
+        let Some(url) = progress.probe.as_mut().and_then(|probe| probe.url(|url| url)) else {
+            // The server is gone altogether; the resource may name another.
+            return Err(End::GiveUp);
+        };
+        let request = server_metadata::request(url, self.config.revision);
+        let why = "the token endpoint is gone; the metadata may name another";
+        self.send_request(now, Owner::Refresh, request, why);
+        Ok(Step::Rediscovering)
+    }
+
+    pub(super) fn on_rediscovered(
+        &mut self,
+        now: Now,
+        progress: &mut Progress,
+        response: &HttpResponse<'_>,
+    ) -> Next {
+        if self.waits(now, &mut progress.waits, Exchange::ServerMetadata, response) {
+            return Ok(Step::Waiting);
+        }
+        let Some(grant) = self.grant.grant.as_deref() else { return Err(End::GiveUp) };
+        let Some(probe) = &mut progress.probe else { return Err(End::GiveUp) };
+        let Some(asked) = probe.asked.clone() else { return Err(End::GiveUp) };
+        let rules = self.rules(self.config.flow.grant_type());
+        match server_metadata::read(grant.server.issuer(), &asked, probe.redirects, response, rules) {
+            Ok(Found::Document(document)) if document.token_endpoint == *grant.server.token_endpoint() => {
+                return Ok(self.reload(now, Reload::Rejected));
+            }
+            Ok(Found::Document(document)) => {
+                self.known = None;
+                if let Some(own) = self.grant.grant.as_deref_mut() {
+                    own.server = Server::described(&document, own.server.client().clone());
+                }
+                return self.claim_or_request(now, progress);
+            }
+            Ok(Found::Redirected(url)) => probe.redirect(url),
+            Ok(Found::Nothing) => probe.skip(),
+            Err(error) => {
+                if let Err(acquire::End::Error(report)) = probe.fail(self.report_of(error)) {
+                    return Err(End::Error(report));
+                }
+            }
+        }
+        self.rediscover(now, progress)
     }
 
     fn notice_issued(&mut self, grant: &Grant, issued: &Issued) {
@@ -291,17 +454,17 @@ impl Engine {
     pub(super) fn on_reloaded(
         &mut self,
         now: Now,
-        mut refresh: Box<Refresh>,
+        progress: &mut Progress,
         reload: Reload,
         stored: Option<Stored<'_>>,
-    ) {
-        refresh.rounds += 1;
-        if refresh.rounds > limits::STORE_ROUNDS {
+    ) -> Next {
+        progress.rounds += 1;
+        if progress.rounds > limits::STORE_ROUNDS {
             if let Reload::SaveConflict(ours) = reload {
                 self.grant.keep_unsaved(ours, stored.map(|stored| stored.revision));
             }
             let failure = Failure::new(FailureKind::Other, "other processes keep writing the record");
-            return self.fail_refresh(now, &effect_error(Work::Store, failure));
+            return Err(effect_error(Work::Store, failure).into());
         }
         let unchanged = stored.is_some_and(|stored| Some(stored.revision) == self.grant.revision);
         let read = stored.and_then(|stored| {
@@ -314,15 +477,9 @@ impl Engine {
             // Nothing, or nothing readable: what this engine holds is all there is.
             self.grant.revision = revision;
             return match reload {
-                Reload::SaveConflict(ours) => {
-                    refresh.step = self.save_refreshed(now, ours);
-                    self.refresh = Some(refresh);
-                }
-                Reload::Conflict => {
-                    refresh.step = self.claim_or_request(now, &mut refresh);
-                    self.refresh = Some(refresh);
-                }
-                Reload::Rejected => self.revoke(now, refresh),
+                Reload::SaveConflict(ours) => Ok(self.save_refreshed(now, ours)),
+                Reload::Conflict => self.claim_or_request(now, progress),
+                Reload::Rejected => self.revoke(now),
             };
         };
         let claim = Claim::read(claimed_until, now);
@@ -332,15 +489,14 @@ impl Engine {
             // Somebody claimed the old refresh token while ours was used: ours are the newer tokens.
             Reload::SaveConflict(ours) if ours.replaces.covers(&theirs) => {
                 self.grant.revision = revision;
-                refresh.step = self.save_refreshed(now, ours);
-                self.refresh = Some(refresh);
+                Ok(self.save_refreshed(now, ours))
             }
             // The server's word stands, unless another process is just renewing with the same token.
             Reload::Rejected if same_refresh_token && (unchanged || !claim.is_foreign(now)) => {
                 self.grant.revision = revision;
-                self.revoke(now, refresh);
+                self.revoke(now)
             }
-            _ => self.adopt(now, refresh, theirs, revision, claim),
+            _ => self.adopt(now, progress, theirs, revision, claim),
         }
     }
 
@@ -348,11 +504,11 @@ impl Engine {
     fn adopt(
         &mut self,
         now: Now,
-        mut refresh: Box<Refresh>,
+        progress: &mut Progress,
         theirs: Grant,
         revision: Option<RecordRevision>,
         claim: Claim,
-    ) {
+    ) -> Next {
         self.take_over(theirs, revision, claim);
         if self.grant.freshness(now, self.config.refresh_early_s) == Freshness::Fresh {
             // The server may have ended these, too; that is no reason yet to ask the user.
@@ -361,13 +517,12 @@ impl Engine {
                     open.refreshed = false;
                 }
             }
-            return self.finish_refresh(now);
+            return Err(End::Adopted);
         }
         if !self.grant.is_refreshable() {
-            return self.give_up_refresh(now);
+            return Err(End::GiveUp);
         }
-        refresh.step = self.claim_or_request(now, &mut refresh);
-        self.refresh = Some(refresh);
+        self.claim_or_request(now, progress)
     }
 
     /// Holds what the store holds, written by another process; whether it brings another access token.
@@ -393,48 +548,32 @@ impl Engine {
     }
 
     /// The server took the grant back, and nobody has a newer one.
-    fn revoke(&mut self, now: Now, mut refresh: Box<Refresh>) {
-        let Some(grant) = self.grant.grant.as_deref() else { return self.give_up_refresh(now) };
+    fn revoke(&mut self, now: Now) -> Next {
+        let Some(grant) = self.grant.grant.as_deref() else { return Err(End::GiveUp) };
         let revoked = grant.revoked();
         let expect = self.grant.revision;
         let why = "the tokens are worthless; only what was asked for is kept";
         self.write_grant(now, Owner::Refresh, &revoked, None, expect, why);
-        refresh.step = Step::SavingRevoked;
-        self.refresh = Some(refresh);
+        Ok(Step::SavingRevoked)
     }
 
     /// The mark is stored, or somebody else stored something newer that counts instead.
-    pub(super) fn on_revoked(&mut self, now: Now, saved: Option<RecordRevision>) {
+    pub(super) fn on_revoked(&mut self, saved: Option<RecordRevision>) -> End {
         if let Some(grant) = self.grant.grant.as_deref() {
             let revoked = grant.revoked();
             self.grant.replace(revoked, saved.or(self.grant.revision));
         }
         self.notice(Notice::Forgotten);
-        self.give_up_refresh(now);
+        End::GiveUp
     }
 
-    /// New tokens are in use: everybody who waits is sent.
-    pub(super) fn finish_refresh(&mut self, now: Now) {
-        self.refresh = None;
+    /// New tokens are in use: everybody who waits is sent. Those that the refresh brought serve who waited for
+    /// them, however short they live.
+    fn finish_refresh(&mut self, now: Now, renewed: bool) {
         self.last_challenge = None;
         for call in self.calls.at(is_waiting) {
-            self.dispatch(now, call);
-        }
-        self.begin_log_outs(now);
-    }
-
-    /// Only the user can help. Calls that were challenged wait for that; the others find out by asking
-    /// without a token, which brings the challenge.
-    pub(super) fn give_up_refresh(&mut self, now: Now) {
-        self.refresh = None;
-        let challenged = self.last_challenge.take().map(|challenged| *challenged).unwrap_or_default();
-        for call in self.calls.at(is_waiting) {
-            let was_challenged = self
-                .calls
-                .get_mut(call)
-                .is_some_and(|open| matches!(open.stage, Stage::WaitingForRefresh { challenged: true }));
-            if was_challenged {
-                self.acquire(now, call, Cause::Unauthorized, challenged.clone(), ScopeSet::new());
+            if renewed {
+                self.send(now, call);
             } else {
                 self.dispatch(now, call);
             }
@@ -442,9 +581,29 @@ impl Engine {
         self.begin_log_outs(now);
     }
 
-    /// It did not work this time. A token that is valid still is used; the next call may try again.
-    pub(super) fn fail_refresh(&mut self, now: Now, error: &Error) {
-        self.refresh = None;
+    /// Only the user can help. Calls that were challenged wait for that; the others find out by asking
+    /// without a token, which brings the challenge.
+    fn give_up_refresh(&mut self, now: Now) {
+        let challenged = self.last_challenge.take().map(|challenged| *challenged).unwrap_or_default();
+        for call in self.calls.at(is_waiting) {
+            let Some(open) = self.calls.get_mut(call) else { continue };
+            open.refreshed = true;
+            let was_challenged = matches!(open.stage, Stage::WaitingForRefresh { challenged: true });
+            if was_challenged || open.purpose == Purpose::LogIn {
+                self.acquire(now, call, Cause::Unauthorized, challenged.clone(), ScopeSet::new());
+            } else if self.grant.is_refreshable() {
+                self.send(now, call); // with what there is, since another refresh would lead here again
+            } else {
+                self.dispatch(now, call);
+            }
+        }
+        self.begin_log_outs(now);
+    }
+
+    /// It did not work this time. A token that is valid still is used; the next call may try again. Who wants to
+    /// log in gets to the user.
+    fn fail_refresh(&mut self, now: Now, report: ErrorReport) {
+        let error = &report.error;
         self.last_challenge = None;
         if self.grant.unsaved.is_none() && self.grant.freshness(now, 0) == Freshness::Fresh {
             let pause_ms = match error {
@@ -458,33 +617,48 @@ impl Engine {
                 self.send(now, call);
             }
         } else {
-            self.fail_calls(is_waiting, error.clone());
+            let may_ask = match error {
+                Error::Effect(effect) => matches!(effect.what, Work::Exchange(_)),
+                Error::PeerMisbehaved(PeerMisbehaved::Endless { .. }) => false,
+                _ => true,
+            };
+            for call in self.calls.at(is_waiting) {
+                let logs_in = self.calls.get_mut(call).is_some_and(|open| open.purpose == Purpose::LogIn);
+                if logs_in && may_ask && self.grant.unsaved.is_none() {
+                    self.acquire(now, call, Cause::Unauthorized, Challenged::default(), ScopeSet::new());
+                } else {
+                    self.fail_call(call, report.clone());
+                }
+            }
         }
         self.release_claim(now);
         self.begin_log_outs(now);
     }
 
     pub(super) fn refresh_timeout(&mut self, now: Now) {
-        let Some(mut refresh) = self.refresh.take() else { return };
-        if matches!(refresh.step, Step::Requesting) && refresh.renew_claim_ms <= now.mono_ms {
-            self.renew_claim(now, &mut refresh);
+        let Some(refresh) = self.refresh.take() else { return };
+        let Refresh { step, mut progress } = *refresh;
+        if matches!(step, Step::Requesting) && progress.renew_claim_ms <= now.mono_ms {
+            self.renew_claim(now, &mut progress);
         }
-        match refresh.step {
+        let next = match step {
             Step::WaitingForClaim { until_ms } if until_ms <= now.mono_ms => {
-                refresh.step = self.reload(now, Reload::Conflict);
+                Ok(self.reload(now, Reload::Conflict))
             }
-            Step::Retrying { at_ms } if at_ms <= now.mono_ms => {
-                refresh.step = self.claim_or_request(now, &mut refresh);
-            }
-            Step::Requesting if refresh.overdue_ms <= now.mono_ms && !refresh.told_overdue => {
+            Step::Waiting if progress.waits.until_ms <= now.mono_ms => match progress.probe {
+                Some(_) => self.rediscover(now, &mut progress),
+                None => self.claim_or_request(now, &mut progress),
+            },
+            Step::Requesting if progress.overdue_ms <= now.mono_ms && !progress.told_overdue => {
                 // The request goes on: its answer may hold the only refresh token.
                 let error = self.report_while_waiting(Owner::Refresh, timed_out());
                 self.fail_calls(is_waiting, error);
-                refresh.told_overdue = true;
+                progress.told_overdue = true;
+                Ok(Step::Requesting)
             }
-            _ => {}
-        }
-        self.refresh = Some(refresh);
+            step => Ok(step),
+        };
+        self.refresh_goes_on(now, progress, next);
     }
 }
 
@@ -494,6 +668,11 @@ fn is_waiting(stage: &Stage) -> bool {
 
 fn timed_out() -> Error {
     effect_error(Work::Exchange(Exchange::RefreshToken), Failure::new(FailureKind::TimedOut, ""))
+}
+
+/// Whether an endpoint is not there any more.
+pub(super) fn is_gone(response: &HttpResponse<'_>) -> bool {
+    matches!(response.status, 404 | 410)
 }
 
 /// The token request for the refresh token of a grant, if it has one.

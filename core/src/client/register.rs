@@ -84,6 +84,16 @@ impl Engine {
         })
     }
 
+    /// Whether a client registered itself with its server.
+    pub(super) fn registered_itself(&self, client: &Client) -> bool {
+        !client.configured && self.config.client_id_document.as_deref() != Some(&*client.id)
+    }
+
+    /// The same of a recorded one.
+    pub(super) fn registered_by_itself(&self, client: &ClientRecord) -> bool {
+        !client.is_preregistered() && self.config.client_id_document.as_deref() != Some(client.id())
+    }
+
     pub(super) fn find_registration(
         &mut self,
         now: Now,
@@ -108,7 +118,9 @@ impl Engine {
             None => Box::default(),
         };
         let state = &mut acquisition.registration;
-        let expired = state.secret_expires_at.is_some_and(|at| at <= now.unix_s);
+        // One that was issued just now is used, whatever the clocks say.
+        let expired =
+            acquisition.registered_ms.is_none() && state.secret_expires_at.is_some_and(|at| at <= now.unix_s);
         if let Some((client, registered_uri)) = state.found.take()
             && registered_uri == redirect_uri
             && !expired
@@ -118,7 +130,8 @@ impl Engine {
         }
         let method = self.registration_method(&server.token_endpoint_auth_methods)?;
         let request = self.registration_request(endpoint, &redirect_uri, method).request();
-        self.fetch(now, request, "the client is not registered with this authorization server");
+        let why = "the client is not registered with this authorization server";
+        self.fetch(now, request, why);
         Ok(Some(Step::Registering))
     }
 

@@ -5,7 +5,7 @@ use url::Url;
 
 use super::Engine;
 use super::acquire::Cause;
-use super::calls::Stage;
+use super::calls::{Stage, is_named};
 use super::nonces;
 use super::output::{CallId, Notice, ResponseHead, Verdict};
 use crate::error::{Error, Exchange, PeerMisbehaved, Refused};
@@ -33,17 +33,23 @@ pub(super) struct Challenged {
 
 impl Challenged {
     /// Demands all that both do.
-    pub(super) fn join(&mut self, other: &Self) {
-        self.scope.extend(&other.scope);
+    pub(super) fn join(&mut self, other: &Self) -> Result<(), PeerMisbehaved> {
+        self.scope.extend(&other.scope).map_err(|_| too_many_scopes())?;
         if other.acr_values.is_some() {
             self.acr_values.clone_from(&other.acr_values);
         }
         self.max_age_s = [self.max_age_s, other.max_age_s].into_iter().flatten().min();
+        Ok(())
     }
 
     pub(super) fn for_scope(scope: ScopeSet) -> Self {
         Self { scope, ..Self::default() }
     }
+}
+
+/// The error for scopes that do not fit in one set.
+pub(super) fn too_many_scopes() -> PeerMisbehaved {
+    PeerMisbehaved::TooManyScopes { limit: limits::SCOPES }
 }
 
 impl Engine {
@@ -56,7 +62,7 @@ impl Engine {
             401 => self.on_unauthorized(now, call, response.headers),
             403 => self.on_forbidden(now, call, response.headers),
             _ => {
-                self.on_accepted(call);
+                self.on_accepted(call, true);
                 self.end_call(call, Verdict::Deliver);
                 Ok(())
             }
@@ -67,9 +73,16 @@ impl Engine {
     }
 
     /// The token, if there was one, is good.
-    fn on_accepted(&mut self, call: CallId) {
-        if self.calls.get_mut(call).is_some_and(|open| open.generation != 0) {
+    fn on_accepted(&mut self, call: CallId, served: bool) {
+        let Some(open) = self.calls.get_mut(call) else { return };
+        if open.generation != 0 {
             self.rejected_ms = None;
+        }
+        // Where nothing names the operation, its URL stands for many: those that succeed are not held against
+        // the others.
+        if served && open.stepped_up && !is_named(open.operation) {
+            let operation = open.operation;
+            self.step_ups.succeeded(operation);
         }
     }
 
@@ -122,7 +135,7 @@ impl Engine {
     /// 403: either the resource's own business, or a token that lacks scope (RFC 6750 3.1).
     fn on_forbidden(&mut self, now: Now, call: CallId, headers: &HeaderMap) -> Result<(), Error> {
         let challenged = self.read_challenge(403, headers)?;
-        self.on_accepted(call);
+        self.on_accepted(call, false);
         if !challenged.insufficient_scope {
             self.end_call(call, Verdict::Deliver);
             return Ok(());
@@ -177,7 +190,7 @@ impl Engine {
                 return Err(insufficient.into());
             }
         }
-        if !self.step_ups.allow(operation, &demanded, now) {
+        if !self.step_ups.allow(operation, now) {
             return Err(insufficient.into());
         }
         // What joins too late to be asked for is tried again, and asked for then.

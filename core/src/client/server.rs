@@ -60,4 +60,9 @@ impl Server {
     pub(crate) fn client(&self) -> &Client {
         &self.client
     }
+
+    /// The same client with its id in another place.
+    pub(crate) fn with_id_in_body(&self) -> Option<Self> {
+        Some(Self { client: self.client.with_id_in_body()?, ..self.clone() })
+    }
 }

@@ -1,32 +1,26 @@
 //! How often an operation may lead to a step-up.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-
 use crate::limits;
-use crate::scope::ScopeSet;
 use crate::time::Now;
 
-/// Step-ups that were tried, by operation and scopes (MCP "Step-Up Authorization Flow": clients track
-/// scope upgrade attempts).
+/// Step-ups that were tried, by operation (MCP "Step-Up Authorization Flow": clients track scope upgrade
+/// attempts). Whatever scopes they were for: a server that names another one each time is asked no more
+/// often.
 #[derive(Debug, Default)]
 pub(super) struct StepUps(Vec<Attempts>);
 
 #[derive(Debug)]
 struct Attempts {
-    key: u64,
+    operation: u64,
     count: u8,
     last_ms: u64,
 }
 
 impl StepUps {
     /// Counts an attempt; whether it is allowed.
-    pub(super) fn allow(&mut self, operation: u64, scopes: &ScopeSet, now: Now) -> bool {
+    pub(super) fn allow(&mut self, operation: u64, now: Now) -> bool {
         self.0.retain(|attempts| now.mono_ms.saturating_sub(attempts.last_ms) < limits::STEP_UP_WINDOW_MS);
-        let mut hasher = DefaultHasher::new();
-        operation.hash(&mut hasher);
-        scopes.iter().for_each(|scope| scope.hash(&mut hasher));
-        let key = hasher.finish();
-        if let Some(attempts) = self.0.iter_mut().find(|attempts| attempts.key == key) {
+        if let Some(attempts) = self.0.iter_mut().find(|attempts| attempts.operation == operation) {
             if attempts.count >= limits::STEP_UPS_PER_OPERATION {
                 return false;
             }
@@ -41,8 +35,13 @@ impl StepUps {
                 self.0.remove(oldest);
             }
         }
-        self.0.push(Attempts { key, count: 1, last_ms: now.mono_ms });
+        self.0.push(Attempts { operation, count: 1, last_ms: now.mono_ms });
         true
+    }
+
+    /// A step-up has served its call.
+    pub(super) fn succeeded(&mut self, operation: u64) {
+        self.0.retain(|attempts| attempts.operation != operation);
     }
 }
 
@@ -51,23 +50,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn limit_per_operation_and_scopes() {
+    fn limit_per_operation() {
         let mut step_ups = StepUps::default();
-        let (a, b) = (ScopeSet::parse("a").unwrap(), ScopeSet::parse("b").unwrap());
         let now = Now::new(0, 0);
         for _ in 0..limits::STEP_UPS_PER_OPERATION {
-            assert!(step_ups.allow(1, &a, now));
+            assert!(step_ups.allow(1, now));
         }
-        assert!(!step_ups.allow(1, &a, now));
-        assert!(step_ups.allow(1, &b, now) && step_ups.allow(2, &a, now), "others are not affected");
-        assert!(step_ups.allow(1, &a, now.plus_ms(limits::STEP_UP_WINDOW_MS)), "it is forgotten in time");
+        assert!(!step_ups.allow(1, now));
+        assert!(step_ups.allow(2, now), "others are not affected");
+        assert!(step_ups.allow(1, now.plus_ms(limits::STEP_UP_WINDOW_MS)), "it is forgotten in time");
+        step_ups.succeeded(2);
+        for _ in 0..limits::STEP_UPS_PER_OPERATION {
+            assert!(step_ups.allow(2, now));
+        }
     }
 
     #[test]
     fn memory_is_bounded() {
         let mut step_ups = StepUps::default();
         for operation in 0..10_000 {
-            assert!(step_ups.allow(operation, &ScopeSet::new(), Now::new(operation, 0)));
+            assert!(step_ups.allow(operation, Now::new(operation, 0)));
         }
         assert_eq!(step_ups.0.len(), limits::STEP_UP_OPERATIONS);
     }

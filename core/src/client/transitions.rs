@@ -8,6 +8,7 @@
 //! | | | conflict | look at the record |
 //! | | token answer | issued | save it |
 //! | | | refused for good | look at the record, then mark as revoked |
+//! | | | its endpoint is gone | look at the server's metadata, then ask where it says, or as if refused |
 //! | | | busy for a moment | wait, once, then claim again |
 //! | | | refused for now | the token is used while it is valid, else calls fail |
 //! | | record | newer | use it, wait for its claim, or claim again |
@@ -16,6 +17,7 @@
 //! | | another's claim | time | look at the record |
 //! | acquisition | a record, a document, an answer of the host | as asked for | plan the next step |
 //! | | a document | not there | plan the next step |
+//! | | any server | busy for a moment | wait, once, then plan the same step |
 //! | | the browser | callback | the token request |
 //! | | token answer | issued | save it, then remove what was pending |
 //! | | save | conflict | load the record, then plan again |
@@ -31,13 +33,15 @@ use super::grant::Freshness;
 use super::ops::Owner;
 use super::output::{Notice, Verdict};
 use super::record::{self, GrantRecord, PendingRecord, RegistrationRecord};
-use super::refresh::{self, NewTokens, Reload, Replaces};
+use super::refresh::{self, NewTokens, Refresh, Reload, Replaces};
 use super::register::RegistrationState;
 use super::respond::Challenged;
 use super::seal::Jtis;
 use super::{Engine, Startup, effect_error, unexpected};
 use crate::effect::{Completion, RecordKind, RecordRevision, Stored};
-use crate::error::{Error, ErrorReport, Failure, FailureKind, PeerIncompatible, PeerText, Refused, Work};
+use crate::error::{
+    Error, ErrorReport, Exchange, Failure, FailureKind, PeerIncompatible, PeerText, Refused, Work,
+};
 use crate::limits;
 use crate::secret::Secret;
 use crate::time::Now;
@@ -126,21 +130,16 @@ impl Engine {
                 self.started(now);
             }
             (_, completion) => {
-                self.startup = Startup::NotStarted;
-                let error = failed(Work::Store, completion);
-                self.fail_calls(
-                    |stage| {
-                        matches!(
-                            stage,
-                            Stage::WaitingForStartup
-                                | Stage::WaitingForCallback(_)
-                                | Stage::WaitingToStepUp(_)
-                        )
-                    },
-                    error,
-                );
+                self.fail_startup(failed(Work::Store, completion));
             }
         }
+    }
+
+    /// The records could not be loaded; the next call tries again.
+    pub(super) fn fail_startup(&mut self, error: Error) {
+        self.startup = Startup::NotStarted;
+        self.abandon_ops(Owner::Startup);
+        self.fail_calls(Stage::is_of_startup, error);
     }
 
     fn started(&mut self, now: Now) {
@@ -158,70 +157,71 @@ impl Engine {
     // Refresh.
 
     fn on_refresh(&mut self, now: Now, completion: Completion<'_>) {
-        let Some(mut under_way) = self.refresh.take() else { return };
-        let step = std::mem::replace(&mut under_way.step, refresh::Step::Requesting);
+        let Some(under_way) = self.refresh.take() else { return };
+        let Refresh { step, mut progress } = *under_way;
+        let next = self.refresh_step(now, &mut progress, step, completion);
+        self.refresh_goes_on(now, progress, next);
+    }
+
+    fn refresh_step(
+        &mut self,
+        now: Now,
+        progress: &mut refresh::Progress,
+        step: refresh::Step,
+        completion: Completion<'_>,
+    ) -> refresh::Next {
+        use refresh::{End, Step};
         match (step, completion) {
-            (refresh::Step::Claiming, Completion::Saved(revision)) => {
+            (Step::Claiming, Completion::Saved(revision)) => {
                 self.grant.revision = Some(revision);
-                under_way.step = self.request_refresh(now, &mut under_way);
-                self.refresh = Some(under_way);
+                self.request_refresh(now, progress)
             }
-            (refresh::Step::Claiming, Completion::Conflict) => {
+            (Step::Claiming, Completion::Conflict) => {
                 self.grant.claim = Claim::None;
-                under_way.step = self.reload(now, Reload::Conflict);
-                self.refresh = Some(under_way);
+                Ok(self.reload(now, Reload::Conflict))
             }
-            (refresh::Step::Sealing, Completion::Signed { signature }) => {
-                match self.on_signed(Owner::Refresh, signature) {
-                    Ok(()) => {
-                        under_way.step = self.request_refresh(now, &mut under_way);
-                        self.refresh = Some(under_way);
-                    }
-                    Err(error) => self.fail_refresh(now, &error),
-                }
+            (Step::Rediscovering, Completion::Http(response)) => {
+                self.on_rediscovered(now, progress, &response)
             }
-            (refresh::Step::Sealing, other) => {
+            (Step::Rediscovering, other) => {
+                Err(failed(Work::Exchange(Exchange::ServerMetadata), other).into())
+            }
+            (Step::Sealing, Completion::Signed { signature }) => {
+                self.on_signed(Owner::Refresh, signature)?;
+                self.request_refresh(now, progress)
+            }
+            (Step::Sealing, other) => {
                 self.forget_sealing(Owner::Refresh);
-                self.fail_refresh(now, &failed(Work::Signing, other));
+                Err(failed(Work::Signing, other).into())
             }
-            (refresh::Step::Requesting, Completion::Http(response)) => {
-                self.on_refresh_answer(now, under_way, &response);
+            (Step::Requesting, Completion::Http(response)) => {
+                self.on_refresh_answer(now, progress, &response)
             }
-            (refresh::Step::Reloading(reload), Completion::Loaded(stored)) => {
-                self.on_reloaded(now, under_way, reload, stored);
+            (Step::Reloading(reload), Completion::Loaded(stored)) => {
+                self.on_reloaded(now, progress, reload, stored)
             }
-            (refresh::Step::Saving(new), Completion::Saved(revision)) => {
+            (Step::Saving(new), Completion::Saved(revision)) => {
                 self.grant.replace(*new.grant, Some(revision));
-                self.finish_refresh(now);
+                Err(End::Renewed)
             }
-            (refresh::Step::Saving(new), Completion::Conflict) => {
-                under_way.step = self.reload(now, Reload::SaveConflict(new));
-                self.refresh = Some(under_way);
-            }
-            (refresh::Step::Saving(new) | refresh::Step::Reloading(Reload::SaveConflict(new)), other) => {
+            (Step::Saving(new), Completion::Conflict) => Ok(self.reload(now, Reload::SaveConflict(new))),
+            (Step::Saving(new) | Step::Reloading(Reload::SaveConflict(new)), other) => {
                 let revision = self.grant.revision;
                 self.grant.keep_unsaved(new, revision);
-                self.fail_refresh(now, &failed(Work::Store, other));
+                Err(failed(Work::Store, other).into())
             }
-            (refresh::Step::SavingRevoked, Completion::Saved(revision)) => {
-                self.on_revoked(now, Some(revision));
-            }
-            (refresh::Step::SavingRevoked, Completion::Conflict) => {
-                under_way.step = self.reload(now, Reload::Rejected);
-                self.refresh = Some(under_way);
-            }
-            (refresh::Step::SavingRevoked, _) => {
+            (Step::SavingRevoked, Completion::Saved(revision)) => Err(self.on_revoked(Some(revision))),
+            (Step::SavingRevoked, Completion::Conflict) => Ok(self.reload(now, Reload::Rejected)),
+            (Step::SavingRevoked, _) => {
                 self.notice(Notice::StoreFailed { kind: RecordKind::Grant });
-                self.on_revoked(now, None);
+                Err(self.on_revoked(None))
             }
-            (refresh::Step::Requesting, other) => {
-                self.fail_refresh(now, &failed(Work::Exchange(crate::error::Exchange::RefreshToken), other));
-            }
-            (refresh::Step::Claiming, other) => {
+            (Step::Requesting, other) => Err(failed(Work::Exchange(Exchange::RefreshToken), other).into()),
+            (Step::Claiming, other) => {
                 self.grant.claim = Claim::None;
-                self.fail_refresh(now, &failed(Work::Store, other));
+                Err(failed(Work::Store, other).into())
             }
-            (_, other) => self.fail_refresh(now, &failed(Work::Store, other)),
+            (_, other) => Err(failed(Work::Store, other).into()),
         }
     }
 
@@ -246,6 +246,13 @@ impl Engine {
         acquisition: &mut Acquisition,
         completion: Completion<'_>,
     ) -> Result<Step, End> {
+        if let (Work::Exchange(exchange), Completion::Http(response)) = (acquisition.work(), &completion)
+            && !acquisition.polls()
+            && self.waits(now, &mut acquisition.waits, exchange, response)
+        {
+            acquisition.overdue_ms = None;
+            return Ok(Step::Waiting);
+        }
         match (acquisition.step, completion) {
             (Step::CheckingBinding, Completion::Loaded(stored)) => {
                 self.binding = read_record(stored);
@@ -314,7 +321,9 @@ impl Engine {
             (Step::LoadingRegistration, Completion::Loaded(stored)) => {
                 self.on_registration_loaded(acquisition, stored);
             }
-            (Step::Registering, Completion::Http(response)) => self.on_registered(acquisition, &response)?,
+            (Step::Registering, Completion::Http(response)) => {
+                self.on_registered(now, acquisition, &response)?
+            }
             (Step::SavingRegistration, Completion::Saved(revision)) => {
                 acquisition.registration.revision = Some(revision);
                 acquisition.registration.unsaved = false;
@@ -393,10 +402,7 @@ impl Engine {
             }
             (_, Completion::Declined) => return Err(Refused::Declined.into()),
             (step @ (Step::SavingGrant | Step::LoadingGrant), other) => {
-                // The tokens are new and only here: they are kept, and stored before anything else.
-                if let Some(grant) = acquisition.obtained.take() {
-                    self.grant.keep_unsaved(NewTokens { grant, replaces: Replaces::Any }, None);
-                }
+                self.keep_obtained(acquisition);
                 return Err(failed(step.work(), other).into());
             }
             (_, other) => return Err(failed(acquisition.work(), other).into()),
@@ -465,6 +471,7 @@ impl Engine {
 
     fn on_registered(
         &mut self,
+        now: Now,
         acquisition: &mut Acquisition,
         response: &HttpResponse<'_>,
     ) -> Result<(), End> {
@@ -482,7 +489,7 @@ impl Engine {
         state.found = Some((registered.client, redirect_uri.into()));
         state.secret_expires_at = registered.secret_expires_at;
         state.unsaved = true;
-        acquisition.registered = true;
+        acquisition.registered_ms = Some(now.mono_ms);
         self.registration_failed = false;
         self.notice(Notice::Registered { client_id });
         Ok(())
@@ -490,21 +497,21 @@ impl Engine {
 
     /// Whether the client registered itself, so that the server may have forgotten it.
     pub(super) fn is_registered_dynamically(&self, acquisition: &Acquisition) -> bool {
-        let document = |id: &str| self.config.client_id_document.as_deref() == Some(id);
         match (&acquisition.client, acquisition.asked.as_deref()) {
-            (Some(client), _) => !client.configured && !document(&client.id),
-            (None, Some(asked)) => {
-                let client = asked.server.client();
-                !client.is_preregistered() && !document(client.id())
-            }
+            (Some(client), _) => self.registered_itself(client),
+            (None, Some(asked)) => self.registered_by_itself(asked.server.client()),
             (None, None) => false,
         }
     }
 
-    /// Whether the client may be registered anew, should the server say that it does not know it.
-    pub(super) fn may_register_again(&self, acquisition: &Acquisition) -> bool {
+    /// Whether the client may be registered anew, should the server say that it does not know it. One that was
+    /// registered just now is known; another would fare no better.
+    pub(super) fn may_register_again(&self, now: Now, acquisition: &Acquisition) -> bool {
         let sign_on = acquisition.asked.as_deref().is_some_and(|asked| asked.sign_on);
-        !sign_on && !acquisition.registered_again && self.is_registered_dynamically(acquisition)
+        let just_now = acquisition
+            .registered_ms
+            .is_some_and(|at_ms| now.mono_ms.saturating_sub(at_ms) < limits::REGISTERED_JUST_NOW_MS);
+        !sign_on && !just_now && !acquisition.registered_again && self.is_registered_dynamically(acquisition)
     }
 
     pub(super) fn register_again(&mut self, now: Now, acquisition: &mut Acquisition) {
@@ -518,6 +525,13 @@ impl Engine {
         acquisition.resumed = false;
         acquisition.redirect_uri = None;
         acquisition.registration = RegistrationState::default();
+    }
+
+    /// The tokens are new and only here: they are kept, and stored before anything else.
+    pub(super) fn keep_obtained(&mut self, acquisition: &mut Acquisition) {
+        if let Some(grant) = acquisition.obtained.take() {
+            self.grant.keep_unsaved(NewTokens { grant, replaces: Replaces::Any }, None);
+        }
     }
 
     /// A new grant is stored. Whether its authorization is to be removed first: everybody who waited is
@@ -572,7 +586,8 @@ impl Engine {
             End::Error(error) => {
                 // A server that has forgotten the client shows an error page, from which the user can only
                 // go back: nobody tells the client why.
-                let was_stored = self.is_registered_dynamically(acquisition) && !acquisition.registered;
+                let was_stored =
+                    self.is_registered_dynamically(acquisition) && acquisition.registered_ms.is_none();
                 if acquisition.step == Step::Authorizing && was_stored {
                     self.registration_failed = true;
                 }
@@ -642,6 +657,13 @@ impl Engine {
     }
 
     pub(super) fn acquisition_timeout(&mut self, now: Now) {
+        if let Some(acquisition) = &mut self.acquisition
+            && acquisition.step == Step::Waiting
+            && acquisition.waits.until_ms <= now.mono_ms
+        {
+            acquisition.step = Step::Planning;
+            self.proceed(now);
+        }
         if self.acquisition.as_ref().is_some_and(|acquisition| acquisition.step == Step::Polling) {
             self.proceed(now);
         }

@@ -46,7 +46,7 @@ impl Engine {
             }
             TrustPolicy::Ask => {}
         }
-        let scopes = self.demanded_scopes(acquisition, resource);
+        let scopes = self.demanded_scopes(acquisition, resource)?;
         let summary = self.summary(acquisition, resource, issuer, scopes);
         let is_new_scope = self.grant.grant.is_some() && !summary.new_scopes.is_empty();
         if changed.is_none() && !is_new_scope {

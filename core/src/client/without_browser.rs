@@ -274,7 +274,8 @@ impl Engine {
         let Some(probe) = &mut acquisition.sign_on.probe else { return Ok(None) };
         if let Some(url) = probe.url(|url| url) {
             let request = server_metadata::request(url, self.config.revision);
-            self.fetch(now, request, "the identity provider's endpoints are needed");
+            let why = "the identity provider's endpoints are needed";
+            self.fetch(now, request, why);
             return Ok(Some(Step::FetchingProviderMetadata));
         }
         Err(probe.failure.take().map_or_else(|| no_server_metadata(&enterprise.issuer).into(), End::Error))

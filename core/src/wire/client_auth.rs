@@ -76,22 +76,37 @@ pub struct Client {
     pub method: ClientAuthMethod,
     /// Whether it comes from the configuration, rather than from a server that may have chosen its id.
     pub(crate) configured: bool,
+    /// Whether `client_id` is in the body beside the `Authorization` header: RFC 6749 3.2.1 allows it, and some
+    /// servers look for it there.
+    pub(crate) id_in_body: bool,
 }
 
 impl Client {
     /// A public client.
     pub fn public(id: &str) -> Self {
-        Self { id: id.into(), secret: None, method: ClientAuthMethod::None, configured: false }
+        Self {
+            id: id.into(),
+            secret: None,
+            method: ClientAuthMethod::None,
+            configured: false,
+            id_in_body: false,
+        }
     }
 
     /// A client that proves itself by assertions made with its private key.
     pub fn with_key(id: &str) -> Self {
-        Self { id: id.into(), secret: None, method: ClientAuthMethod::PrivateKeyJwt, configured: false }
+        Self {
+            id: id.into(),
+            secret: None,
+            method: ClientAuthMethod::PrivateKeyJwt,
+            configured: false,
+            id_in_body: false,
+        }
     }
 
     /// A client with a secret.
     pub fn confidential(id: &str, secret: Secret, method: ClientAuthMethod) -> Self {
-        Self { id: id.into(), secret: Some(secret), method, configured: false }
+        Self { id: id.into(), secret: Some(secret), method, configured: false, id_in_body: false }
     }
 
     /// A form that this client posts to an endpoint of the server, its authentication added.
@@ -139,11 +154,17 @@ impl Client {
         matches!(self.method, ClientAuthMethod::PrivateKeyJwt | ClientAuthMethod::SecretJwt)
     }
 
+    /// The same with its id in the body, too, if it is in the header alone.
+    pub(crate) fn with_id_in_body(&self) -> Option<Self> {
+        let in_header = self.method == ClientAuthMethod::SecretBasic && !self.has_id_in_body();
+        in_header.then(|| Self { id_in_body: true, ..self.clone() })
+    }
+
     /// Whether `client_id` is a member of the body.
     pub(crate) fn has_id_in_body(&self) -> bool {
         match self.method {
             ClientAuthMethod::PrivateKeyJwt | ClientAuthMethod::SecretJwt => false,
-            ClientAuthMethod::SecretBasic => self.secret.is_none(),
+            ClientAuthMethod::SecretBasic => self.secret.is_none() || self.id_in_body,
             ClientAuthMethod::None | ClientAuthMethod::SecretPost => true,
         }
     }
@@ -197,6 +218,9 @@ mod tests {
         assert_eq!(post.basic(false), None);
         let basic = Client::confidential("id", Secret::from("s"), ClientAuthMethod::SecretBasic);
         assert_eq!(body(&basic), "");
+        assert_eq!(body(&basic.with_id_in_body().unwrap()), "client_id=id");
+        assert_eq!(basic.with_id_in_body().unwrap().with_id_in_body(), None);
+        assert_eq!(post.with_id_in_body(), None);
     }
 
     #[test]

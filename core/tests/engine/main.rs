@@ -6,6 +6,7 @@
 mod addresses;
 mod device;
 mod dpop;
+mod endless;
 mod enterprise;
 mod flow;
 mod grants;

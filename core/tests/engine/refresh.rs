@@ -514,7 +514,7 @@ fn rfc9110_10_2_3_a_server_that_is_busy_for_a_moment_is_waited_for() {
 fn rfc9110_10_2_3_but_once_and_not_for_long() {
     let cases: [(usize, Headers, Option<u32>, usize); 3] = [
         (9, &[("retry-after", "3")], Some(3), 3),
-        (1, &[("retry-after", "6")], Some(6), 2),
+        (1, &[("retry-after", "31")], Some(31), 2),
         (1, &[("retry-after", "soon")], None, 2),
     ];
     for (times, headers, expected, asked) in cases {
@@ -544,5 +544,138 @@ fn rfc9110_10_2_3_a_valid_token_is_used_until_the_server_wants_to_be_asked_again
         player.wait_s(wait_s);
         player.call("ping").delivered();
         assert_eq!(player.count("/token"), asked, "{wait_s}");
+    }
+}
+
+/// An answer of the token endpoint.
+type Refusal = fn() -> grantor_world::Answered;
+
+/// Answers that are the server's last word on a refresh token, whatever their shape.
+const DEFINITIVE: [Refusal; 12] = [
+    || grantor_world::json(StatusCode::BAD_REQUEST, &serde_json::json!({ "error": "invalid_request" })),
+    || {
+        grantor_world::json(
+            StatusCode::BAD_REQUEST,
+            &serde_json::json!({ "error": "unsupported_grant_type" }),
+        )
+    },
+    || grantor_world::json(StatusCode::BAD_REQUEST, &serde_json::json!({ "error": "invalid_scope" })),
+    || grantor_world::json(StatusCode::FORBIDDEN, &serde_json::json!({ "error": "access_denied" })),
+    || grantor_world::json(StatusCode::BAD_REQUEST, &serde_json::json!({ "error": { "code": 7 } })),
+    || {
+        grantor_world::json(
+            StatusCode::BAD_REQUEST,
+            &serde_json::json!({ "message": "Token has been revoked" }),
+        )
+    },
+    || grantor_world::json(StatusCode::UNPROCESSABLE_ENTITY, &serde_json::json!([])),
+    || grantor_world::text(StatusCode::BAD_REQUEST, "no"),
+    || grantor_world::respond(StatusCode::UNAUTHORIZED, "text/html", "<html>".into()),
+    || grantor_world::json(StatusCode::OK, &serde_json::json!({ "error": "bad_refresh_token" })),
+    || {
+        grantor_world::json(
+            StatusCode::OK,
+            &serde_json::json!({ "error": "invalid_grant", "error_description": "x" }),
+        )
+    },
+    || grantor_world::text(StatusCode::METHOD_NOT_ALLOWED, ""),
+];
+
+#[test]
+fn any_definitive_refusal_leads_to_the_user() {
+    for (index, refusal) in DEFINITIVE.into_iter().enumerate() {
+        for logs_in in [false, true] {
+            let mut player = authorized();
+            player.wait_s(3600);
+            player.world.intercept = Some(Box::new(move |request| {
+                let refreshes = String::from_utf8_lossy(request.body()).contains("grant_type=refresh_token");
+                (request.uri().path() == "/token" && refreshes).then(refusal)
+            }));
+            if logs_in {
+                let outcome = player.log_in();
+                assert!(matches!(outcome, grantor_world::Outcome::Done), "{index}: {outcome:?}");
+            }
+            player.call("ping").delivered();
+            assert_eq!(player.count("/authorize"), 2, "{index}: the user was asked");
+            player.world.intercept = None;
+            player.wait_s(3600);
+            player.call("ping").delivered();
+            assert_eq!(player.count("/authorize"), 2, "{index}: the new refresh token is good");
+        }
+    }
+}
+
+#[test]
+fn refusals_for_now_cost_no_refresh_token_and_a_log_in_reaches_the_user() {
+    let for_now: [Refusal; 6] = [
+        || grantor_world::text(StatusCode::REQUEST_TIMEOUT, ""),
+        || grantor_world::text(StatusCode::TOO_MANY_REQUESTS, ""),
+        || grantor_world::text(StatusCode::INTERNAL_SERVER_ERROR, ""),
+        || grantor_world::respond(StatusCode::OK, "text/html", "<html>".into()),
+        || grantor_world::json(StatusCode::OK, &serde_json::json!({})),
+        || grantor_world::with(grantor_world::text(StatusCode::FOUND, ""), "location", "https://hotel/"),
+    ];
+    for (index, refusal) in for_now.into_iter().enumerate() {
+        let mut player = authorized();
+        player.wait_s(3600);
+        player.world.intercept = Some(Box::new(move |request| {
+            let refreshes = String::from_utf8_lossy(request.body()).contains("grant_type=refresh_token");
+            (request.uri().path() == "/token" && refreshes).then(refusal)
+        }));
+        player.call("ping").failed();
+        player.world.intercept = None;
+        player.call("ping").delivered();
+        assert_eq!(player.count("/authorize"), 1, "{index}: the refresh token was kept");
+        player.wait_s(3600);
+        player.world.intercept = Some(Box::new(move |request| {
+            let refreshes = String::from_utf8_lossy(request.body()).contains("grant_type=refresh_token");
+            (request.uri().path() == "/token" && refreshes).then(refusal)
+        }));
+        assert!(matches!(player.log_in(), grantor_world::Outcome::Done));
+        assert_eq!(player.count("/authorize"), 2, "{index}");
+    }
+}
+
+#[test]
+fn rfc8414_a_token_endpoint_that_moved_is_looked_up() {
+    for status in [StatusCode::NOT_FOUND, StatusCode::GONE] {
+        let mut player = authorized();
+        player.wait_s(3600);
+        player.world.server().metadata =
+            serde_json::json!({ "token_endpoint": "https://as.example.com/v2/token" });
+        player.world.server().token_path = "/v2/token".into();
+        player.world.intercept = Some(Box::new(move |request| {
+            (request.uri().path() == "/token").then(|| grantor_world::text(status, "<html>"))
+        }));
+        player.call("ping").delivered();
+        assert_eq!((player.count("/authorize"), player.count("/v2/token")), (1, 1), "without the user");
+        player.restart();
+        player.wait_s(3600);
+        player.call("ping").delivered();
+        assert_eq!(player.count("as.example.com/token"), 2, "the record names the new one");
+    }
+}
+
+#[test]
+fn rfc8414_a_token_endpoint_that_is_gone_for_good() {
+    // The server itself says so still, or is gone altogether.
+    for all in [false, true] {
+        let mut player = authorized();
+        player.wait_s(3600);
+        player.world.intercept = Some(Box::new(move |request| {
+            let refreshes = String::from_utf8_lossy(request.body()).contains("grant_type=refresh_token");
+            let gone = match all {
+                true => request.uri().host() == Some("as.example.com"),
+                false => request.uri().path() == "/token" && refreshes,
+            };
+            gone.then(|| grantor_world::text(StatusCode::NOT_FOUND, ""))
+        }));
+        if all {
+            let error = player.call("ping").failed();
+            assert!(error.to_string().contains("as.example.com"), "{error}");
+            player.world.intercept = None;
+        }
+        player.call("ping").delivered();
+        assert_eq!(player.count("/authorize"), if all { 1 } else { 2 });
     }
 }

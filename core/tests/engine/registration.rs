@@ -194,6 +194,7 @@ fn a_client_forgotten_between_page_and_token_registers_again() {
     player.run();
     let (op, url) = player.open.remove(0);
     let back = player.visit(&url).unwrap();
+    player.wait_s(120);
     player.world.server().forget_clients();
     player.user = User::Agrees;
     player.engine.complete(player.now, op, grantor::Completion::Callback { url: &back }).unwrap();

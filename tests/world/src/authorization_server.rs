@@ -38,6 +38,10 @@ pub struct AuthorizationServer {
     pub metadata_path: Option<String>,
     /// How long access tokens are valid, in seconds.
     pub lifetime_s: u64,
+    /// What it says about that, if not the truth.
+    pub expires_in: Option<u64>,
+    /// Where its token endpoint is, below the issuer.
+    pub token_path: String,
     /// Whether `iss` is in callbacks, and promised.
     pub iss: bool,
     /// Whether refresh tokens are issued.
@@ -124,6 +128,8 @@ impl AuthorizationServer {
         Self {
             issuer: issuer.into(),
             lifetime_s: 3600,
+            expires_in: None,
+            token_path: "/token".into(),
             iss: true,
             refresh_tokens: true,
             rotation: true,
@@ -170,7 +176,7 @@ impl AuthorizationServer {
             ("POST", "/register") => Some(self.register(request)),
             ("GET", "/jwks") => Some(crate::json(StatusCode::OK, &self.keys())),
             ("GET" | "POST", "/authorize") => Some(self.authorize(request)),
-            ("POST", "/token") => {
+            ("POST", path) if path == self.token_path => {
                 let answer = self.token(unix_s, request);
                 Some(self.with_nonce(answer))
             }
@@ -438,7 +444,7 @@ impl AuthorizationServer {
         let mut body = json!({
             "access_token": token,
             "token_type": if jkt.is_some() { "DPoP" } else { "Bearer" },
-            "expires_in": self.lifetime_s,
+            "expires_in": self.expires_in.unwrap_or(self.lifetime_s),
             "scope": scope,
         });
         if self.offers.id_tokens && scope.split(' ').any(|scope| scope == "openid") {

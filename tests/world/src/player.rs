@@ -218,6 +218,16 @@ impl Player {
         self.outcome(call).unwrap_or_else(|| panic!("the call of {tool} is stuck: {:?}", self.engine))
     }
 
+    /// Calls a tool as clients of older revisions do, with no header that names it.
+    ///
+    /// # Panics
+    /// When the call has not ended by then.
+    pub fn call_unnamed(&mut self, tool: &str) -> Outcome {
+        let call = self.begin_with(tool, HeaderMap::new());
+        self.run();
+        self.outcome(call).unwrap_or_else(|| panic!("the call of {tool} is stuck: {:?}", self.engine))
+    }
+
     /// Begins to call a tool.
     ///
     /// # Panics
@@ -226,6 +236,10 @@ impl Player {
         let mut headers = HeaderMap::new();
         headers.insert("mcp-method", "tools/call".parse().expect("a header"));
         headers.insert("mcp-name", tool.parse().expect("a header"));
+        self.begin_with(tool, headers)
+    }
+
+    fn begin_with(&mut self, tool: &str, headers: HeaderMap) -> CallId {
         let url = self.world.mcp.resource.clone();
         let head = RequestHead::new("POST", &url).headers(&headers);
         self.note(|_| Input::Authorize { url: url.clone(), tool: tool.into() });

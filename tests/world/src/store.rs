@@ -74,6 +74,24 @@ impl MemoryStore {
     /// # Panics
     /// When no record of this kind holds it.
     pub fn edit(&mut self, kind: RecordKind, from: &str, to: &str) {
+        let changed = self.rewrite(kind, |record| record.replace(from, to));
+        assert!(changed, "no {kind} record holds {from}");
+    }
+
+    /// Claims the refresh token until then, as another process would.
+    ///
+    /// # Panics
+    /// When the record is not Grantor's.
+    pub fn claim(&mut self, until_s: u64) {
+        self.rewrite(RecordKind::Grant, |record| {
+            let mut record: serde_json::Value = serde_json::from_str(record).expect("records are JSON");
+            record["claimed_until"] = until_s.into();
+            record.to_string()
+        });
+    }
+
+    /// Whether a record changed.
+    fn rewrite(&mut self, kind: RecordKind, change: impl Fn(&str) -> String) -> bool {
         let mut found = false;
         for (record, revision) in
             self.records.iter_mut().filter(|(key, _)| key.kind == kind).map(|(_, stored)| stored)
@@ -81,7 +99,7 @@ impl MemoryStore {
             let text = String::from_utf8_lossy(record);
             let (start, end) = (text.find("\"record\":").map(|at| at + 9), text.rfind(",\"sum\""));
             let (Some(start), Some(end)) = (start, end) else { continue };
-            let changed = text[start..end].replace(from, to);
+            let changed = change(&text[start..end]);
             found |= changed != text[start..end];
             let sum = Sha256::digest(changed.as_bytes());
             let sum: String = sum.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
@@ -89,7 +107,7 @@ impl MemoryStore {
             self.writes += 1;
             *revision = RecordRevision::from_counter(self.writes);
         }
-        assert!(found, "no {kind} record holds {from}");
+        found
     }
 
     /// Changes a record behind everybody's back.

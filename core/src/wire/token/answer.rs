@@ -60,7 +60,9 @@ fn good<'a>(
         return Err(refused(response, exchange, secrets, quirks));
     }
     let fields = Fields::read(response, exchange, secrets, quirks)?;
-    if quirks.errors_with_status_200 && (fields.error.is_some() || fields.ok == Some(false)) {
+    let brings_nothing = fields.access_token.is_none() && fields.error.is_some();
+    if brings_nothing || quirks.errors_with_status_200 && (fields.error.is_some() || fields.ok == Some(false))
+    {
         return Err(refusal(&fields, secrets).into());
     }
     Ok(fields)
