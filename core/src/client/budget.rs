@@ -78,15 +78,22 @@ impl Budget {
     fn charge(&mut self, work: Work) -> Result<(), PeerMisbehaved> {
         let Some(sort) = Sort::of(work) else {
             // Each poll may take signatures of its own.
-            self.0[Sort::Signatures as usize] = 0;
+            *self.of(Sort::Signatures) = 0;
             return Ok(());
         };
-        let Some(count) = self.0.get_mut(sort as usize) else { return Ok(()) };
+        let count = self.of(sort);
         if *count >= sort.limit() {
             return Err(PeerMisbehaved::Endless { what: work, times: (*count).into() });
         }
         *count += 1;
         Ok(())
+    }
+
+    fn of(&mut self, sort: Sort) -> &mut u16 {
+        let Self(counts) = self;
+        let index = (sort as usize).min(Sort::COUNT - 1);
+        #[expect(clippy::indexing_slicing, reason = "the index is within the count")]
+        &mut counts[index]
     }
 }
 

@@ -322,7 +322,7 @@ impl Engine {
                 self.on_registration_loaded(acquisition, stored);
             }
             (Step::Registering, Completion::Http(response)) => {
-                self.on_registered(now, acquisition, &response)?
+                self.on_registered(now, acquisition, &response)?;
             }
             (Step::SavingRegistration, Completion::Saved(revision)) => {
                 acquisition.registration.revision = Some(revision);
