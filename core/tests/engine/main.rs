@@ -14,6 +14,8 @@ mod hostile;
 mod leaks;
 mod log_out;
 mod misuse;
+mod options;
+mod providers;
 mod recordings;
 mod records;
 mod refresh;
