@@ -1,5 +1,7 @@
 //! What a caller can do about an error: one place, so that every hint names options that exist.
 
+use crate::address::UrlProblem;
+
 use super::{Error, ErrorReport, PeerIncompatible, PeerMisbehaved, PeerText, Refused};
 
 impl ErrorReport {
@@ -53,6 +55,15 @@ fn incompatible(error: &PeerIncompatible) -> Option<&'static str> {
         PeerIncompatible::NoPkce { .. } => {
             Some("if it does all the same, as Entra ID does, set `Quirks::pkce_unadvertised`")
         }
+        PeerIncompatible::NoResourceMetadata => {
+            Some("name its authorization server yourself: `Config::authorization_server`")
+        }
+        PeerIncompatible::NoServerMetadata { .. } => {
+            Some("if you know its endpoints, state them: `KnownServer::with_endpoints`")
+        }
+        PeerIncompatible::TokenType { .. } => {
+            Some("if its tokens are Bearer tokens, as Slack's are, name the type in `Quirks::bearer_names`")
+        }
         _ => None,
     }
 }
@@ -61,6 +72,24 @@ fn misbehaved(error: &PeerMisbehaved) -> Option<&'static str> {
     match error {
         PeerMisbehaved::IssuerMismatch { expected, got } if differ_by_slash(expected, got) => {
             Some("they differ by a slash alone: set `Quirks::issuer_trailing_slash` if you trust it")
+        }
+        PeerMisbehaved::IssuerMismatch { .. } => {
+            Some("if you know that both are this server, state the two: `Config::issuer_differs`")
+        }
+        PeerMisbehaved::ResourceMismatch { expected, got } if differ_by_slash(expected, got) => {
+            Some("they differ by a slash alone: set `Quirks::resource_trailing_slash`")
+        }
+        PeerMisbehaved::ResourceMismatch { .. } => {
+            Some("if that identifier is meant, state it: `Config::resource_identifier`")
+        }
+        PeerMisbehaved::MissingField { field: "token_type", .. } => {
+            Some("if its tokens are Bearer tokens, set `Quirks::token_type_absent`")
+        }
+        PeerMisbehaved::Url { problem: UrlProblem::Insecure, .. } => {
+            Some("in development, name the host: `UrlPolicy::development_host`")
+        }
+        PeerMisbehaved::Url { problem: UrlProblem::PrivateHost, .. } => {
+            Some("if it is meant to be there, set `UrlPolicy::allow_private_hosts`")
         }
         _ => None,
     }
