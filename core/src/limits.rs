@@ -203,6 +203,8 @@ pub const LOG_OUT: usize = 24;
 pub const FORMER_GRANTS: usize = 4;
 /// Records that were loaded this long ago are looked at again before the user is asked.
 pub const RELOAD_MS: u64 = 1000;
+/// Issuers that a resource was bound to before and whose records may be stored still.
+pub const FORMER_ISSUERS: usize = 8;
 /// Rounds of load and save when other processes write the same record.
 pub const STORE_ROUNDS: u8 = 8;
 /// Entropy held ahead of need.

@@ -2,14 +2,15 @@
 
 /// Which authorization server is trusted to issue tokens for a resource.
 ///
-/// The pair of resource and issuer is pinned when it is first used. A hijacked resource can name another
+/// The pair of resource and issuer is pinned with the first tokens; a page that was turned away pins nothing.
+/// A hijacked resource can name another
 /// authorization server, one that imitates a login page; what happens then is this policy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TrustPolicy {
     /// Whatever the resource names is used; nothing is asked.
     Accept,
-    /// The first issuer is pinned. Another one, or scopes beyond those approved before, becomes a
+    /// The first issuer is pinned. Another one, or scopes beyond those asked for before, becomes a
     /// question to the host ([`Interaction::Approve`](crate::Interaction::Approve)) before any browser
     /// opens.
     #[default]

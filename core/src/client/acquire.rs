@@ -19,10 +19,11 @@ use super::output::CallId;
 use super::record::PendingAuthorization;
 use super::register::RegistrationState;
 use super::respond::Challenged;
+use super::trust::Approved;
 use super::wait::Waits;
 use super::without_browser::SignOn;
 use crate::effect::{RecordKind, RecordRevision};
-use crate::error::{Error, ErrorReport, Exchange, PeerIncompatible, Work};
+use crate::error::{Error, ErrorReport, Exchange, PeerIncompatible, PeerMisbehaved, Work};
 use crate::limits;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
@@ -43,8 +44,14 @@ pub(super) struct Acquisition {
     pub(super) resource_probe: Option<Probe<Candidate>>,
     /// The chosen authorization server.
     pub(super) issuer: Option<Issuer>,
-    /// Whether the host has agreed, or need not be asked.
-    pub(super) approved: bool,
+    /// What the host has agreed to, or need not be asked about.
+    pub(super) approved: Option<Approved>,
+    /// What the host is being asked about.
+    pub(super) question: Option<Approved>,
+    /// The server that was reported as another than the pinned one.
+    pub(super) noticed_change: Option<Issuer>,
+    /// Whether the issuer could not be pinned: that is done later.
+    pub(super) pin_failed: bool,
     pub(super) server: Option<Box<ServerMetadata>>,
     pub(super) server_probe: Option<Probe<Url>>,
     pub(super) redirect_uri: Option<Box<str>>,
@@ -78,6 +85,8 @@ pub(super) struct Acquisition {
     pub(super) obtained: Option<Box<Grant>>,
     /// The revision of the record that it replaces, once that was looked up.
     pub(super) grant_revision: Option<Option<RecordRevision>>,
+    /// Whether it is stored, and in use.
+    pub(super) stored: bool,
     /// Rounds lost to other writers of the store.
     pub(super) store_rounds: u8,
     /// When calls stop waiting for the token request.
@@ -194,7 +203,10 @@ impl Acquisition {
             resource: None,
             resource_probe: None,
             issuer: None,
-            approved: false,
+            approved: None,
+            question: None,
+            noticed_change: None,
+            pin_failed: false,
             server: None,
             server_probe: None,
             redirect_uri: None,
@@ -215,6 +227,7 @@ impl Acquisition {
             prompt_ended: None,
             obtained: None,
             grant_revision: None,
+            stored: false,
             store_rounds: 0,
             overdue_ms: None,
             told_overdue: false,
@@ -227,7 +240,7 @@ impl Acquisition {
         self.resource = None;
         self.resource_probe = None;
         self.issuer = None;
-        self.approved = false;
+        self.approved = None;
         self.server = None;
         self.server_probe = None;
         self.registration = RegistrationState::default();
@@ -243,7 +256,22 @@ impl Acquisition {
 
     /// Whether more scopes can be asked for still.
     pub(super) fn is_before_the_browser(&self) -> bool {
-        self.asked.is_none() && self.exchange.is_none() && self.polling.is_none()
+        let asks = self.asked.is_some() || self.exchange.is_some() || self.polling.is_some();
+        !asks && self.step != Step::RequestingCodes
+    }
+
+    /// Demands what this challenge demands, too. What the host has not approved is asked about again.
+    fn join(&mut self, challenged: &Challenged) -> Result<(), PeerMisbehaved> {
+        self.challenged.join(challenged)?;
+        let covers = |approved: &Approved| approved.covers(&challenged.scope);
+        self.approved = self.approved.take().filter(covers);
+        self.question = self.question.take().filter(covers);
+        Ok(())
+    }
+
+    /// The host has agreed to what it was asked about, unless more is to be asked for meanwhile.
+    pub(super) fn agree(&mut self) {
+        self.approved = self.question.take();
     }
 
     /// What is being done, for errors.
@@ -257,7 +285,7 @@ impl Acquisition {
     /// Whether tokens may be on their way already.
     pub(super) fn is_obtaining(&self) -> bool {
         let stores = matches!(self.step, Step::ForgettingPending | Step::LoadingGrant | Step::SavingGrant);
-        stores || self.obtained.is_some() || self.step == Step::Exchanging
+        stores || self.stored || self.obtained.is_some() || self.step == Step::Exchanging
     }
 
     /// Whether the token request that is under way polls for a device code.
@@ -295,7 +323,7 @@ impl Engine {
         match &mut self.acquisition {
             Some(under_way) => {
                 if under_way.is_before_the_browser()
-                    && let Err(error) = under_way.challenged.join(&challenged)
+                    && let Err(error) = under_way.join(&challenged)
                 {
                     return self.fail_call(call, error);
                 }
@@ -374,7 +402,15 @@ impl Engine {
             self.load(now, Owner::Acquisition, key, "an authorization from before a restart may wait");
             return Ok(Step::LoadingPending);
         }
-        if acquisition.obtained.is_some() {
+        if acquisition.stored {
+            return self.finish(now, acquisition);
+        }
+        if let Some(grant) = acquisition.obtained.take() {
+            let step = self.ask_to_pin(now, acquisition, &grant);
+            acquisition.obtained = Some(grant);
+            if let Some(step) = step? {
+                return Ok(step);
+            }
             return Ok(self.save_grant(now, acquisition));
         }
         if acquisition.exchange.is_some() {
@@ -397,10 +433,11 @@ impl Engine {
         }
         let resource = acquisition.resource.clone().ok_or(PeerIncompatible::NoResourceMetadata)?;
         let issuer = self.choose_issuer(acquisition, &resource)?;
-        if !acquisition.approved
-            && let Some(step) = self.ask_for_approval(now, acquisition, &resource, &issuer)?
-        {
-            return Ok(step);
+        if acquisition.approved.is_none() {
+            let scopes = self.demanded_scopes(acquisition, &resource)?;
+            if let Some(step) = self.ask_for_approval(now, acquisition, &resource, &issuer, scopes)? {
+                return Ok(step);
+            }
         }
         if acquisition.server.is_none()
             && let Some(step) = self.discover_server(now, acquisition, &issuer)?
@@ -421,7 +458,7 @@ impl Engine {
         if let Some(client) = &acquisition.client {
             self.check_assertions(client, &server)?;
         }
-        if let Some(step) = self.save_binding(now, acquisition, &server.issuer) {
+        if let Some(step) = self.bind_client(now, acquisition, &server.issuer) {
             return Ok(step);
         }
         if self.config.flow == Flow::Device {
@@ -446,6 +483,19 @@ impl Engine {
             return Ok(self.save_pending(now, acquisition));
         }
         self.open_browser(now, acquisition)
+    }
+
+    /// The new tokens are stored: their issuer is pinned, and what was pending is removed. Everybody who waited
+    /// is served after that, since the process may end with the call, and another one would wait for the page.
+    fn finish(&mut self, now: Now, acquisition: &mut Acquisition) -> Result<Step, End> {
+        if let Some(step) = self.pin(now, acquisition)? {
+            return Ok(step);
+        }
+        let asked = acquisition.asked.as_ref();
+        match asked.is_some_and(|asked| self.forget_pending(now, Owner::Acquisition, &asked.state)) {
+            true => Ok(Step::ForgettingPending),
+            false => Err(End::Done),
+        }
     }
 
     /// Whether the records are old enough to look at them again before the user is asked.

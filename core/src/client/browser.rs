@@ -81,6 +81,9 @@ impl Engine {
                 acquisition.resumable =
                     self.pending.authorizations.iter().rev().find(trusted).cloned().map(Box::new);
             }
+            if let Some(step) = self.look_for_unpinned(now, acquisition) {
+                return Ok(Some(step));
+            }
         }
         let Some(pending) = acquisition.resumable.clone() else { return Ok(None) };
         let Some(redirect_uri) = &acquisition.redirect_uri else {
@@ -104,12 +107,35 @@ impl Engine {
         }
     }
 
+    /// A process that died before it pinned the issuer may have stored the tokens already.
+    fn look_for_unpinned(&mut self, now: Now, acquisition: &Acquisition) -> Option<Step> {
+        let pending = acquisition.resumable.as_ref().filter(|pending| !pending.sign_on)?;
+        let issuer = Issuer::trusted(pending.server.issuer());
+        if self.grant.grant.is_some() || self.pinned().as_ref() == Some(&issuer) {
+            return None;
+        }
+        let key = self.key(RecordKind::Grant, Some(&issuer));
+        self.load(now, Owner::Acquisition, key, "the page from before a restart may have been answered");
+        Some(Step::CheckingGrant)
+    }
+
+    /// The tokens of an authorization that was pending are in use: their issuer is to be pinned.
+    pub(super) fn adopt_unpinned(&mut self, now: Now, acquisition: &mut Acquisition) {
+        let issuer = self.grant.grant.as_deref().map(|grant| grant.server.issuer());
+        if issuer != self.pinned().as_ref()
+            && let Some(pending) = acquisition.resumable.take()
+        {
+            self.binding.due = true;
+            self.forget_pending(now, Owner::Detached(RecordKind::Pending), &pending.state);
+        }
+    }
+
     /// Whether a pending authorization is of the grant that is configured, and with a server that is trusted for
     /// it. A pushed request is of use once (RFC 9126 4), so its page is not opened again.
     fn may_resume(&self, pending: &PendingAuthorization) -> bool {
         let trusted = match &self.config.flow {
             Flow::AuthorizationCode if !pending.sign_on => {
-                self.binding.as_ref().is_some_and(|binding| *binding.issuer == *pending.server.issuer())
+                self.may_go_on_with(&Issuer::trusted(pending.server.issuer()))
             }
             Flow::Enterprise(enterprise) if pending.sign_on && enterprise.signs_on => {
                 enterprise.issuer.as_str() == pending.server.issuer()
@@ -359,11 +385,7 @@ impl Engine {
         let Some(asked) = acquisition.asked.as_deref() else { return Ok(Step::Planning) };
         let url = asked.url().ok_or(PeerMisbehaved::CallbackSyntax)?;
         let issuer = Issuer::trusted(asked.server.issuer());
-        let resource = acquisition.resource.clone().unwrap_or_else(|| Resource {
-            identifier: asked.resource.clone().unwrap_or_else(|| self.config.canonical_resource()),
-            scopes_supported: None,
-            authorization_servers: Vec::new(),
-        });
+        let resource = self.resource_of(acquisition, asked.resource.as_deref());
         let prompt = AuthorizationPrompt {
             url,
             redirect_uri: asked.redirect_uri.clone(),
@@ -379,6 +401,15 @@ impl Engine {
         };
         self.perform(now, Owner::Acquisition, effect, self.config.interaction_ms, why);
         Ok(Step::Authorizing)
+    }
+
+    /// What is known about the resource, for the user: what it says itself, or what was asked for before.
+    pub(super) fn resource_of(&self, acquisition: &Acquisition, asked: Option<&str>) -> Resource {
+        acquisition.resource.clone().unwrap_or_else(|| Resource {
+            identifier: asked.map_or_else(|| self.config.canonical_resource(), Into::into),
+            scopes_supported: None,
+            authorization_servers: Vec::new(),
+        })
     }
 
     /// Has a callback that came without prompt looked up, unless something is under way that it must

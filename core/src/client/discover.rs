@@ -157,7 +157,7 @@ impl Engine {
             let wanted = Issuer::trusted(wanted);
             names.iter().find(|name| self.config.same_issuer(&wanted, &Issuer::trusted(name)))
         };
-        let pinned = self.binding.as_ref().and_then(|binding| among(&binding.issuer));
+        let pinned = self.binding.record.issuer.as_deref().and_then(among);
         let configured = || self.config.trusted_issuers.iter().find_map(|issuer| among(issuer.as_str()));
         let registered = || {
             let issuers = self.config.preregistered.iter().filter_map(|client| client.issuer.as_ref());

@@ -75,6 +75,7 @@ use self::refresh::{NewTokens, Refresh, Replaces};
 use self::respond::Challenged;
 use self::seal::{Jtis, Made, Sealing};
 use self::step_up::StepUps;
+use self::trust::Binding;
 
 pub use self::accounts::{Account, accounts};
 pub use self::config::{Config, ConfigError, Endpoints, KnownServer, Preregistered, Redirect, Timeouts};
@@ -98,8 +99,7 @@ pub struct Engine {
     startup: Startup,
     /// When the records were loaded last.
     loaded_ms: u64,
-    binding: Option<BindingRecord>,
-    binding_revision: Option<RecordRevision>,
+    binding: Binding,
     grant: Held,
     pending: Pending,
     known: Option<Box<Known>>,
@@ -215,8 +215,7 @@ impl Engine {
             entropy: Entropy::default(),
             startup: Startup::NotStarted,
             loaded_ms: 0,
-            binding: None,
-            binding_revision: None,
+            binding: Binding::default(),
             grant: Held::default(),
             pending: Pending::default(),
             known: None,
@@ -481,6 +480,9 @@ impl Engine {
         }
         if self.waits_for_log_out(call) {
             return;
+        }
+        if self.binding.due && self.grant.unsaved.is_none() {
+            self.pin_late(now);
         }
         let freshness = self.grant.freshness(now, self.config.refresh_early_s);
         let refreshable = self.grant.is_refreshable() || self.grant.unsaved.is_some();

@@ -117,12 +117,17 @@ pub(super) fn checksum(bytes: &[u8]) -> String {
 }
 
 /// Which issuer is trusted for the resource.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct BindingRecord {
-    pub(crate) issuer: Box<str>,
+    /// The issuer whose tokens were accepted last.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) issuer: Option<Box<str>>,
     /// The issuer to which pre-registered clients belong that were configured without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) preregistered_with: Option<Box<str>>,
+    /// Issuers that were pinned before, the last one first: a grant and a registration of theirs may be stored.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub(crate) former: Vec<Box<str>>,
 }
 
 /// A client that registered itself.

@@ -78,7 +78,7 @@ impl Engine {
         let own = &self.config.preregistered;
         let here = |own: &Issuer| self.config.same_issuer(own, issuer);
         own.iter().find(|client| client.issuer.as_ref().is_some_and(here)).or_else(|| {
-            let bound = self.binding.as_ref().and_then(|binding| binding.preregistered_with.as_deref());
+            let bound = self.binding.record.preregistered_with.as_deref();
             let free = bound.is_none_or(|bound| bound == issuer.as_str());
             own.iter().find(|client| client.issuer.is_none() && free)
         })

@@ -35,6 +35,9 @@ impl Challenged {
     /// Demands all that both do.
     pub(super) fn join(&mut self, other: &Self) -> Result<(), PeerMisbehaved> {
         self.scope.extend(&other.scope).map_err(|_| too_many_scopes())?;
+        if other.metadata_url.is_some() {
+            self.metadata_url.clone_from(&other.metadata_url);
+        }
         if other.acr_values.is_some() {
             self.acr_values.clone_from(&other.acr_values);
         }

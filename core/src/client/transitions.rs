@@ -19,7 +19,7 @@
 //! | | a document | not there | plan the next step |
 //! | | any server | busy for a moment | wait, once, then plan the same step |
 //! | | the browser | callback | the token request |
-//! | | token answer | issued | save it, then remove what was pending |
+//! | | token answer | issued | save it, then pin its issuer, then remove what was pending |
 //! | | save | conflict | load the record, then plan again |
 //! | | what was pending | gone, or not | waiting calls are sent |
 //! | any | a record | unreadable | keep it aside first, or fail, by policy |
@@ -49,7 +49,7 @@ use crate::wire::HttpResponse;
 use crate::wire::callback::Callback;
 use crate::wire::registration;
 use crate::wire::resource_metadata;
-use crate::wire::server_metadata::{self, Issuer};
+use crate::wire::server_metadata;
 use crate::wire::well_known::Found;
 
 impl Engine {
@@ -98,9 +98,8 @@ impl Engine {
     fn on_startup(&mut self, now: Now, completion: Completion<'_>) {
         match (self.startup, completion) {
             (Startup::LoadingBinding, Completion::Loaded(stored)) => {
-                self.binding = read_record(stored);
-                self.binding_revision = stored.map(|stored| stored.revision);
-                match self.binding.as_ref().map(|binding| Issuer::trusted(&binding.issuer)) {
+                self.binding.load(stored);
+                match self.pinned() {
                     Some(issuer) => {
                         self.startup = Startup::LoadingGrant;
                         let key = self.key(RecordKind::Grant, Some(&issuer));
@@ -255,10 +254,8 @@ impl Engine {
         }
         match (acquisition.step, completion) {
             (Step::CheckingBinding, Completion::Loaded(stored)) => {
-                self.binding = read_record(stored);
-                self.binding_revision = stored.map(|stored| stored.revision);
-                if let Some(binding) = &self.binding {
-                    let issuer = Issuer::trusted(&binding.issuer);
+                self.binding.load(stored);
+                if let Some(issuer) = self.pinned() {
                     let key = self.key(RecordKind::Grant, Some(&issuer));
                     self.load(
                         now,
@@ -280,6 +277,7 @@ impl Engine {
                     && (self.grant.is_refreshable()
                         || self.grant.freshness(now, self.config.refresh_early_s) == Freshness::Fresh)
                 {
+                    self.adopt_unpinned(now, acquisition);
                     return Err(End::Adopted);
                 }
             }
@@ -310,7 +308,7 @@ impl Engine {
             (Step::Sealing, Completion::Signed { signature }) => {
                 self.on_signed(Owner::Acquisition, signature)?;
             }
-            (Step::Approving, Completion::Approved) => acquisition.approved = true,
+            (Step::Approving, Completion::Approved) => acquisition.agree(),
             (Step::Listening, Completion::Listening { redirect_uri }) => {
                 if !crate::wire::client_metadata::is_redirect_uri(redirect_uri) {
                     let failure = Failure::new(FailureKind::Impossible, "that is no redirect URI");
@@ -333,7 +331,7 @@ impl Engine {
                 self.lose_round(acquisition)?;
                 acquisition.registration = RegistrationState::default();
             }
-            (Step::SavingBinding, Completion::Saved(revision)) => self.binding_revision = Some(revision),
+            (Step::SavingBinding, Completion::Saved(revision)) => self.binding.written(revision),
             (Step::SavingBinding, Completion::Conflict) => {
                 self.lose_round(acquisition)?;
                 let key = self.key(RecordKind::Binding, None);
@@ -341,9 +339,14 @@ impl Engine {
                 return Ok(Step::LoadingBinding);
             }
             (Step::LoadingBinding, Completion::Loaded(stored)) => {
-                self.binding = read_record(stored);
-                self.binding_revision = stored.map(|stored| stored.revision);
-                acquisition.approved = false; // it may name another issuer than before
+                self.binding.load(stored);
+                acquisition.approved = None; // it may name another issuer than before
+            }
+            // The tokens count more; the issuer is pinned as soon as the store takes it.
+            (Step::SavingBinding | Step::LoadingBinding, Completion::Failed(_)) if acquisition.stored => {
+                self.notice(Notice::StoreFailed { kind: RecordKind::Binding });
+                self.binding.due = true;
+                acquisition.pin_failed = true;
             }
             (Step::SavingPending, Completion::Saved(revision)) => {
                 self.pending.revision = Some(revision);
@@ -375,11 +378,7 @@ impl Engine {
                 return self.poll_more_slowly(now, acquisition);
             }
             (Step::SavingGrant, Completion::Saved(revision)) => {
-                return if self.install(now, acquisition, revision) {
-                    Ok(Step::ForgettingPending)
-                } else {
-                    Err(End::Done)
-                };
+                self.install(now, acquisition, revision);
             }
             (Step::ForgettingPending, completion) => {
                 self.on_detached(RecordKind::Pending, completion);
@@ -397,6 +396,9 @@ impl Engine {
                 acquisition.grant_revision = Some(stored.map(|stored| stored.revision));
             }
             (Step::Approving, Completion::Declined) => {
+                if acquisition.stored {
+                    self.drop_unpinned(now);
+                }
                 let issuer = acquisition.issuer.as_ref().map_or_else(|| PeerText::new(""), PeerText::from);
                 return Err(Refused::Untrusted { issuer }.into());
             }
@@ -534,10 +536,10 @@ impl Engine {
         }
     }
 
-    /// A new grant is stored. Whether its authorization is to be removed first: everybody who waited is
-    /// served after that, since the process may end with the call, and another one would wait for the page.
-    fn install(&mut self, now: Now, acquisition: &mut Acquisition, revision: RecordRevision) -> bool {
-        let Some(grant) = acquisition.obtained.take() else { return false };
+    /// A new grant is stored.
+    fn install(&mut self, now: Now, acquisition: &mut Acquisition, revision: RecordRevision) {
+        let Some(grant) = acquisition.obtained.take() else { return };
+        acquisition.stored = true;
         // A refresh of the old grant has nothing to add.
         self.refresh = None;
         self.abandon_ops(Owner::Refresh);
@@ -553,8 +555,6 @@ impl Engine {
             self.known = None;
         }
         self.list_account(now);
-        let asked = acquisition.asked.as_ref();
-        asked.is_some_and(|asked| self.forget_pending(now, Owner::Acquisition, &asked.state))
     }
 
     /// Another process wrote the record first; that happens, but not forever.
@@ -717,6 +717,13 @@ impl Engine {
             (RecordKind::Pending, Completion::Deleted) => {
                 self.pending.revision = None;
                 self.pending.loaded = true;
+            }
+            (RecordKind::Binding, completion @ (Completion::Saved(_) | Completion::Conflict)) => {
+                self.on_pinned_late(&completion);
+            }
+            (RecordKind::Binding, completion) => {
+                self.on_pinned_late(&completion);
+                self.notice(Notice::StoreFailed { kind });
             }
             // Others write it too: it is loaded again when it is needed.
             (_, Completion::Conflict | Completion::Saved(_) | Completion::Deleted) => {}

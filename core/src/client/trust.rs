@@ -1,14 +1,18 @@
 //! Trust: which authorization server a resource is bound to, and when the host is asked.
+//!
+//! An issuer is pinned together with the first tokens that it issued: neither a question that was turned
+//! down nor a page that was closed leaves a trace, so the host is asked again next time.
 
 use url::Url;
 
 use super::acquire::{Acquisition, Cause, End, Step};
 use super::config::Preregistered;
 use super::discover::Resource;
+use super::grant::Grant;
 use super::ops::Owner;
-use super::record::{self};
-use super::{BindingRecord, Engine, Notice};
-use crate::effect::{Effect, Interaction, Reason, RecordKind, Summary};
+use super::record;
+use super::{BindingRecord, Engine, Held, Notice};
+use crate::effect::{Completion, Effect, Interaction, Reason, RecordKind, RecordRevision, Stored, Summary};
 use crate::error::Refused;
 use crate::limits;
 use crate::policy::TrustPolicy;
@@ -16,51 +20,126 @@ use crate::scope::ScopeSet;
 use crate::time::Now;
 use crate::wire::server_metadata::Issuer;
 
+/// The binding as this engine knows it.
+#[derive(Debug, Default)]
+pub(super) struct Binding {
+    pub(super) record: BindingRecord,
+    pub(super) revision: Option<RecordRevision>,
+    /// What is being written.
+    writing: Option<BindingRecord>,
+    /// Whether the issuer of the tokens in use is not pinned yet because writing that failed.
+    pub(super) due: bool,
+}
+
+impl Binding {
+    /// Takes in what the store holds.
+    pub(super) fn load(&mut self, stored: Option<Stored<'_>>) {
+        self.record = stored.and_then(|stored| record::read(stored.record).ok()).unwrap_or_default();
+        self.revision = stored.map(|stored| stored.revision);
+        self.writing = None;
+    }
+
+    /// What was written is stored.
+    pub(super) fn written(&mut self, revision: RecordRevision) {
+        self.revision = Some(revision);
+        if let Some(record) = self.writing.take() {
+            self.record = record;
+        }
+    }
+}
+
+/// What was approved: what is asked for later goes no further.
+#[derive(Clone, Debug)]
+pub(super) struct Approved {
+    issuer: Issuer,
+    scopes: ScopeSet,
+}
+
+/// What the trust policy says about an issuer.
+enum Trust {
+    /// The host is to judge: another one is pinned.
+    Changed,
+    Trusted,
+    Untrusted,
+}
+
 impl Engine {
-    /// The trust policy. A question comes before anything is sent to a server that is not trusted yet.
+    /// The issuer that the resource is bound to.
+    pub(super) fn pinned(&self) -> Option<Issuer> {
+        self.binding.record.issuer.as_deref().map(Issuer::trusted)
+    }
+
+    /// Whether an authorization at this issuer may be taken up again without asking the host.
+    pub(super) fn may_go_on_with(&self, issuer: &Issuer) -> bool {
+        matches!(self.judge(issuer), Trust::Trusted)
+    }
+
+    /// The trust policy.
+    fn judge(&self, issuer: &Issuer) -> Trust {
+        if self.config.trusts(issuer) {
+            return Trust::Trusted;
+        }
+        let pinned = self.pinned();
+        let is_pinned = pinned.as_ref().is_some_and(|pinned| self.is_same_issuer(pinned, issuer));
+        match self.config.trust {
+            TrustPolicy::Accept => Trust::Trusted,
+            TrustPolicy::PinnedOnly if is_pinned => Trust::Trusted,
+            TrustPolicy::PinnedOnly => Trust::Untrusted,
+            TrustPolicy::SameOrigin => {
+                let url = Url::parse(issuer.as_str());
+                let same = url.is_ok_and(|url| url.origin() == self.config.resource.origin());
+                if same { Trust::Trusted } else { Trust::Untrusted }
+            }
+            TrustPolicy::Ask => match pinned {
+                Some(_) if !is_pinned => Trust::Changed,
+                _ => Trust::Trusted,
+            },
+        }
+    }
+
+    /// Asks the host where the policy says so. A question comes before anything is sent to a server that is
+    /// not trusted yet, and before more scopes are asked for than were approved.
     pub(super) fn ask_for_approval(
         &mut self,
         now: Now,
         acquisition: &mut Acquisition,
         resource: &Resource,
         issuer: &Issuer,
+        scopes: ScopeSet,
     ) -> Result<Option<Step>, End> {
-        acquisition.approved = true;
-        let pinned = self.binding.as_ref().map(|binding| Issuer::trusted(&binding.issuer));
-        let changed = pinned.filter(|pinned| !self.is_same_issuer(pinned, issuer));
-        if let Some(from) = &changed {
-            self.notice(Notice::IssuerChanged { from: from.into(), to: issuer.into() });
+        let trust = self.judge(issuer);
+        if let Some(from) = self.pinned().filter(|pinned| !self.is_same_issuer(pinned, issuer)) {
+            self.notice_change(acquisition, from, issuer);
         }
-        if self.config.trusts(issuer) {
-            return Ok(None);
+        if matches!(trust, Trust::Untrusted) {
+            return Err(Refused::Untrusted { issuer: issuer.into() }.into());
         }
-        let untrusted = Refused::Untrusted { issuer: issuer.into() };
-        match self.config.trust {
-            TrustPolicy::Accept => return Ok(None),
-            TrustPolicy::PinnedOnly if self.binding.is_some() && changed.is_none() => return Ok(None),
-            TrustPolicy::PinnedOnly => return Err(untrusted.into()),
-            TrustPolicy::SameOrigin => {
-                let same = Url::parse(issuer.as_str())
-                    .is_ok_and(|url| url.origin() == self.config.resource.origin());
-                return if same { Ok(None) } else { Err(untrusted.into()) };
-            }
-            TrustPolicy::Ask => {}
-        }
-        let scopes = self.demanded_scopes(acquisition, resource)?;
         let summary = self.summary(acquisition, resource, issuer, scopes);
-        let is_new_scope = self.grant.grant.is_some() && !summary.new_scopes.is_empty();
-        if changed.is_none() && !is_new_scope {
+        let asked = Approved { issuer: issuer.clone(), scopes: summary.scopes.clone() };
+        let changed = matches!(trust, Trust::Changed);
+        let asks_for_scopes = self.config.trust == TrustPolicy::Ask && !self.config.trusts(issuer);
+        let more_scopes = asks_for_scopes && self.grant.grant.is_some() && !summary.new_scopes.is_empty();
+        if !changed && !more_scopes {
+            acquisition.approved = Some(asked);
             return Ok(None);
         }
         self.check_somebody_waits()?;
-        acquisition.approved = false;
+        acquisition.approved = None;
+        acquisition.question = Some(asked);
         let effect = Effect::Interact(Interaction::Approve(Box::new(summary)));
         let why = match changed {
-            Some(_) => "the resource names another authorization server; that is for the host to judge",
-            None => "more scopes are needed than were approved; that is for the host to judge",
+            true => "the resource names another authorization server; that is for the host to judge",
+            false => "more scopes are needed than were approved; that is for the host to judge",
         };
         self.perform(now, Owner::Acquisition, effect, self.config.interaction_ms, why);
         Ok(Some(Step::Approving))
+    }
+
+    /// Says once that the resource names another server.
+    fn notice_change(&mut self, acquisition: &mut Acquisition, from: Issuer, to: &Issuer) {
+        if acquisition.noticed_change.replace(to.clone()).as_ref() != Some(to) {
+            self.notice(Notice::IssuerChanged { from: (&from).into(), to: to.into() });
+        }
     }
 
     pub(super) fn is_same_issuer(&self, pinned: &Issuer, issuer: &Issuer) -> bool {
@@ -75,8 +154,7 @@ impl Engine {
         scopes: ScopeSet,
     ) -> Summary {
         let before = self.grant.grant.as_ref().map(|grant| grant.requested.clone()).unwrap_or_default();
-        let pinned = self.binding.as_ref().map(|binding| Issuer::trusted(&binding.issuer));
-        let reason = match (pinned, acquisition.cause) {
+        let reason = match (self.pinned(), acquisition.cause) {
             (Some(from), _) if !self.is_same_issuer(&from, issuer) => Reason::IssuerChanged { from },
             (_, Cause::StepUp) => Reason::StepUp,
             (_, Cause::Unauthorized | Cause::Callback) => Reason::Unauthorized,
@@ -92,31 +170,128 @@ impl Engine {
         }
     }
 
-    /// Remembers the issuer that the resource is bound to from now on, and with it a client that was
-    /// configured without one.
-    pub(super) fn save_binding(
+    /// Binds a client that was configured without an issuer to this one, before any of its credentials go
+    /// there (MCP "Authorization Server Binding").
+    pub(super) fn bind_client(
         &mut self,
         now: Now,
         acquisition: &Acquisition,
         issuer: &Issuer,
     ) -> Option<Step> {
-        let bound = self.binding.as_ref().and_then(|binding| binding.preregistered_with.clone());
-        let is_free = |own: &Preregistered| {
-            own.issuer.is_none() && acquisition.client.as_ref().is_some_and(|client| client.id == own.id)
-        };
-        let binds = self.config.preregistered.iter().any(is_free).then(|| issuer.as_str().into());
-        let binding = BindingRecord { issuer: issuer.as_str().into(), preregistered_with: bound.or(binds) };
-        if self.binding.as_ref() == Some(&binding) {
-            return None;
+        let client = acquisition.client.as_ref().filter(|client| client.configured)?;
+        let is_free = |own: &Preregistered| own.issuer.is_none() && client.id == own.id;
+        let binds = self.binding.record.preregistered_with.is_none()
+            && self.preregistered_at(issuer).is_some_and(is_free);
+        let bound =
+            BindingRecord { preregistered_with: Some(issuer.as_str().into()), ..self.binding.record.clone() };
+        binds.then(|| self.write_binding(now, Owner::Acquisition, bound))?;
+        Some(Step::SavingBinding)
+    }
+
+    /// Asks whether the issuer of new tokens may be pinned, where another one is pinned than was known when the
+    /// authorization began.
+    pub(super) fn ask_to_pin(
+        &mut self,
+        now: Now,
+        acquisition: &mut Acquisition,
+        grant: &Grant,
+    ) -> Result<Option<Step>, End> {
+        let issuer = grant.server.issuer();
+        let approved = acquisition.approved.as_ref().is_some_and(|approved| approved.issuer == *issuer);
+        if approved || matches!(self.judge(issuer), Trust::Trusted) {
+            return Ok(None);
         }
+        let resource = self.resource_of(acquisition, grant.resource.as_deref());
+        self.ask_for_approval(now, acquisition, &resource, issuer, grant.requested.clone())
+    }
+
+    /// Pins the issuer of the tokens that were just stored.
+    pub(super) fn pin(&mut self, now: Now, acquisition: &mut Acquisition) -> Result<Option<Step>, End> {
+        let Some(grant) = self.grant.grant.clone() else { return Ok(None) };
+        let issuer = grant.server.issuer();
+        if acquisition.pin_failed || self.pinned().as_ref() == Some(issuer) {
+            return Ok(None);
+        }
+        if let Some(step) = self.ask_to_pin(now, acquisition, &grant)? {
+            return Ok(Some(step));
+        }
+        let pinned = self.binding.record.pinned_to(issuer);
+        self.write_binding(now, Owner::Acquisition, pinned);
+        Ok(Some(Step::SavingBinding))
+    }
+
+    /// Forgets tokens whose issuer may not be pinned.
+    pub(super) fn drop_unpinned(&mut self, now: Now) {
+        let (revision, generation) = (self.grant.revision, self.grant.generation);
+        let Some(grant) = self.grant.grant.take() else { return };
+        self.grant = Held { generation, ..Held::default() };
+        if let Some(expect) = revision {
+            let key = self.key(RecordKind::Grant, Some(grant.server.issuer()));
+            let effect = Effect::Delete { key, expect };
+            let why = "the tokens are of a server that is not trusted";
+            self.perform(now, Owner::Detached(RecordKind::Grant), effect, limits::STORE_MS, why);
+        }
+    }
+
+    /// Pins what could not be pinned before.
+    pub(super) fn pin_late(&mut self, now: Now) {
+        let issuer = self.grant.grant.as_deref().map(|grant| grant.server.issuer().clone());
+        self.binding.due = false;
+        if let Some(issuer) = issuer
+            && self.pinned().as_ref() != Some(&issuer)
+            && self.acquisition.is_none()
+        {
+            let pinned = self.binding.record.pinned_to(&issuer);
+            self.write_binding(now, Owner::Detached(RecordKind::Binding), pinned);
+        }
+    }
+
+    fn write_binding(&mut self, now: Now, owner: Owner, record: BindingRecord) {
         let effect = Effect::Save {
             key: self.key(RecordKind::Binding, None),
-            record: record::write(&binding),
-            expect: self.binding_revision,
+            record: record::write(&record),
+            expect: self.binding.revision,
         };
+        self.binding.writing = Some(record);
         let why = "the resource is bound to the authorization server";
-        self.perform(now, Owner::Acquisition, effect, limits::STORE_MS, why);
-        self.binding = Some(binding);
-        Some(Step::SavingBinding)
+        self.perform(now, owner, effect, limits::STORE_MS, why);
+    }
+
+    /// The binding that [`pin_late`](Self::pin_late) wrote.
+    pub(super) fn on_pinned_late(&mut self, completion: &Completion<'_>) {
+        match completion {
+            Completion::Saved(revision) => self.binding.written(*revision),
+            // Another process was faster; its word is looked at before the user is asked again.
+            Completion::Conflict => self.loaded_ms = 0,
+            _ => self.binding.due = true,
+        }
+    }
+}
+
+impl BindingRecord {
+    /// The same, pinned to this issuer.
+    fn pinned_to(&self, issuer: &Issuer) -> Self {
+        let mut record = self.clone();
+        record.remember(self.issuer.as_deref());
+        record.former.retain(|former| **former != *issuer.as_str());
+        record.issuer = Some(issuer.as_str().into());
+        record
+    }
+
+    /// Remembers an issuer for which records may be stored.
+    fn remember(&mut self, issuer: Option<&str>) {
+        if let Some(issuer) = issuer
+            && !self.former.iter().any(|former| **former == *issuer)
+        {
+            self.former.truncate(limits::FORMER_ISSUERS - 1);
+            self.former.insert(0, issuer.into());
+        }
+    }
+}
+
+impl Approved {
+    /// Whether these scopes were approved.
+    pub(super) fn covers(&self, scopes: &ScopeSet) -> bool {
+        self.scopes.covers(scopes)
     }
 }

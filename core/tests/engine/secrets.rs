@@ -2,8 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use grantor::TrustPolicy;
-use grantor::client::Config;
+use grantor::client::{CallId, Config, Notice, ResponseHead};
+use grantor::error::{Failure, FailureKind, PeerText, Refused};
+use grantor::{Completion, Effect, Interaction, Reason, RecordKind, Secret, Summary, TrustPolicy};
 use grantor_world::player::{Player, User, config};
 use grantor_world::{AuthorizationServer, Outcome, World};
 
@@ -68,4 +69,209 @@ fn mcp_authorization_server_binding_a_late_answer_brings_its_own_servers_endpoin
     assert!(!player.store.dump().contains("planted-refresh"), "the store is whole");
     player.user = User::Agrees;
     player.call("ping").delivered();
+}
+
+/// Moves the resource to the new server, where the old one's tokens are worth nothing.
+fn migrate(player: &mut Player) {
+    player.world.mcp.authorization_servers = vec![NEW.into()];
+    player.world.authorization.get_mut("https://as.example.com").unwrap().revoke_all();
+}
+
+fn questions(player: &Player) -> Vec<&Summary> {
+    let mut all = Vec::new();
+    for prompt in &player.prompts {
+        if let Interaction::Approve(summary) = prompt {
+            all.push(&**summary);
+        }
+    }
+    all
+}
+
+#[test]
+fn the_issuer_is_not_pinned_by_a_page_that_was_turned_away() {
+    let (world, _) = two_servers();
+    let mut player = Player::in_world(world, config()).unwrap();
+    player.user = User::Declines;
+    player.call("ping").failed();
+    assert!(!player.store.records().any(|(key, _)| key.kind == RecordKind::Binding));
+    // Nothing is pinned, in this process or the next, so another server is no change.
+    player.restart();
+    player.world.mcp.authorization_servers = vec![NEW.into()];
+    player.user = User::DoesNotApprove;
+    player.call("ping").delivered();
+    assert!(questions(&player).is_empty());
+    // That one is pinned now.
+    player.world.mcp.authorization_servers = vec!["https://as.example.com".into()];
+    player.world.authorization.get_mut(NEW).unwrap().revoke_all();
+    let untrusted = Refused::Untrusted { issuer: PeerText::new("https://as.example.com") };
+    assert_eq!(player.call("ping").failed(), untrusted.into());
+}
+
+#[test]
+fn a_change_that_was_approved_and_turned_away_in_the_browser_is_asked_about_again() {
+    for restarts in [false, true] {
+        let (world, _) = two_servers();
+        let mut player = Player::in_world(world, config()).unwrap();
+        player.call("ping").delivered();
+        migrate(&mut player);
+        player.holding = Some(|effect| matches!(effect, Effect::Interact(Interaction::Authorize(_))));
+        let call = player.begin("ping");
+        player.run();
+        let (op, _) = player.held.remove(0);
+        player.complete(op, Completion::Declined);
+        player.run();
+        assert_eq!(player.outcome(call).unwrap().failed(), Refused::Declined.into());
+        player.holding = None;
+        if restarts {
+            player.restart();
+        }
+        assert_eq!(questions(&player).len(), 1);
+        player.user = User::DoesNotApprove;
+        let untrusted = Refused::Untrusted { issuer: PeerText::new(NEW) };
+        assert_eq!(player.call("ping").failed(), untrusted.into());
+        player.user = User::Agrees;
+        player.call("ping").delivered();
+        assert_eq!(questions(&player).len(), 3, "asked each time");
+    }
+}
+
+#[test]
+fn a_binding_that_could_not_be_written_is_written_later() {
+    fn is_binding(effect: &Effect) -> bool {
+        matches!(effect, Effect::Save { key, .. } if key.kind == RecordKind::Binding)
+    }
+    let mut player = Player::new(config());
+    player.holding = Some(is_binding);
+    let call = player.begin("ping");
+    player.run();
+    let (op, _) = player.held.remove(0);
+    player.complete(op, Completion::Failed(Failure::new(FailureKind::Other, "the disk is full")));
+    player.run();
+    player.outcome(call).unwrap().delivered();
+    assert!(player.notices.contains(&Notice::StoreFailed { kind: RecordKind::Binding }));
+    // It fails once more, then the store is well again.
+    let call = player.begin("ping");
+    player.run();
+    let (op, _) = player.held.remove(0);
+    player.complete(op, Completion::Failed(Failure::new(FailureKind::Other, "the disk is full")));
+    player.run();
+    player.outcome(call).unwrap().delivered();
+    player.holding = None;
+    player.call("ping").delivered();
+    player.restart();
+    let asked = player.world.asked.len();
+    player.call("ping").delivered();
+    assert_eq!(player.world.asked.len(), asked + 1, "the tokens are found by the binding");
+    migrate(&mut player);
+    player.world.add(AuthorizationServer::new(NEW));
+    player.user = User::DoesNotApprove;
+    player.call("ping").failed();
+}
+
+#[test]
+fn another_process_that_pins_another_server_meanwhile_is_a_question() {
+    let (world, _) = two_servers();
+    let mut player = Player::in_world(world, config()).unwrap();
+    player.holding =
+        Some(|effect| matches!(effect, Effect::Save { key, .. } if key.kind == RecordKind::Binding));
+    let call = player.begin("ping");
+    player.run();
+    // Another process has pinned the new server first.
+    let (_, Effect::Save { key, .. }) = &player.held[0] else { panic!() };
+    let mut other = Player::new(config());
+    other.world.add(AuthorizationServer::new(NEW));
+    other.world.mcp.authorization_servers = vec![NEW.into()];
+    other.call("ping").delivered();
+    let theirs = other.store.load(key).unwrap().0;
+    player.store.save(key, &Secret::from(String::from_utf8(theirs).unwrap()), None);
+    player.user = User::DoesNotApprove;
+    player.release();
+    let untrusted = Refused::Untrusted { issuer: PeerText::new("https://as.example.com") };
+    assert_eq!(player.outcome(call).unwrap().failed(), untrusted.into());
+    let [question] = questions(&player)[..] else { panic!() };
+    assert!(matches!(&question.reason, Reason::IssuerChanged { from } if from.as_str() == NEW));
+    assert!(!player.store.dump().contains("planted-access"));
+    player.user = User::Agrees;
+    player.call("ping").delivered();
+}
+
+/// Reports a challenge for these scopes to a new call while the host is being asked.
+fn challenge_for(player: &mut Player, scope: &str, tool: &str) -> CallId {
+    let call = player.begin(tool);
+    let mut headers = http::HeaderMap::new();
+    let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\"");
+    headers.insert("www-authenticate", challenge.parse().unwrap());
+    while player.engine.poll_output().is_some() {}
+    player.engine.report(player.now, call, ResponseHead { status: 403, headers: &headers }).unwrap();
+    call
+}
+
+#[test]
+fn what_was_approved_is_what_is_asked_for() {
+    // Challenges join while the host is being asked, after it has agreed, and while a document is fetched.
+    let moments: [fn(&Effect) -> bool; 3] = [
+        |effect| matches!(effect, Effect::Interact(Interaction::Approve(_))),
+        |effect| matches!(effect, Effect::Interact(Interaction::Listen { .. })),
+        |effect| matches!(effect, Effect::Load { key } if key.kind == RecordKind::Registration),
+    ];
+    for (n, moment) in moments.into_iter().enumerate() {
+        let mut player = Player::new(config());
+        player.call("ping").delivered();
+        player.holding = Some(moment);
+        player.begin("write");
+        player.run();
+        assert_eq!(player.held.len(), 1, "moment {n}");
+        challenge_for(&mut player, "files:admin files:delete", "delete");
+        player.run();
+        player.release();
+        let asked = questions(&player);
+        assert_eq!(asked.len(), 2, "moment {n}: more scopes are another question");
+        let Some(Interaction::Authorize(page)) = player.prompts.last() else { panic!() };
+        for scope in page.summary.scopes.iter() {
+            let approved = asked[1].scopes.contains(scope) || scope == "offline_access";
+            assert!(approved, "moment {n}: {scope} was not approved");
+        }
+        assert!(page.url.as_str().contains("files%3Adelete"), "moment {n}");
+        // Nobody agrees to the second question: nothing is asked for, and what there was is used.
+        let mut player = Player::new(config());
+        player.call("ping").delivered();
+        player.holding = Some(moment);
+        let call = player.begin("write");
+        player.run();
+        let joined = challenge_for(&mut player, "files:admin", "delete");
+        player.user = User::Agrees;
+        let pages = player.count("/authorize");
+        let (op, effect) = player.held.remove(0);
+        player.holding = Some(|effect| matches!(effect, Effect::Interact(Interaction::Approve(_))));
+        player.perform(op, effect);
+        player.run();
+        let (op, _) = player.held.remove(0);
+        player.complete(op, Completion::Declined);
+        player.run();
+        player.outcome(call).unwrap().failed();
+        player.outcome(joined).unwrap().failed();
+        assert_eq!(player.count("/authorize"), pages, "moment {n}");
+        player.holding = None;
+        player.call("ping").delivered();
+    }
+}
+
+#[test]
+fn tokens_of_a_process_that_died_before_it_pinned_their_issuer_are_found() {
+    let mut player = Player::new(config());
+    player.holding =
+        Some(|effect| matches!(effect, Effect::Save { key, .. } if key.kind == RecordKind::Binding));
+    player.begin("ping");
+    player.run();
+    assert_eq!(player.held.len(), 1);
+    player.holding = None;
+    player.restart();
+    player.user = User::Declines;
+    player.call("ping").delivered();
+    assert!(!player.store.records().any(|(key, _)| key.kind == RecordKind::Pending));
+    player.call("ping").delivered();
+    player.restart();
+    let asked = player.world.asked.len();
+    player.call("ping").delivered();
+    assert_eq!((player.world.asked.len(), player.count("/token")), (asked + 1, 1), "and pinned");
 }
