@@ -105,6 +105,8 @@ pub enum UrlProblem {
     Fragment,
     /// http, to a host that is not loopback (OAuth 2.1 1.5).
     Insecure,
+    /// At another origin than the resource's, where that is demanded.
+    OtherOrigin,
     /// A private, link-local or loopback host, though the resource does not live there.
     PrivateHost,
     /// It has a query where none is allowed (RFC 8414 2).
@@ -124,6 +126,7 @@ impl fmt::Display for UrlProblem {
         f.write_str(match self {
             Self::Fragment => "it has a fragment",
             Self::Insecure => "it is not https",
+            Self::OtherOrigin => "it is not at the resource's own origin",
             Self::PrivateHost => "it points into a private network",
             Self::Query => "it has a query",
             Self::Scheme => "its scheme is neither https nor http",

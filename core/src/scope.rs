@@ -48,6 +48,17 @@ impl ScopeSet {
         Self::from_tokens(text.split(' ').filter(|token| !token.is_empty()))
     }
 
+    /// The tokens of a text that can be used, and whether that is all of them. None of too many: which of them
+    /// are meant nobody can say.
+    pub(crate) fn readable(text: &str) -> (Self, bool) {
+        if let Ok(all) = Self::parse(text) {
+            return (all, true);
+        }
+        let tokens = text.split(' ').filter(|token| !token.is_empty());
+        let good = tokens.filter(|token| check(token).is_ok() && token.len() <= limits::SCOPE_TOKEN);
+        (Self::from_tokens(good).unwrap_or_default(), false)
+    }
+
     /// Collects scope tokens.
     ///
     /// # Errors

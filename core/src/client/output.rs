@@ -209,7 +209,8 @@ pub enum Notice {
     },
     /// The key that the stored tokens are bound to is not there any more; new tokens are needed.
     KeyLost,
-    /// A part of a `WWW-Authenticate` header could not be read and was passed over.
+    /// A part of a `WWW-Authenticate` header breaks its grammar. It was read all the same where it can mean one
+    /// thing only, and passed over otherwise.
     MalformedChallenge(ChallengeError),
     /// A request goes over the network without TLS, to a host that
     /// [`UrlPolicy::development_host`](crate::UrlPolicy::development_host) names: whoever is on the way reads

@@ -8,12 +8,13 @@ use super::acquire::Cause;
 use super::calls::{Stage, is_named};
 use super::nonces;
 use super::output::{CallId, Notice, ResponseHead, Verdict};
-use crate::error::{Error, Exchange, PeerMisbehaved, Refused};
+use crate::UrlProblem;
+use crate::error::{Error, PeerMisbehaved, Refused};
 use crate::limits;
 use crate::policy::{DpopPolicy, StepUpPolicy};
 use crate::scope::ScopeSet;
 use crate::time::Now;
-use crate::wire::challenge::Challenges;
+use crate::wire::challenge::{ChallengeError, Challenges};
 
 /// What a challenge says that matters to the engine.
 #[derive(Clone, Debug, Default)]
@@ -91,7 +92,7 @@ impl Engine {
 
     /// 401: the token is missing, expired, revoked, or for another resource.
     fn on_unauthorized(&mut self, now: Now, call: CallId, headers: &HeaderMap) -> Result<(), Error> {
-        let challenged = self.read_challenge(401, headers)?;
+        let challenged = self.read_challenge(401, headers);
         if self.log_out.is_some() && self.calls.get_mut(call).is_some_and(|open| open.generation != 0) {
             return Err(Refused::TokenRejected.into()); // it was given back on purpose
         }
@@ -137,7 +138,7 @@ impl Engine {
 
     /// 403: either the resource's own business, or a token that lacks scope (RFC 6750 3.1).
     fn on_forbidden(&mut self, now: Now, call: CallId, headers: &HeaderMap) -> Result<(), Error> {
-        let challenged = self.read_challenge(403, headers)?;
+        let challenged = self.read_challenge(403, headers);
         self.on_accepted(call, false);
         if !challenged.insufficient_scope {
             self.end_call(call, Verdict::Deliver);
@@ -205,9 +206,9 @@ impl Engine {
         Ok(())
     }
 
-    /// Reads the challenge of a response. A header that cannot be read counts as none: the well-known
-    /// URLs may still lead on.
-    fn read_challenge(&mut self, status: u16, headers: &HeaderMap) -> Result<Challenged, Error> {
+    /// Reads the challenge of a response. What cannot be read counts as not there: the response is the
+    /// caller's then, or the well-known URLs lead on.
+    fn read_challenge(&mut self, status: u16, headers: &HeaderMap) -> Challenged {
         let (challenges, error) = Challenges::of(headers);
         if let Some(error) = error {
             self.notice(Notice::MalformedChallenge(error));
@@ -215,25 +216,27 @@ impl Engine {
         self.understand(status, &challenges)
     }
 
-    fn understand(&mut self, status: u16, challenges: &Challenges) -> Result<Challenged, Error> {
+    fn understand(&mut self, status: u16, challenges: &Challenges) -> Challenged {
         let Some(bearer) = challenges.oauth() else {
             if status == 401 {
                 self.notice(Notice::Challenged { status, error: None, scope: ScopeSet::new() });
             }
-            return Ok(Challenged::default());
+            return Challenged::default();
         };
-        let exchange = Exchange::Challenge;
-        let scope = bearer.scope().map_err(|_| PeerMisbehaved::Scope { exchange })?.unwrap_or_default();
-        let insufficient_scope = bearer.is_insufficient_scope();
+        let (scope, all_read) = bearer.readable_scope();
+        if !all_read {
+            self.notice(Notice::MalformedChallenge(ChallengeError::Scope));
+        }
+        // Who demands scopes that cannot be read demands nothing that could be asked for.
+        let insufficient_scope = bearer.is_insufficient_scope() && (all_read || !scope.is_empty());
         if status == 401 || insufficient_scope {
             let error = bearer.error().map(crate::error::PeerText::new);
             self.notice(Notice::Challenged { status, error, scope: scope.clone() });
         }
-        let read_url = |text| self.config.urls.read(text, "resource_metadata", &self.config.resource);
-        let metadata_url = bearer.resource_metadata().map(read_url).transpose()?;
+        let metadata_url = bearer.resource_metadata().and_then(|text| self.read_metadata_url(text));
         let insufficient_authentication = bearer.error() == Some("insufficient_user_authentication");
         let demanded = Some(bearer).filter(|_| insufficient_authentication);
-        Ok(Challenged {
+        Challenged {
             scope,
             metadata_url,
             insufficient_scope,
@@ -241,7 +244,16 @@ impl Engine {
             max_age_s: demanded.and_then(|bearer| bearer.max_age_s()),
             insufficient_authentication,
             wants_nonce: bearer.error() == Some("use_dpop_nonce"),
-        })
+        }
+    }
+
+    /// The URL that a challenge names, unless the policy forbids it: there may be another way then.
+    fn read_metadata_url(&mut self, text: &str) -> Option<Url> {
+        let read = self.config.urls.read(text, "resource_metadata", &self.config.resource);
+        if let Err(PeerMisbehaved::Url { problem, .. }) = &read {
+            self.notice(Notice::MalformedChallenge(ChallengeError::ResourceMetadata(*problem)));
+        }
+        read.ok()
     }
 
     /// Goes after what challenges demand that came without a response.
@@ -257,17 +269,19 @@ impl Engine {
         if let Some(open) = self.calls.get_mut(call) {
             open.generation = generation;
         }
-        let outcome = match self.understand(403, &challenges) {
-            Ok(challenged) if challenged.insufficient_scope || challenged.insufficient_authentication => {
-                self.on_insufficient(now, call, challenged)
-            }
-            Ok(_) => {
-                // The token is not good any more: another is had as after any 401.
-                self.grant.rejected |= generation != 0;
-                self.dispatch(now, call);
-                Ok(())
-            }
-            Err(error) => Err(error),
+        let challenged = self.understand(403, &challenges);
+        let is_elsewhere = |url: &Url| url.origin() != self.config.resource.origin();
+        let outcome = if challenged.metadata_url.as_ref().is_some_and(is_elsewhere) {
+            // The text of a result may be anybody's; only the resource's server writes its headers.
+            let problem = UrlProblem::OtherOrigin;
+            Err(PeerMisbehaved::Url { field: "resource_metadata", problem }.into())
+        } else if challenged.insufficient_scope || challenged.insufficient_authentication {
+            self.on_insufficient(now, call, challenged)
+        } else {
+            // The token is not good any more: another is had as after any 401.
+            self.grant.rejected |= generation != 0;
+            self.dispatch(now, call);
+            Ok(())
         };
         if let Err(error) = outcome {
             self.fail_call(call, error);

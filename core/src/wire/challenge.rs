@@ -1,7 +1,8 @@
 //! Challenges: the `WWW-Authenticate` header (RFC 9110 11.6.1) and what OAuth says in it.
 //!
 //! The header is read by its grammar, in one pass. A comma separates challenges as well as parameters,
-//! so what follows one is a parameter exactly when a name and `=` follow.
+//! so what follows one is a parameter exactly when a name and `=` follow. What servers write otherwise is
+//! read as far as it can mean one thing only ([`Challenges::parse_leniently`]).
 
 mod parse;
 
@@ -10,7 +11,9 @@ use std::fmt::{self, Write as _};
 
 use http::header::{HeaderMap, WWW_AUTHENTICATE};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
+use crate::address::UrlProblem;
 use crate::error::PeerText;
 use crate::limits;
 use crate::scope::{ScopeError, ScopeSet};
@@ -53,6 +56,12 @@ pub enum ChallengeError {
         /// The byte in that line, from 0.
         at: usize,
     },
+    /// Its `resource_metadata` is a URL that the policy forbids; the well-known ones are tried.
+    #[error("the challenge's `resource_metadata` cannot be used, since {0} (RFC 9728 section 5.1)")]
+    ResourceMetadata(UrlProblem),
+    /// Scopes that cannot be asked for; the others of the challenge are.
+    #[error("the challenge's `scope` has entries that are no scopes (RFC 6749 section 3.3)")]
+    Scope,
     /// More bytes, challenges or parameters than [`limits`] allow.
     #[error("too large a challenge")]
     TooLarge,
@@ -68,8 +77,23 @@ impl Challenges {
         error.map_or(Ok(challenges), Err)
     }
 
-    /// Reads header lines and keeps what is well-formed: a broken line costs what follows in it and the
-    /// challenge it broke in, not the other lines. Also returns the first error.
+    /// Reads header lines and keeps what can be understood; also returns the first place that breaks the
+    /// grammar, whether it was understood or not.
+    ///
+    /// Understood are values without quotes (`scope=files:read files:write`), in single quotes or in escaped
+    /// ones; parameters that blanks or, behind a quoted value, a semicolon separate; and parameters without any
+    /// scheme, which are taken for `Bearer`'s. Anything else costs the challenge that it stands in and what
+    /// follows in its line, not the other lines.
+    ///
+    /// ```
+    /// use grantor::wire::challenge::Challenges;
+    /// let line = "Bearer error='invalid_token' resource_metadata=https://mcp.example.com/metadata";
+    /// let (challenges, error) = Challenges::parse_leniently([line]);
+    /// let bearer = challenges.bearer().expect("a challenge");
+    /// assert_eq!(bearer.error(), Some("invalid_token"));
+    /// assert_eq!(bearer.resource_metadata(), Some("https://mcp.example.com/metadata"));
+    /// assert!(error.is_some() && Challenges::parse([line]).is_err());
+    /// ```
     pub fn parse_leniently<L: AsRef<[u8]>>(
         lines: impl IntoIterator<Item = L>,
     ) -> (Self, Option<ChallengeError>) {
@@ -96,26 +120,23 @@ impl Challenges {
         self.0.push(challenge);
     }
 
-    /// The `Bearer` challenge (RFC 6750 3) to act on: the first that names its resource metadata, else
-    /// the first.
+    /// The `Bearer` challenge (RFC 6750 3) to act on: the first that says what is wrong, else the first that
+    /// names its resource metadata, else the first. What it lacks is taken from the others, which are of the
+    /// same resource.
     pub fn bearer(&self) -> Option<Bearer<'_>> {
-        let mut bearers = self.0.iter().filter(|challenge| challenge.is("Bearer")).map(Bearer);
-        let first = bearers.next()?;
-        if first.resource_metadata().is_some() {
-            return Some(first);
-        }
-        Some(bearers.find(|bearer| bearer.resource_metadata().is_some()).unwrap_or(first))
+        self.of_oauth(&["Bearer"])
     }
 
-    /// The challenge of OAuth to act on, `Bearer` or `DPoP` (RFC 9449 7.1), which have the same parameters:
-    /// the first that says what is wrong, else the first that names its resource metadata, else the first.
+    /// The same of all challenges of OAuth, `Bearer` and `DPoP` (RFC 9449 7.1), which have the same parameters.
     pub fn oauth(&self) -> Option<Bearer<'_>> {
-        let of_oauth = |challenge: &&Challenge| challenge.is("Bearer") || challenge.is("DPoP");
-        let all = || self.0.iter().filter(of_oauth).map(Bearer);
-        let wrong = all().find(|challenge| challenge.error().is_some());
-        wrong
-            .or_else(|| all().find(|challenge| challenge.resource_metadata().is_some()))
-            .or_else(|| all().next())
+        self.of_oauth(&["Bearer", "DPoP"])
+    }
+
+    fn of_oauth(&self, schemes: &'static [&'static str]) -> Option<Bearer<'_>> {
+        let all = || self.0.iter().filter(move |challenge| schemes.iter().any(|scheme| challenge.is(scheme)));
+        let with = |name| all().find(|challenge| challenge.oauth_param(name).is_some());
+        let acting = with("error").or_else(|| with("resource_metadata")).or_else(|| all().next())?;
+        Some(Bearer { acting, all: &self.0, schemes })
     }
 
     /// The challenges in the `_meta` of a JSON-RPC result, such as a tool's: `mcp/www_authenticate`, a list of
@@ -131,16 +152,27 @@ impl Challenges {
     /// ```
     ///
     /// # Errors
-    /// [`ChallengeError`] when a value breaks the grammar, or the bounds.
+    /// [`ChallengeError`] when nothing of it can be understood, or the bounds are broken.
     pub fn of_result(body: &[u8]) -> Result<Self, ChallengeError> {
         if body.len() > limits::RESULT_BODY {
             return Err(ChallengeError::TooLarge);
         }
         let answer: Answer<'_> = serde_json::from_slice(body).unwrap_or_default();
-        match answer.result.and_then(|result| result.meta).and_then(|meta| meta.challenges) {
-            Some(Lines::One(line)) => Self::parse([&*line]),
-            Some(Lines::Several(lines)) => Self::parse(lines.iter().map(|line| line.as_bytes())),
-            None => Ok(Self::default()),
+        let (challenges, error) =
+            match answer.result.and_then(|result| result.meta).and_then(|meta| meta.challenges) {
+                Some(Lines::One(line)) => Self::parse_leniently([&*line]),
+                Some(Lines::Several(lines)) => {
+                    let texts = lines.iter().filter_map(|line| match line {
+                        Line::Text(text) => Some(text.as_bytes()),
+                        Line::Other(_) => None,
+                    });
+                    Self::parse_leniently(texts)
+                }
+                None => return Ok(Self::default()),
+            };
+        match error {
+            Some(error) if challenges.is_empty() => Err(error),
+            _ => Ok(challenges),
         }
     }
 }
@@ -168,7 +200,14 @@ struct Meta<'a> {
 #[serde(untagged)]
 enum Lines<'a> {
     One(#[serde(borrow)] Cow<'a, str>),
-    Several(#[serde(borrow)] Vec<Cow<'a, str>>),
+    Several(#[serde(borrow)] Vec<Line<'a>>),
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Line<'a> {
+    Text(#[serde(borrow)] Cow<'a, str>),
+    Other(IgnoredAny),
 }
 
 impl FromIterator<Challenge> for Challenges {
@@ -254,6 +293,13 @@ impl Challenge {
         params.iter().map(|(name, value)| (&**name, &**value))
     }
 
+    /// A parameter of OAuth. None of them is ever meant to have single quotes around it, or to be empty.
+    fn oauth_param(&self, name: &str) -> Option<&str> {
+        let value = self.get(name)?;
+        let unquoted = value.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\''));
+        Some(unquoted.unwrap_or(value)).filter(|value| !value.is_empty())
+    }
+
     /// The value of the parameter `name`, in any case. `None` also when it is there several times with
     /// different values: RFC 9110 11.2 allows each name once, and choosing would be guessing.
     pub fn get(&self, name: &str) -> Option<&str> {
@@ -295,29 +341,42 @@ fn token(text: &str) -> Result<(), NotAToken> {
     if !text.is_empty() && text.bytes().all(parse::is_token_char) { Ok(()) } else { Err(NotAToken) }
 }
 
-/// A challenge as OAuth reads it (RFC 6750 3, RFC 9728 5.1).
+/// A challenge as OAuth reads it (RFC 6750 3, RFC 9728 5.1), completed by the others of the response.
 #[derive(Clone, Copy, Debug)]
-pub struct Bearer<'a>(&'a Challenge);
+pub struct Bearer<'a> {
+    acting: &'a Challenge,
+    all: &'a [Challenge],
+    schemes: &'static [&'static str],
+}
 
 impl<'a> Bearer<'a> {
-    /// The whole challenge.
+    /// The challenge to act on, as it stands there.
     pub fn challenge(&self) -> &'a Challenge {
-        self.0
+        self.acting
+    }
+
+    /// A parameter: of the challenge itself, or of the first other one that has it.
+    fn get(&self, name: &str) -> Option<&'a str> {
+        if self.acting.params().any(|(own, _)| own.eq_ignore_ascii_case(name)) {
+            return self.acting.oauth_param(name);
+        }
+        let mut others = self.all.iter().filter(|other| self.schemes.iter().any(|scheme| other.is(scheme)));
+        others.find_map(|other| other.oauth_param(name))
     }
 
     /// `error`, such as `invalid_token` or `insufficient_scope` (RFC 6750 3.1).
     pub fn error(&self) -> Option<&'a str> {
-        self.0.get("error")
+        self.get("error")
     }
 
     /// `error_description`, made safe to show.
     pub fn error_description(&self) -> Option<PeerText> {
-        self.0.get("error_description").map(PeerText::new)
+        self.get("error_description").map(PeerText::new)
     }
 
     /// `resource_metadata`: where the resource's metadata is (RFC 9728 5.1).
     pub fn resource_metadata(&self) -> Option<&'a str> {
-        self.0.get("resource_metadata").filter(|url| url.len() <= limits::URL)
+        self.get("resource_metadata").filter(|url| url.len() <= limits::URL)
     }
 
     /// `scope`: what the request needs. `None` when there is no such parameter, or an empty one.
@@ -325,18 +384,23 @@ impl<'a> Bearer<'a> {
     /// # Errors
     /// [`ScopeError`] when it is malformed or too long.
     pub fn scope(&self) -> Result<Option<ScopeSet>, ScopeError> {
-        let scope = self.0.get("scope").map(ScopeSet::parse).transpose()?;
+        let scope = self.get("scope").map(ScopeSet::parse).transpose()?;
         Ok(scope.filter(|set| !set.is_empty()))
+    }
+
+    /// Those of `scope` that are well-formed, and whether that is all of them.
+    pub(crate) fn readable_scope(&self) -> (ScopeSet, bool) {
+        ScopeSet::readable(self.get("scope").unwrap_or_default())
     }
 
     /// `acr_values`: how the user is to prove themselves (RFC 9470 3).
     pub fn acr_values(&self) -> Option<&'a str> {
-        self.0.get("acr_values").filter(|values| values.len() <= limits::STRING)
+        self.get("acr_values").filter(|values| values.len() <= limits::STRING)
     }
 
     /// `max_age`: how long ago the user may have proved themselves, in seconds (RFC 9470 3).
     pub fn max_age_s(&self) -> Option<u64> {
-        self.0.get("max_age").and_then(|age| age.parse().ok())
+        self.get("max_age").and_then(|age| age.parse().ok())
     }
 
     /// Whether the token lacks scope, rather than being wrong altogether (RFC 6750 3.1).

@@ -9,7 +9,7 @@ pub fn typical() -> &'static str {
 pub(crate) type Shape = fn(usize) -> String;
 
 /// Headers that would be slow to read for a parser that looks ahead, goes back or searches.
-pub const SHAPES: [(&str, Shape); 11] = [
+pub const SHAPES: [(&str, Shape); 13] = [
     ("backslashes", |size| format!("Bearer a=\"{}\"", "\\\\".repeat(size / 2))),
     ("commas", |size| format!("Bearer a=b{}", ",".repeat(size))),
     ("commas, quoted", |size| format!("Bearer a=\"{}\"", ",".repeat(size))),
@@ -19,8 +19,10 @@ pub const SHAPES: [(&str, Shape); 11] = [
     ("parameters, repeated", |size| challenges(size, |_| "scope=a".into())),
     ("schemes", |size| "a,".repeat(size / 2)),
     ("scopes", scopes),
+    ("single quotes", |size| format!("Bearer {}", "a='x y,".repeat(size / 7))),
     ("spaces", |size| format!("Bearer{0}a{0}={0}b{0}", " ".repeat(size / 4))),
     ("token68", |size| format!("Bearer {}", "x".repeat(size))),
+    ("words", |size| format!("Bearer scope=a{}", " b".repeat(size / 2 - 7))),
 ];
 
 /// As many challenges and parameters as are read, padded.

@@ -128,6 +128,90 @@ fn syntax_errors_name_their_place() {
 }
 
 #[test]
+fn what_can_mean_one_thing_only_is_read_all_the_same() {
+    let (error, scope, url) = ("invalid_token", "a b", "https://h/x?y=z");
+    for line in [
+        "Bearer error=invalid_token, scope=a b, resource_metadata=https://h/x?y=z",
+        "Bearer error=invalid_token scope=a b resource_metadata=https://h/x?y=z",
+        "Bearer error='invalid_token', scope='a b', resource_metadata='https://h/x?y=z'",
+        "Bearer error='invalid_token' scope='a b' resource_metadata='https://h/x?y=z'",
+        "Bearer error=\"invalid_token\" scope=\"a b\" resource_metadata=\"https://h/x?y=z\"",
+        "Bearer error=\"invalid_token\"; scope=\"a b\"; resource_metadata=\"https://h/x?y=z\"",
+        "Bearer error=\\\"invalid_token\\\", scope=\\\"a b\\\", resource_metadata=\\\"https://h/x?y=z\\\"",
+        "error=\"invalid_token\", scope=\"a b\", resource_metadata=\"https://h/x?y=z\"",
+        "Basic realm=\"r\" Bearer error=invalid_token scope=a b resource_metadata=https://h/x?y=z",
+        "Basic realm=r Bearer error=invalid_token scope=a b resource_metadata=https://h/x?y=z Digest qop=auth",
+        "Bearer error = invalid_token , scope =a b,resource_metadata= https://h/x?y=z",
+    ] {
+        let (challenges, told) = Challenges::parse_leniently([line]);
+        let bearer = challenges.oauth().expect(line);
+        assert_eq!((bearer.error(), bearer.resource_metadata()), (Some(error), Some(url)), "{line}");
+        assert_eq!(bearer.scope().unwrap().unwrap().to_string(), scope, "{line}");
+        assert!(matches!(told, Some(ChallengeError::Syntax { line: 0, .. })), "{line}: it is told");
+        assert_eq!(Challenges::parse([line]), Err(told.unwrap()), "{line}: and refused by the grammar");
+        assert_eq!(Challenges::parse([challenges.to_string()]), Ok(challenges), "{line}");
+    }
+}
+
+#[test]
+fn single_quotes_that_the_grammar_allows_are_kept_and_mean_nothing_to_oauth() {
+    let challenges = parse("Bearer scope='a', error='x' , realm='");
+    let bearer = challenges.bearer().unwrap();
+    assert_eq!(params(bearer.challenge()), [("scope", "'a'"), ("error", "'x'"), ("realm", "'")]);
+    assert_eq!((bearer.error(), bearer.scope().unwrap().unwrap().to_string()), (Some("x"), "a".into()));
+}
+
+#[test]
+fn what_may_mean_two_things_is_not_read() {
+    for line in [
+        "Bearer resource_metadata=https://h/a;b=c",
+        "Bearer error=\"invalid_token\" b",
+        "Bearer error=\"invalid_token, scope=\"a\"",
+        "Bearer error=\"a\"\"b\"",
+        "Bearer error=\\\"x",
+    ] {
+        let (challenges, error) = Challenges::parse_leniently([line]);
+        assert!(challenges.is_empty() && error.is_some(), "{line}: {challenges}");
+    }
+}
+
+#[test]
+fn the_challenges_of_a_response_complete_each_other() {
+    let lines = [
+        r#"DPoP error="use_dpop_nonce", algs="ES256""#,
+        r#"Bearer resource_metadata="https://a/", scope="a""#,
+        r#"Bearer resource_metadata="https://b/", scope="b""#,
+        r#"Basic realm="x", resource_metadata="https://basic/", acr_values="gold""#,
+    ];
+    let challenges = Challenges::parse(lines).unwrap();
+    let oauth = challenges.oauth().unwrap();
+    assert_eq!((oauth.error(), oauth.resource_metadata()), (Some("use_dpop_nonce"), Some("https://a/")));
+    assert_eq!(oauth.scope().unwrap().unwrap().to_string(), "a");
+    assert_eq!(oauth.acr_values(), None, "of another scheme");
+    let bearer = challenges.bearer().unwrap();
+    assert_eq!((bearer.error(), bearer.resource_metadata()), (None, Some("https://a/")));
+    let own = Challenges::parse([
+        r#"Bearer error="x", resource_metadata="https://a/""#,
+        r#"DPoP resource_metadata="https://b/""#,
+    ]);
+    assert_eq!(own.unwrap().oauth().unwrap().resource_metadata(), Some("https://a/"), "its own counts first");
+    let unclear = Challenges::parse([
+        r#"Bearer error="x", resource_metadata="https://a/", resource_metadata="https://c/""#,
+        r#"DPoP resource_metadata="https://b/""#,
+    ]);
+    assert_eq!(unclear.unwrap().oauth().unwrap().resource_metadata(), None);
+}
+
+#[test]
+fn challenges_in_a_result_lose_their_bad_entries_alone() {
+    let body = r#"{"result":{"_meta":{"mcp/www_authenticate":[1,null,"Bearer x=\"","Bearer error='invalid_token'",{}]}}}"#;
+    let challenges = Challenges::of_result(body.as_bytes()).unwrap();
+    assert_eq!(challenges.bearer().unwrap().error(), Some("invalid_token"));
+    let nothing = r#"{"result":{"_meta":{"mcp/www_authenticate":"Bearer x=\""}}}"#;
+    assert!(Challenges::of_result(nothing.as_bytes()).is_err());
+}
+
+#[test]
 fn a_broken_line_costs_only_itself() {
     let (challenges, error) =
         Challenges::parse_leniently([r#"Basic realm="a", Digest x="y"#, "Bearer scope=b"]);
