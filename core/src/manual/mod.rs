@@ -6,6 +6,9 @@ pub mod architecture {}
 #[doc = include_str!("attacks.md")]
 pub mod attacks {}
 
+#[doc = include_str!("providers_client.md")]
+pub mod providers {}
+
 #[cfg(feature = "crypto")]
 #[doc = include_str!("scopes.md")]
 pub mod scopes {}

@@ -1,4 +1,4 @@
-//! Microsoft Entra ID: metadata of OpenID Connect alone, PKCE supported and not advertised, `resource` refused, the
+//! Microsoft Entra ID: metadata of `OpenID` Connect alone, PKCE supported and not advertised, `resource` refused, the
 //! API said by its scopes, numbers as strings, and a template for an issuer where several tenants sign on.
 
 use base64::Engine as _;

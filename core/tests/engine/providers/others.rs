@@ -176,7 +176,7 @@ fn okta_without_a_client_says_what_to_do() {
     assert!(report.to_string().contains("Config::preregistered"), "{report}");
 }
 
-// Cognito: metadata of OpenID Connect alone, without PKCE and registration.
+// Cognito: metadata of `OpenID` Connect alone, without PKCE and registration.
 
 const POOL: &str = "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEf123";
 const DOMAIN: &str = "https://example.auth.eu-west-1.amazoncognito.com";
