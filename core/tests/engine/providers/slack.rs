@@ -148,6 +148,16 @@ fn slack_user_token_of_an_installed_app() {
 }
 
 #[test]
+fn slack_refusal_of_a_refresh_reaches_the_user_again() {
+    let site = installed(both_tokens(), json!({ "ok": false, "error": "invalid_refresh_token" }));
+    let (mut player, log) = site.player(web_api().quirks(Quirks::slack()));
+    player.call("ping").delivered();
+    player.wait_s(43_200);
+    player.call("ping").delivered();
+    assert_eq!(log.of("GET https://slack.com/oauth/v2/authorize").len(), 2);
+}
+
+#[test]
 fn slack_sign_in() {
     // `openid.connect.token`: a bearer token by that name. A missing type is one, too.
     for token_type in [json!("Bearer"), Value::Null] {
