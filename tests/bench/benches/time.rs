@@ -12,7 +12,7 @@ use grantor::wire::client_auth::Client;
 use grantor::wire::pkce::Verifier;
 use grantor::wire::token::{self, Grant, TokenRequest};
 use grantor::{DpopPolicy, Quirks, Secret};
-use grantor_bench::{Flow, SHAPES, typical};
+use grantor_bench::{Flow, RmcpFlow, SHAPES, typical};
 use grantor_world::player::{Player, config};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use oauth2::basic::BasicClient;
@@ -27,6 +27,8 @@ fn authorize(c: &mut Criterion) {
     group.bench_function("grantor", |b| b.iter(|| flow.warm(&mut engine, &mut request, &response)));
     let mut value = HeaderValue::from_static("Bearer 2YotnFZFEjr1zCsicMWpAA2YotnFZFEjr1zCsicMWpAA");
     value.set_sensitive(true);
+    let rmcp = RmcpFlow::play();
+    group.bench_function("rmcp", |b| b.iter(|| black_box(rmcp.access_token())));
     group.bench_function("insert", |b| {
         b.iter(|| black_box(&mut request).insert(AUTHORIZATION, value.clone()));
     });
@@ -66,6 +68,7 @@ fn flow(c: &mut Criterion) {
     group.bench_function("engine", |b| {
         b.iter_batched(|| flow.config(), |config| flow.play(config), BatchSize::SmallInput);
     });
+    group.bench_function("rmcp", |b| b.iter(RmcpFlow::play));
     group.bench_function("with peers", |b| {
         b.iter_batched(|| Player::new(config()), Flow::with_peers, BatchSize::SmallInput);
     });
