@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use futures_lite::future::block_on;
 use rmcp::transport::auth::{
-    AuthorizationRequest, OAuthHttpClient, OAuthHttpClientFuture, OAuthHttpRequest, OAuthState,
+    AuthorizationManager, AuthorizationRequest, OAuthHttpClient, OAuthHttpClientFuture, OAuthHttpRequest,
+    OAuthState,
 };
 
 const RESOURCE: &str = "https://mcp.example.com/mcp";
@@ -52,9 +53,9 @@ impl OAuthHttpClient for Memory {
     }
 }
 
-/// A client of rmcp that has nothing yet, and one that has its token.
+/// A client of rmcp that has its token.
 pub struct RmcpFlow {
-    state: OAuthState,
+    manager: AuthorizationManager,
 }
 
 impl std::fmt::Debug for RmcpFlow {
@@ -64,7 +65,7 @@ impl std::fmt::Debug for RmcpFlow {
 }
 
 impl RmcpFlow {
-    /// The flow from the challenge to the token, which it returns with the client.
+    /// The flow from the challenge to the token. Nothing of it is stored.
     ///
     /// # Panics
     /// When the flow does not succeed.
@@ -80,7 +81,7 @@ impl RmcpFlow {
             let value = rest.split('&').next().unwrap_or_default();
             let back = format!("{REDIRECT_URI}?code=code&state={value}&iss=https%3A%2F%2Fas.example.com");
             state.handle_callback_url(&back).await.expect("a token");
-            Self { state }
+            Self { manager: state.into_authorization_manager().expect("it has authorized") }
         })
     }
 
@@ -89,6 +90,6 @@ impl RmcpFlow {
     /// # Panics
     /// When there is none.
     pub fn access_token(&self) -> String {
-        block_on(self.state.get_access_token()).expect("a token")
+        block_on(self.manager.get_access_token()).expect("a token")
     }
 }
