@@ -296,6 +296,14 @@ pub enum PeerIncompatible {
         /// The issuer.
         issuer: PeerText,
     },
+    /// An endpoint that the grant needs is not in the server's metadata.
+    #[error("the authorization server {issuer} has no `{endpoint}`")]
+    NoEndpoint {
+        /// The issuer.
+        issuer: PeerText,
+        /// The member of the metadata.
+        endpoint: &'static str,
+    },
     /// `grant_types_supported` without the grant that this client uses, or `response_types_supported`
     /// without `code`.
     #[error("the authorization server {issuer} does not support the grant {grant}")]

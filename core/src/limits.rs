@@ -199,8 +199,6 @@ pub const PENDING: usize = 8;
 pub const REGISTERED_JUST_NOW_MS: u64 = 60 * 1000;
 /// Records beside the tokens that one log-out clears.
 pub const LOG_OUT: usize = 24;
-/// Servers of former grants that are remembered, so that a log-out gives their tokens back too.
-pub const FORMER_GRANTS: usize = 4;
 /// Records that were loaded this long ago are looked at again before the user is asked.
 pub const RELOAD_MS: u64 = 1000;
 /// Issuers that a resource was bound to before and whose records may be stored still.

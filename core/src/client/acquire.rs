@@ -19,6 +19,7 @@ use super::output::CallId;
 use super::record::PendingAuthorization;
 use super::register::RegistrationState;
 use super::respond::Challenged;
+use super::still_known::Doubted;
 use super::trust::Approved;
 use super::wait::Waits;
 use super::without_browser::SignOn;
@@ -61,6 +62,20 @@ pub(super) struct Acquisition {
     pub(super) registered_ms: Option<u64>,
     /// Whether that was because the server did not know it any more.
     pub(super) registered_again: bool,
+    /// The scopes that the server does not grant, unless the client has registered them.
+    pub(super) unregistered: Option<ScopeSet>,
+    /// The client that the server is asked about, whether it still knows it.
+    pub(super) doubted: Option<Box<Doubted>>,
+    /// Whether it was asked.
+    pub(super) known_asked: bool,
+    /// Whether the client's id had to be in the body.
+    pub(super) moved_id: bool,
+    /// Whether its server was discovered for an earlier one.
+    pub(super) reused: bool,
+    /// With which status the token endpoint turned out to be gone.
+    pub(super) gone: Option<u16>,
+    /// Whether the metadata was read anew for an endpoint that is gone.
+    pub(super) looked_elsewhere: bool,
     /// An authorization from before a restart, to be taken up again.
     pub(super) resumable: Option<Box<PendingAuthorization>>,
     /// The authorization that waits for the browser, or whose code is exchanged.
@@ -101,6 +116,7 @@ pub(super) struct Acquisition {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     Approving,
+    AskingWhetherKnown,
     Authorizing,
     AwaitingAssertion,
     AwaitingEntropy,
@@ -145,7 +161,7 @@ impl Step {
             Self::Pushing => Work::Exchange(Exchange::PushedAuthorization),
             Self::RequestingCodes => Work::Exchange(Exchange::DeviceAuthorization),
             Self::Sealing => Work::Signing,
-            Self::Exchanging => Work::Exchange(Exchange::CodeToken),
+            Self::AskingWhetherKnown | Self::Exchanging => Work::Exchange(Exchange::CodeToken),
             Self::FetchingResourceMetadata => Work::Exchange(Exchange::ResourceMetadata),
             Self::FetchingProviderMetadata | Self::FetchingServerMetadata => {
                 Work::Exchange(Exchange::ServerMetadata)
@@ -214,6 +230,13 @@ impl Acquisition {
             client: None,
             registered_ms: None,
             registered_again: false,
+            unregistered: None,
+            doubted: None,
+            known_asked: false,
+            moved_id: false,
+            reused: false,
+            gone: None,
+            looked_elsewhere: false,
             resumable: None,
             asked: None,
             asked_saved: false,
@@ -347,6 +370,7 @@ impl Engine {
     fn reuse_discovery(&self, acquisition: &mut Acquisition) {
         let (Some(known), Some(grant)) = (&self.known, &self.grant.grant) else { return };
         if known.server.issuer == *grant.server.issuer() {
+            acquisition.reused = true;
             acquisition.resource = Some(known.resource.clone());
             acquisition.issuer = Some(grant.server.issuer().clone());
             acquisition.server = Some(Box::new(known.server.clone()));
@@ -414,6 +438,9 @@ impl Engine {
             return Ok(self.save_grant(now, acquisition));
         }
         if acquisition.exchange.is_some() {
+            if let Some(step) = self.find_token_endpoint(now, acquisition)? {
+                return Ok(step);
+            }
             return self.request_token(now, acquisition);
         }
         if let Some(step) = self.take_callback(now, acquisition)? {
@@ -445,6 +472,10 @@ impl Engine {
             return Ok(step);
         }
         let server = acquisition.server.clone().ok_or_else(|| no_server_metadata(&issuer))?;
+        if self.config.flow == Flow::Device && server.device_authorization_endpoint.is_none() {
+            let (issuer, endpoint) = ((&server.issuer).into(), "device_authorization_endpoint");
+            return Err(PeerIncompatible::NoEndpoint { issuer, endpoint }.into());
+        }
         let scopes = self.choose_scopes(acquisition, &resource, &server)?;
         if acquisition.client.is_none()
             && let Some(step) = self.find_client(now, acquisition, &server)?

@@ -11,9 +11,11 @@ use super::nonces;
 use super::ops::Owner;
 use super::output::Output;
 use super::record::{self, KeyRecord, PendingAuthorization, PendingRecord, ServerRecord};
+use super::register::is_invalid_scope;
 use super::respond::Challenged;
 use super::seal::{Addressee, Seals, signing_failed};
 use super::server::Server;
+use super::still_known::Doubted;
 use crate::effect::{AuthorizationPrompt, Effect, Interaction, RecordKind, RecordRevision};
 use crate::error::{Exchange, PeerIncompatible, PeerMisbehaved, PeerText};
 use crate::limits;
@@ -86,6 +88,14 @@ impl Engine {
             }
         }
         let Some(pending) = acquisition.resumable.clone() else { return Ok(None) };
+        if !acquisition.known_asked
+            && !pending.sign_on
+            && self.registered_by_itself(pending.server.client())
+            && let Some(server) = pending.server.clone().into_server(&self.config)
+        {
+            let doubted = Doubted::new(server, pending.redirect_uri.clone());
+            return self.ask_whether_known(now, acquisition, doubted).map(Some);
+        }
         let Some(redirect_uri) = &acquisition.redirect_uri else {
             return self.listen(now, acquisition, Some(pending.redirect_uri.clone())).map(Some);
         };
@@ -298,6 +308,7 @@ impl Engine {
             _ => acquisition.server.as_deref(),
         };
         let may_register_again = self.may_register_again(now, acquisition);
+        let may_register_scopes = self.may_register_scopes(acquisition);
         let (Some(asked), Some(server)) = (acquisition.asked.as_deref_mut(), server) else { return Ok(()) };
         let own = self.server_of(asked)?;
         let client = own.client();
@@ -318,6 +329,12 @@ impl Engine {
             Err(error) if is_client_unknown(&error) && may_register_again => {
                 acquisition.unpushed = false;
                 self.register_again(now, acquisition);
+                Ok(())
+            }
+            Err(error) if is_invalid_scope(&error) && may_register_scopes => {
+                let refused = acquisition.asked.as_deref().map(|asked| asked.scopes.clone());
+                acquisition.unpushed = false;
+                self.register_scopes(now, acquisition, refused.unwrap_or_default());
                 Ok(())
             }
             // It is pushed again, with the nonce.
@@ -486,8 +503,15 @@ impl Engine {
             issuer: &Issuer::trusted(asked.server.issuer()),
             iss_parameter_supported: asked.iss_parameter_supported,
         };
-        let code = callback.validate(expected).ok_or(PeerMisbehaved::CallbackUnasked)??;
-        self.exchange(now, acquisition, &code)
+        match callback.validate(expected).ok_or(PeerMisbehaved::CallbackUnasked)? {
+            Ok(code) => self.exchange(now, acquisition, &code),
+            Err(error) if is_invalid_scope(&error) && self.may_register_scopes(acquisition) => {
+                let refused = asked.scopes.clone();
+                self.register_scopes(now, acquisition, refused);
+                Ok(Step::Planning)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Exchanges the code.

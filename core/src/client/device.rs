@@ -5,6 +5,7 @@ use super::acquire::{Acquisition, End, Step};
 use super::discover::Resource;
 use super::exchange::{Ask, is_client_unknown};
 use super::ops::Owner;
+use super::register::is_invalid_scope;
 use super::seal::Addressee;
 use super::server::Server;
 use crate::effect::{DevicePrompt, Effect, Interaction};
@@ -15,7 +16,6 @@ use crate::time::Now;
 use crate::wire::HttpResponse;
 use crate::wire::device::{self, DeviceCodes, DeviceRequest, Poll};
 use crate::wire::server_metadata::ServerMetadata;
-use crate::wire::token::GrantType;
 
 /// The codes that the user has, and when to ask again.
 #[derive(Debug)]
@@ -65,9 +65,9 @@ impl Engine {
         scopes: &ScopeSet,
     ) -> Result<Step, End> {
         let client = acquisition.client.clone().ok_or(PeerIncompatible::NoClientAuthentication)?;
-        let no_grant =
-            || PeerIncompatible::NoGrant { issuer: (&server.issuer).into(), grant: GrantType::DeviceCode };
-        let endpoint = server.device_authorization_endpoint.as_ref().ok_or_else(no_grant)?;
+        let name = "device_authorization_endpoint";
+        let missing = || PeerIncompatible::NoEndpoint { issuer: (&server.issuer).into(), endpoint: name };
+        let endpoint = server.device_authorization_endpoint.as_ref().ok_or_else(missing)?;
         let at = Server::described(server, client);
         let addressee = Addressee { server: &at, endpoint, dpop: None };
         let Some(seals) = self.seal(now, Owner::Acquisition, addressee)? else { return Ok(Step::Sealing) };
@@ -107,6 +107,10 @@ impl Engine {
         let codes = match device::read(&request, response, &self.config.quirks) {
             Err(error) if is_client_unknown(&error) && self.may_register_again(now, acquisition) => {
                 self.register_again(now, acquisition);
+                return Ok(());
+            }
+            Err(error) if is_invalid_scope(&error) && self.may_register_scopes(acquisition) => {
+                self.register_scopes(now, acquisition, scopes);
                 return Ok(());
             }
             codes => codes?,

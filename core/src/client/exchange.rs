@@ -12,7 +12,6 @@ use super::seal::{Addressee, Dpop, Seals};
 use super::server::Server;
 use super::{Engine, unexpected};
 use crate::error::{Error, Exchange, PeerIncompatible, PeerMisbehaved, Refused};
-use crate::limits;
 use crate::policy::DpopPolicy;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
@@ -178,6 +177,7 @@ impl Engine {
                 if acquisition.client.as_ref() == Some(exchange.server.client()) {
                     acquisition.client = Some(server.client().clone());
                 }
+                acquisition.moved_id = true;
                 acquisition.exchange = Some(Box::new(TokenExchange { server, ..exchange }));
                 Ok(Step::Planning)
             }
@@ -187,17 +187,6 @@ impl Engine {
             }
             _ => Err(error.into()),
         }
-    }
-
-    /// Whose tokens may be stored still when those of this issuer are held.
-    fn former_issuers(&self, issuer: &crate::wire::server_metadata::Issuer) -> Vec<Box<str>> {
-        let Some(before) = self.grant.grant.as_deref() else { return Vec::new() };
-        let replaced = Some(before.server.issuer()).filter(|_| before.tokens.refresh.is_some());
-        let replaced = replaced.map(|issuer| issuer.as_str().into());
-        let mut former: Vec<Box<str>> = before.former.iter().cloned().chain(replaced).collect();
-        former.retain(|former| **former != *issuer.as_str());
-        former.drain(..former.len().saturating_sub(limits::FORMER_GRANTS));
-        former
     }
 
     fn take_token(
@@ -223,7 +212,11 @@ impl Engine {
             refreshable: issued.refresh_token.is_some(),
             refreshed: false,
         });
-        let former = self.former_issuers(exchange.server.issuer());
+        if acquisition.moved_id && self.registered_itself(exchange.server.client()) {
+            let (issuer, client) = (exchange.server.issuer(), exchange.server.client());
+            let why = "the server looks for the client's id in the body";
+            self.note_of_registration(now, acquisition, issuer, client, false, why);
+        }
         acquisition.obtained = Some(Box::new(Grant {
             tokens: Tokens::issued(&issued, now),
             server: exchange.server,
@@ -234,7 +227,6 @@ impl Engine {
             authorization_details: issued.authorization_details,
             granted: issued.scope,
             requested: exchange.scopes,
-            former,
         }));
         Ok(Step::Planning)
     }

@@ -35,8 +35,6 @@ pub(crate) struct Grant {
     pub(crate) granted: Option<ScopeSet>,
     /// The scopes that were asked for.
     pub(crate) requested: ScopeSet,
-    /// The issuers of grants before this one, which may be stored still.
-    pub(crate) former: Vec<Box<str>>,
 }
 
 #[derive(Clone, Debug, Default)]

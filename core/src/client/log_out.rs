@@ -156,12 +156,11 @@ impl Engine {
         let (revision, generation) = (self.grant.revision, self.grant.generation);
         let held = std::mem::replace(&mut self.grant, Held { generation, ..Held::default() });
         progress.queue.push(Record { kind: RecordKind::Pending, issuer: None });
+        let former = self.binding.record.former.iter();
+        progress.queue.extend(
+            former.map(|issuer| Record { kind: RecordKind::Grant, issuer: Some(Issuer::trusted(issuer)) }),
+        );
         if let Some(grant) = held.grant {
-            let former = grant
-                .former
-                .iter()
-                .map(|issuer| Record { kind: RecordKind::Grant, issuer: Some(Issuer::trusted(issuer)) });
-            progress.queue.extend(former);
             progress.clearing = Some((
                 Record { kind: RecordKind::Grant, issuer: Some(grant.server.issuer().clone()) },
                 revision,

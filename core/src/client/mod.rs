@@ -26,10 +26,12 @@ mod output;
 mod record;
 mod refresh;
 mod register;
+mod relocate;
 mod respond;
 mod seal;
 mod server;
 mod step_up;
+mod still_known;
 mod transitions;
 mod trust;
 mod wait;
@@ -110,6 +112,8 @@ pub struct Engine {
     rejected_ms: Option<u64>,
     /// Whether the stored registration led nowhere, so that the next authorization makes another.
     registration_failed: bool,
+    /// The client whose last page led nowhere.
+    doubted_client: Option<Box<str>>,
     /// Whether authorizations from before a restart were looked for.
     looked_for_resumable: bool,
     /// The challenge of a call that waits for a refresh, for the case that it leads nowhere.
@@ -224,6 +228,7 @@ impl Engine {
             step_ups: StepUps::default(),
             rejected_ms: None,
             registration_failed: false,
+            doubted_client: None,
             looked_for_resumable: false,
             last_challenge: None,
             jtis: None,

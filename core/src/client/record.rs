@@ -136,6 +136,12 @@ pub(crate) struct RegistrationRecord {
     pub(crate) client: ClientRecord,
     pub(crate) redirect_uri: Box<str>,
     pub(crate) secret_expires_at: Option<u64>,
+    /// The scopes that were registered, where the server grants no others.
+    #[serde(skip_serializing_if = "ScopeSet::is_empty", default)]
+    pub(crate) scopes: ScopeSet,
+    /// Whether its last page led nowhere.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub(crate) doubtful: bool,
 }
 
 /// A client. The secret of a pre-registered one stays in the configuration, where it can be changed.
@@ -223,9 +229,6 @@ pub(crate) struct GrantRecord {
     subject: Option<Subject>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     authorization_details: Option<Box<str>>,
-    /// The issuers of grants before this one.
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    former: Vec<Box<str>>,
     /// Until when one process may use the refresh token, in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     claimed_until: Option<u64>,
@@ -249,7 +252,6 @@ impl GrantRecord {
             user: grant.user.clone(),
             subject: grant.subject.clone(),
             authorization_details: grant.authorization_details.clone(),
-            former: grant.former.clone(),
             claimed_until,
         }
     }
@@ -298,7 +300,6 @@ impl GrantRecord {
             authorization_details: self.authorization_details,
             granted: self.granted,
             requested: self.requested,
-            former: self.former,
         };
         Ok((grant, self.claimed_until))
     }

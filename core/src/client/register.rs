@@ -4,14 +4,17 @@
 use url::Url;
 
 use super::Engine;
-use super::acquire::{Acquisition, End, Step};
+use super::acquire::{Acquisition, Cause, End, Step};
 use super::config::Preregistered;
 use super::flow::Flow;
 use super::ops::Owner;
 use super::record::{self, ClientRecord};
+use super::server::Server;
+use super::still_known::Doubted;
 use crate::effect::{Effect, RecordKind, RecordRevision};
-use crate::error::PeerIncompatible;
+use crate::error::{Error, PeerIncompatible, Refused};
 use crate::limits;
+use crate::scope::ScopeSet;
 use crate::time::Now;
 use crate::wire::client_auth::{Client, ClientAuthMethod};
 use crate::wire::registration::{self, RegistrationRequest};
@@ -28,6 +31,10 @@ pub(super) struct RegistrationState {
     /// When its secret expires.
     pub(super) secret_expires_at: Option<u64>,
     pub(super) unsaved: bool,
+    /// The scopes that are registered, where the server grants no others.
+    pub(super) scopes: ScopeSet,
+    /// Whether the last page of the stored client led nowhere.
+    pub(super) doubtful: bool,
 }
 
 impl Engine {
@@ -109,6 +116,15 @@ impl Engine {
         if acquisition.registration.unsaved {
             return Ok(Some(self.save_registration(now, acquisition, &server.issuer)));
         }
+        let state = &acquisition.registration;
+        if let Some((client, redirect_uri)) = &state.found
+            && (state.doubtful || self.doubted_client.as_deref() == Some(&*client.id))
+            && !acquisition.known_asked
+            && self.config.flow == Flow::AuthorizationCode
+        {
+            let doubted = Doubted::new(Server::described(server, client.clone()), redirect_uri.clone());
+            return self.ask_whether_known(now, acquisition, doubted).map(Some);
+        }
         let preferred = acquisition.registration.found.as_ref().map(|(_, uri)| uri.clone());
         let redirect_uri = match acquisition.redirect_uri.clone() {
             Some(uri) => uri,
@@ -129,14 +145,15 @@ impl Engine {
             return Ok(None);
         }
         let method = self.registration_method(&server.token_endpoint_auth_methods)?;
-        let request = self.registration_request(endpoint, &redirect_uri, method).request();
+        let scopes = self.scopes_to_register(acquisition, server);
+        let request = self.registration_request(endpoint, &redirect_uri, method, &scopes).request();
         let why = "the client is not registered with this authorization server";
         self.fetch(now, request, why);
         Ok(Some(Step::Registering))
     }
 
     /// How the client wants to authenticate: as the configuration prefers, else as Grantor does.
-    fn registration_method(
+    pub(super) fn registration_method(
         &self,
         offered: &[ClientAuthMethod],
     ) -> Result<ClientAuthMethod, PeerIncompatible> {
@@ -150,11 +167,45 @@ impl Engine {
         }
     }
 
+    /// The scopes to register. What is registered is all that may ever be asked for (RFC 7591 2), and what the
+    /// resource will demand is not known yet: the server's default, unless the configuration knows better. Where
+    /// the server has refused scopes that were not registered, these, and all that it supports.
+    pub(super) fn scopes_to_register(&self, acquisition: &Acquisition, server: &ServerMetadata) -> ScopeSet {
+        let mut scopes = self.config.provider().registration_scopes.clone();
+        let before = &acquisition.registration.scopes;
+        let refused = acquisition.unregistered.as_ref();
+        if refused.is_none() && before.without(&scopes).is_empty() {
+            return scopes;
+        }
+        for more in refused.into_iter().chain([before, &server.scopes_supported]) {
+            let _ = scopes.extend(more); // what does not fit will be refused again, and told then
+        }
+        scopes
+    }
+
+    /// Whether the client may register more scopes, should the server grant it only what it has registered.
+    pub(super) fn may_register_scopes(&self, acquisition: &Acquisition) -> bool {
+        let sign_on = acquisition.asked.as_deref().is_some_and(|asked| asked.sign_on);
+        acquisition.unregistered.is_none()
+            && acquisition.cause != Cause::Callback
+            && !sign_on
+            && self.is_registered_dynamically(acquisition)
+    }
+
+    /// Registers anew, with the scopes that were refused.
+    pub(super) fn register_scopes(&mut self, now: Now, acquisition: &mut Acquisition, refused: ScopeSet) {
+        let before = std::mem::take(&mut acquisition.registration.scopes);
+        acquisition.unregistered = Some(refused);
+        self.drop_registration(now, acquisition);
+        acquisition.registration.scopes = before;
+    }
+
     pub(super) fn registration_request<'a>(
         &'a self,
         endpoint: &'a Url,
         redirect_uri: &'a str,
         method: ClientAuthMethod,
+        scope: &'a ScopeSet,
     ) -> RegistrationRequest<'a> {
         RegistrationRequest {
             endpoint,
@@ -162,9 +213,7 @@ impl Engine {
             grant: self.config.flow.grant_type(),
             redirect_uri: Some(redirect_uri).filter(|uri| !uri.is_empty()),
             method,
-            // What is registered is all that may ever be asked for (RFC 7591 2), and what the resource will
-            // demand is not known yet: the server's default, unless the configuration knows better.
-            scope: &self.config.provider().registration_scopes,
+            scope,
             initial_access_token: self.config.initial_access_token.as_ref(),
         }
     }
@@ -181,6 +230,8 @@ impl Engine {
                 client: ClientRecord::of(client),
                 redirect_uri: redirect_uri.clone(),
                 secret_expires_at: state.secret_expires_at,
+                scopes: state.scopes.clone(),
+                doubtful: state.doubtful,
             };
             let effect = Effect::Save {
                 key: self.key(RecordKind::Registration, Some(issuer)),
@@ -191,5 +242,15 @@ impl Engine {
             self.perform(now, Owner::Acquisition, effect, limits::STORE_MS, why);
         }
         Step::SavingRegistration
+    }
+}
+
+/// Whether a server refuses the scopes (RFC 6749 4.1.2.1, 5.2), such as those that the client has not registered.
+pub(super) fn is_invalid_scope(error: &Error) -> bool {
+    match error {
+        Error::Refused(Refused::Authorization { code, .. } | Refused::Token { code, .. }) => {
+            *code == "invalid_scope"
+        }
+        _ => false,
     }
 }

@@ -252,6 +252,11 @@ impl Engine {
             acquisition.overdue_ms = None;
             return Ok(Step::Waiting);
         }
+        if let Completion::Http(response) = &completion
+            && self.looks_elsewhere(acquisition, response)
+        {
+            return Ok(Step::Planning);
+        }
         match (acquisition.step, completion) {
             (Step::CheckingBinding, Completion::Loaded(stored)) => {
                 self.binding.load(stored);
@@ -286,7 +291,15 @@ impl Engine {
                 self.pending.authorizations = record.authorizations;
                 self.pending.revision = stored.map(|stored| stored.revision);
                 self.pending.loaded = true;
+                if !self.looked_for_resumable {
+                    self.doubt_leftovers();
+                }
             }
+            (Step::AskingWhetherKnown, Completion::Http(response)) => {
+                return self.on_known_or_not(now, acquisition, &response);
+            }
+            // Whoever does not answer has not forgotten anybody.
+            (Step::AskingWhetherKnown, Completion::Failed(_)) => self.settle_doubt(now, acquisition, false),
             (Step::FetchingResourceMetadata, Completion::Http(response)) => {
                 self.on_resource_metadata(acquisition, &response)?;
             }
@@ -463,11 +476,15 @@ impl Engine {
         state.revision = stored.map(|stored| stored.revision);
         if let Some(record) = record
             && !record.client.is_preregistered()
-            && let Some(client) = record.client.into_client(&self.config, "")
-            && !self.registration_failed
         {
-            state.found = Some((client, record.redirect_uri));
-            state.secret_expires_at = record.secret_expires_at;
+            state.scopes = record.scopes.clone();
+            state.doubtful = record.doubtful;
+            if let Some(client) = record.client.into_client(&self.config, "")
+                && !self.registration_failed
+            {
+                state.found = Some((client, record.redirect_uri));
+                state.secret_expires_at = record.secret_expires_at;
+            }
         }
     }
 
@@ -483,10 +500,13 @@ impl Engine {
         let redirect_uri = acquisition.redirect_uri.as_deref().unwrap_or_default();
         let endpoint =
             server.registration_endpoint.as_ref().ok_or(PeerIncompatible::NoClientAuthentication)?;
-        let method = registration::choose_method(&server.token_endpoint_auth_methods)?;
-        let request = self.registration_request(endpoint, redirect_uri, method);
+        let method = self.registration_method(&server.token_endpoint_auth_methods)?;
+        let scopes = self.scopes_to_register(acquisition, server);
+        let request = self.registration_request(endpoint, redirect_uri, method, &scopes);
         let registered = registration::read(&request, response, &self.config.quirks)?;
         let state = &mut acquisition.registration;
+        state.scopes = scopes;
+        state.doubtful = false;
         let client_id = PeerText::new(&registered.client.id);
         state.found = Some((registered.client, redirect_uri.into()));
         state.secret_expires_at = registered.secret_expires_at;
@@ -517,11 +537,16 @@ impl Engine {
     }
 
     pub(super) fn register_again(&mut self, now: Now, acquisition: &mut Acquisition) {
+        acquisition.registered_again = true;
+        self.drop_registration(now, acquisition);
+    }
+
+    /// Gives up the client with all that was asked as it.
+    pub(super) fn drop_registration(&mut self, now: Now, acquisition: &mut Acquisition) {
         if let Some(asked) = acquisition.asked.take() {
             self.forget_pending(now, Owner::Detached(RecordKind::Pending), &asked.state);
         }
         self.registration_failed = true;
-        acquisition.registered_again = true;
         acquisition.client = None;
         acquisition.asked_saved = false;
         acquisition.resumed = false;
@@ -584,13 +609,7 @@ impl Engine {
             End::Done => self.serve_waiting(now),
             End::NobodyWaits => self.abandon(now, acquisition),
             End::Error(error) => {
-                // A server that has forgotten the client shows an error page, from which the user can only
-                // go back: nobody tells the client why.
-                let was_stored =
-                    self.is_registered_dynamically(acquisition) && acquisition.registered_ms.is_none();
-                if acquisition.step == Step::Authorizing && was_stored {
-                    self.registration_failed = true;
-                }
+                self.doubt_client(now, acquisition, &error.error);
                 self.abandon(now, acquisition);
                 self.fail_calls(
                     |stage| matches!(stage, Stage::WaitingForAcquisition { .. } | Stage::WaitingForExchange),

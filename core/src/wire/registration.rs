@@ -95,13 +95,14 @@ pub struct Registered {
     pub secret_expires_at: Option<u64>,
 }
 
-/// Picks how to authenticate from what the server supports: as a public client where that is possible,
-/// since a secret that every copy of a program holds is none.
+/// Picks how to authenticate from what the server supports: as a public client where that is possible, since a
+/// secret that every copy of a program holds is none; else with the secret in the body, since some servers look
+/// for the client's id there whatever the method.
 ///
 /// # Errors
 /// [`PeerIncompatible::NoClientAuthentication`] when nothing fits.
 pub fn choose_method(supported: &[ClientAuthMethod]) -> Result<ClientAuthMethod, PeerIncompatible> {
-    [ClientAuthMethod::None, ClientAuthMethod::SecretBasic, ClientAuthMethod::SecretPost]
+    [ClientAuthMethod::None, ClientAuthMethod::SecretPost, ClientAuthMethod::SecretBasic]
         .into_iter()
         .find(|method| supported.contains(method))
         .ok_or(PeerIncompatible::NoClientAuthentication)
@@ -326,8 +327,8 @@ mod tests {
     fn methods_by_preference() {
         use ClientAuthMethod::{None, SecretBasic, SecretPost};
         assert_eq!(choose_method(&[SecretPost, SecretBasic, None]), Ok(None));
-        assert_eq!(choose_method(&[SecretPost, SecretBasic]), Ok(SecretBasic));
-        assert_eq!(choose_method(&[SecretPost]), Ok(SecretPost));
+        assert_eq!(choose_method(&[SecretBasic, SecretPost]), Ok(SecretPost));
+        assert_eq!(choose_method(&[SecretBasic]), Ok(SecretBasic));
         assert_eq!(choose_method(&[]), Err(PeerIncompatible::NoClientAuthentication));
     }
 }

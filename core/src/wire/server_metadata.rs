@@ -30,6 +30,7 @@ use crate::error::{Error, Exchange, PeerMisbehaved, PeerText};
 use crate::limits;
 use crate::quirks::Quirks;
 use crate::revision::Revision;
+use crate::scope::ScopeSet;
 use crate::wire::client_auth::ClientAuthMethod;
 use crate::wire::http::{HttpRequest, HttpResponse};
 use crate::wire::json::{self, Expect};
@@ -151,6 +152,8 @@ pub struct ServerMetadata {
     pub introspection_endpoint: Option<Box<Url>>,
     /// Where the server's public keys are (RFC 8414 2).
     pub jwks_uri: Option<Box<Url>>,
+    /// The scopes that it names; those of them that are none are left out.
+    pub scopes_supported: ScopeSet,
     /// Whether `offline_access` is among its `scopes_supported`.
     pub offers_offline_access: bool,
     /// The ways to authenticate at the token endpoint that Grantor knows, in the server's order;
@@ -267,6 +270,7 @@ impl ServerMetadata {
             revocation_endpoint: None,
             introspection_endpoint: None,
             jwks_uri: None,
+            scopes_supported: ScopeSet::new(),
             offers_offline_access: false,
             token_endpoint_auth_methods: ClientAuthMethod::WITHOUT_KEY.to_vec(),
             assertion_algorithms: Vec::new(),

@@ -13,6 +13,7 @@ mod flow;
 mod grants;
 mod hostile;
 mod leaks;
+mod lifecycle;
 mod log_out;
 mod misuse;
 mod options;

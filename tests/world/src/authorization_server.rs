@@ -25,6 +25,8 @@ pub enum Consent {
     Grant,
     /// Only these.
     Only(String),
+    /// No, with this error.
+    Refuse(String),
 }
 
 /// An authorization server with its options and all that it has issued.
@@ -40,6 +42,8 @@ pub struct AuthorizationServer {
     pub lifetime_s: u64,
     /// What it says about that, if not the truth.
     pub expires_in: Option<u64>,
+    /// Whether clients get only the scopes that they have registered, as at the MCP Python SDK's.
+    pub limits_scopes: bool,
     /// Where its token endpoint is, below the issuer.
     pub token_path: String,
     /// Whether `iss` is in callbacks, and promised.
@@ -84,6 +88,8 @@ pub struct RegisteredClient {
     pub key: Option<PublicKey>,
     /// Whether it may ask for tokens of its own.
     pub for_itself: bool,
+    /// The scopes that it has registered.
+    pub scope: String,
 }
 
 #[derive(Clone, Debug)]
@@ -129,6 +135,7 @@ impl AuthorizationServer {
             issuer: issuer.into(),
             lifetime_s: 3600,
             expires_in: None,
+            limits_scopes: false,
             token_path: "/token".into(),
             iss: true,
             refresh_tokens: true,
@@ -273,10 +280,15 @@ impl AuthorizationServer {
             return refuse(StatusCode::BAD_REQUEST, "invalid_redirect_uri");
         }
         let n = self.next();
+        let scope = body["scope"].as_str().unwrap_or_default().to_owned();
         let id = self.name("client", n);
         let secret = (self.auth_method != "none").then(|| self.name("planted client/secret", n));
-        let client =
-            RegisteredClient { secret: secret.clone(), redirect_uris: uris, ..RegisteredClient::default() };
+        let client = RegisteredClient {
+            secret: secret.clone(),
+            redirect_uris: uris,
+            scope,
+            ..RegisteredClient::default()
+        };
         self.clients.insert(id.clone(), client);
         body["client_id"] = json!(id);
         body["token_endpoint_auth_method"] = json!(self.auth_method);
@@ -315,17 +327,25 @@ impl AuthorizationServer {
         let decision = pairs(&String::from_utf8_lossy(request.body()));
         let mut back =
             Url::parse(&redirect_uri).unwrap_or_else(|_| Url::parse("https://invalid").expect("a URL"));
+        let registered = self.clients.get(&client).map(|known| known.scope.clone()).unwrap_or_default();
+        let scopes = get("scope");
+        let unregistered = self.limits_scopes
+            && scopes.split(' ').any(|scope| !registered.split(' ').any(|own| own == scope));
         let error = if get("response_type") != "code" {
-            Some("unsupported_response_type")
+            Some("unsupported_response_type".to_owned())
         } else if get("code_challenge_method") != "S256" || get("code_challenge").len() != 43 {
-            Some("invalid_request")
+            Some("invalid_request".to_owned())
         } else if self.consent == Consent::Deny || decision.get("decision").is_some_and(|d| d == "deny") {
-            Some("access_denied")
+            Some("access_denied".to_owned())
+        } else if unregistered {
+            Some("invalid_scope".to_owned())
+        } else if let Consent::Refuse(error) = &self.consent {
+            Some(error.clone())
         } else {
             None
         };
         if let Some(error) = error {
-            back.query_pairs_mut().append_pair("error", error);
+            back.query_pairs_mut().append_pair("error", &error);
         } else {
             let scope = match &self.consent {
                 Consent::Only(scope) => scope.clone(),

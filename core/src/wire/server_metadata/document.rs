@@ -5,6 +5,7 @@ use serde::Deserialize;
 use super::{EXCHANGE, Issuer, Rules, ServerMetadata};
 use crate::error::{Error, PeerIncompatible, PeerMisbehaved, PeerText};
 use crate::quirks::Quirks;
+use crate::scope::ScopeSet;
 use crate::wire::client_auth::ClientAuthMethod;
 use crate::wire::json;
 use crate::wire::token::GrantType;
@@ -66,6 +67,7 @@ impl Document {
             introspection_endpoint: endpoint(&self.introspection_endpoint, "introspection_endpoint")?
                 .map(Box::new),
             jwks_uri: endpoint(&self.jwks_uri, "jwks_uri")?.map(Box::new),
+            scopes_supported: scopes(self.scopes_supported.as_deref()),
             offers_offline_access: lists(self.scopes_supported.as_deref(), "offline_access"),
             token_endpoint_auth_methods: match self.token_endpoint_auth_methods_supported {
                 Some(names) => names.iter().filter_map(|name| ClientAuthMethod::from_name(name)).collect(),
@@ -128,6 +130,18 @@ impl Document {
         }
         Ok(())
     }
+}
+
+/// The scopes of a list, as far as they are any and fit.
+fn scopes(list: Option<&[String]>) -> ScopeSet {
+    let mut scopes = ScopeSet::new();
+    for one in list.unwrap_or_default().iter().filter_map(|text| ScopeSet::from_tokens([text.as_str()]).ok())
+    {
+        if scopes.extend(&one).is_err() {
+            break;
+        }
+    }
+    scopes
 }
 
 fn lists(list: Option<&[String]>, name: &str) -> bool {
