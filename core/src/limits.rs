@@ -90,7 +90,12 @@ pub const DPOP_AGE_S: u64 = 300;
 
 /// A header or body member that names an operation.
 pub const OPERATION_NAME: usize = 8 * 1024;
-/// Messages in one JSON-RPC batch.
+/// A resource URI with a part that some readers leave out: user, port, query, fragment. Others may be as long
+/// as any [`URL`].
+pub const URI_WITH_PARTS: usize = 1024;
+/// So many such parts may be in one; each doubles the readings.
+pub const URI_PARTS: usize = 3;
+/// Messages in one JSON-RPC batch, and resources that one body names.
 pub const BATCH: usize = 256;
 /// A body that the Guard reads to know the operation, unless configured otherwise.
 pub const MESSAGE_BODY: usize = 4 * 1024 * 1024;

@@ -12,6 +12,7 @@ mod setup;
 mod short;
 mod truth;
 
+pub(crate) use self::rules::fits;
 use crate::input::Input;
 
 /// Lines that are read of one input.

@@ -12,6 +12,7 @@ mod input;
 mod jose;
 mod registration;
 mod resource_metadata;
+mod resource_uri;
 mod server_metadata;
 mod token;
 
@@ -22,6 +23,7 @@ pub use self::guard::guard;
 pub use self::jose::jose;
 pub use self::registration::registration;
 pub use self::resource_metadata::resource_metadata;
+pub use self::resource_uri::resource_uri;
 pub use self::server_metadata::server_metadata;
 pub use self::token::token;
 
@@ -29,7 +31,7 @@ pub use self::token::token;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     ("callback", callback),
     ("challenge", challenge),
     ("engine", engine),
@@ -37,6 +39,7 @@ pub const TARGETS: [Target; 9] = [
     ("jose", jose),
     ("registration", registration),
     ("resource_metadata", resource_metadata),
+    ("resource_uri", resource_uri),
     ("server_metadata", server_metadata),
     ("token", token),
 ];

@@ -11,7 +11,7 @@ use futures_channel::oneshot;
 use futures_lite::future;
 use grantor::error::{Failure, FailureKind};
 use grantor::resource::{
-    CheckId, Decision, Guard, GuardConfig, GuardConfigError, Notice, Output, RequestHead,
+    Body, CheckId, Decision, Guard, GuardConfig, GuardConfigError, Notice, Output, RequestHead,
 };
 use grantor::{Completion, Effect, Now, OpId, Secret};
 use http::HeaderMap;
@@ -120,8 +120,9 @@ impl<H: Host> Guarded<H> {
     /// Decides about a request, fetching what that needs; never [`Decision::Wait`]. Dropping the future
     /// stops nothing that others wait for.
     pub async fn check(&self, request: RequestHead<'_>, body: Option<&[u8]>) -> Decision {
+        let body = body.map(Body::new);
         for _ in 0..ROUNDS {
-            match self.0.check(&request, body) {
+            match self.0.check(&request, body.as_ref()) {
                 Checked::Decided(decision) => return decision,
                 Checked::Waits(wait) => drop(wait.await),
             }
@@ -195,7 +196,7 @@ impl<H: Host> Shared<H> {
     }
 
     /// Signatures are checked while others read, too; the lock is held alone to remember something.
-    fn check(self: &Arc<Self>, request: &RequestHead<'_>, body: Option<&[u8]>) -> Checked {
+    fn check(self: &Arc<Self>, request: &RequestHead<'_>, body: Option<&Body<'_>>) -> Checked {
         let now = self.clock.now();
         let examined = match self.read().guard.examine(now, request, body) {
             Ok(decision) => return Checked::Decided(decision),

@@ -238,10 +238,17 @@ impl Shape {
                 bad_request(text, -32020)
             }
             Refusal::Message(MessageError::Syntax) => bad_request("The body is no JSON", -32700),
+            Refusal::Message(MessageError::AmbiguousUri) => {
+                let text = "The resource URI can be read in two ways; write it as the server lists it";
+                bad_request(text, -32602)
+            }
             Refusal::Message(_) => {
                 bad_request("The body is no JSON-RPC message that is accepted here", -32600)
             }
             Refusal::BodyTooLarge => Self { status: 413, ..bad_request("The body is too large", -31413) },
+            Refusal::Forbidden => {
+                Self { status: 403, ..bad_request("The operation is not allowed here", -31403) }
+            }
             Refusal::InsufficientScope => {
                 let text = "The operation needs scopes that the token lacks";
                 challenge(403, Some("insufficient_scope"), text, -31403)

@@ -10,7 +10,7 @@ use super::authentication::Authentication;
 use super::config::ChallengeScopes;
 use super::grant::Grant;
 use super::guard::Guard;
-use super::message::{self, Message, MessageError};
+use super::message::{self, Body, Message, MessageError};
 use super::operation::{self, METHOD_HEADER, NAME_HEADER, Operation, VERSION_HEADER};
 use super::output::{Answer, Decision};
 use super::policy::{Arguments, Bits, Demand, Need, Table, without_offline_access};
@@ -34,8 +34,8 @@ pub struct Examined<'r> {
 enum Found<'r> {
     /// The token is new, and good.
     Signed(Signed<'r>),
-    /// The token was seen before, and the proof is good if it is new.
-    Proven(Proof),
+    /// The token was seen before, the proof is good if it is new, and this follows if it is.
+    Proven { proof: Proof, decision: Decision },
     /// Something has to be fetched first.
     Nothing,
 }
@@ -53,9 +53,10 @@ impl Guard {
     /// Nothing is remembered of a request: after [`Decision::NeedBody`] and [`Decision::Wait`], ask again
     /// with the same head. A host may stop asking at any time.
     pub fn check(&mut self, now: Now, request: &RequestHead<'_>, body: Option<&[u8]>) -> Decision {
-        match self.examine(now, request, body) {
+        let body = body.map(Body::new);
+        match self.examine(now, request, body.as_ref()) {
             Ok(decision) => decision,
-            Err(examined) => self.conclude(now, examined, body),
+            Err(examined) => self.conclude(now, examined, body.as_ref()),
         }
     }
 
@@ -69,13 +70,19 @@ impl Guard {
         &self,
         now: Now,
         request: &RequestHead<'r>,
-        body: Option<&[u8]>,
+        body: Option<&Body<'_>>,
     ) -> Result<Decision, Examined<'r>> {
         let presented = match self.presented(request, body) {
             Ok(presented) => presented,
             Err(decision) => return Ok(decision),
         };
-        let examined = |found| Err(Examined { request: *request, presented, found });
+        let examined = |found| {
+            // Whoever concludes may hold a lock.
+            if let Some(body) = body.filter(|_| *request.method == Method::POST) {
+                let _ = body.messages();
+            }
+            Err(Examined { request: *request, presented, found })
+        };
         let checked = match self.find_token(now, presented) {
             Some(checked) => checked,
             None => match self.verify(now, presented) {
@@ -93,26 +100,31 @@ impl Guard {
             Err(decision) => return Ok(decision),
         };
         let proven = match self.verify_proof(now, request, presented, &grant) {
-            Ok(Some(proof)) => return examined(Found::Proven(proof)),
+            Ok(Some(proof)) => {
+                let decision = self.permit(now, request, &operations, presented, grant, Ok(()));
+                return examined(Found::Proven { proof, decision });
+            }
             proven => proven.map(drop),
         };
         Ok(self.permit(now, request, &operations, presented, grant, proven))
     }
 
     /// The rest of [`check`](Self::check). Give the body that was given before.
-    pub fn conclude(&mut self, now: Now, examined: Examined<'_>, body: Option<&[u8]>) -> Decision {
+    pub fn conclude(&mut self, now: Now, examined: Examined<'_>, body: Option<&Body<'_>>) -> Decision {
         let Examined { request, presented, found } = examined;
-        let (checked, proof) = match found {
-            Found::Signed(signed) => (Checked::Valid(self.remember(now, signed)), None),
-            Found::Proven(proof) => (self.check_token(now, presented), Some(proof)),
-            Found::Nothing => (self.check_token(now, presented), None),
+        let checked = match found {
+            Found::Signed(signed) => Checked::Valid(self.remember(now, signed)),
+            Found::Proven { proof, decision } => {
+                let Err(unproven) = self.use_proof(now, &proof) else { return decision };
+                let is_message = *request.method == Method::POST;
+                let messages = body.filter(|_| is_message).and_then(|body| body.messages().ok());
+                return self.refuse_unproven(&request, messages.and_then(id_of), presented, unproven);
+            }
+            Found::Nothing => self.check_token(now, presented),
         };
         let decided = self.grant_of_checked(&request, presented, checked).and_then(|grant| {
             let operations = self.operations_of(now, &request, body, presented, &grant)?;
-            let proof = match proof {
-                Some(proof) => Ok(Some(proof)),
-                None => self.verify_proof(now, &request, presented, &grant),
-            };
+            let proof = self.verify_proof(now, &request, presented, &grant);
             let proven = proof.and_then(|proof| proof.map_or(Ok(()), |proof| self.use_proof(now, &proof)));
             Ok(self.permit(now, &request, &operations, presented, grant, proven))
         });
@@ -123,7 +135,7 @@ impl Guard {
     fn presented<'r>(
         &self,
         request: &RequestHead<'r>,
-        body: Option<&[u8]>,
+        body: Option<&Body<'_>>,
     ) -> Result<Presented<'r>, Decision> {
         let path = request.target.path();
         if self.answers.is_metadata(path) {
@@ -165,7 +177,7 @@ impl Guard {
     }
 
     /// A request without a token.
-    fn check_anonymous(&self, request: &RequestHead<'_>, body: Option<&[u8]>) -> Decision {
+    fn check_anonymous(&self, request: &RequestHead<'_>, body: Option<&Body<'_>>) -> Decision {
         let wanted = self.details_of_head(request);
         if !self.table.has_public() {
             return self.refuse(request, Refusal::NoToken, wanted);
@@ -174,7 +186,12 @@ impl Guard {
             Ok(Operations::NeedBody) => {
                 // The headers may rule out that it is public.
                 let named = Operation::of_headers(request.headers).ok().flatten();
-                if named.is_some_and(|operation| !self.table.demand_of(&operation).is_public()) {
+                let is_public = |operation: &Operation<'_>| {
+                    let mut public = true;
+                    self.table.each_demand(operation, &mut |demand| public &= demand.is_public());
+                    public
+                };
+                if named.is_some_and(|operation| !is_public(&operation)) {
                     return self.refuse(request, Refusal::NoToken, wanted);
                 }
                 // Nobody knows who would have it all kept in memory.
@@ -202,7 +219,7 @@ impl Guard {
         &self,
         now: Now,
         request: &RequestHead<'r>,
-        body: Option<&'r [u8]>,
+        body: Option<&'r Body<'_>>,
         presented: Presented<'_>,
         grant: &Grant,
     ) -> Result<Operations<'r>, Decision> {
@@ -228,16 +245,25 @@ impl Guard {
         grant: Arc<Grant>,
         proven: Result<(), Unproven>,
     ) -> Decision {
-        let scheme = Some(presented.scheme);
-        if let Err(Unproven { refusal, nonce }) = proven {
-            // Where too many proofs are remembered, room comes back.
-            let retry_after_s = (refusal == Refusal::Unavailable).then_some(1);
-            let (nonce, id) = (nonce.as_deref(), operations.id());
-            let details = Details { scheme, nonce, id, retry_after_s, ..Details::default() };
-            return self.refuse(request, refusal, details);
+        if let Err(unproven) = proven {
+            return self.refuse_unproven(request, operations.id(), presented, unproven);
         }
         let lacking = self.lacking(now, request, operations, presented, &grant);
         lacking.unwrap_or(Decision::Allow(Some(grant)))
+    }
+
+    fn refuse_unproven(
+        &self,
+        request: &RequestHead<'_>,
+        id: Option<&str>,
+        presented: Presented<'_>,
+        Unproven { refusal, nonce }: Unproven,
+    ) -> Decision {
+        let scheme = Some(presented.scheme);
+        // Where too many proofs are remembered, room comes back.
+        let retry_after_s = (refusal == Refusal::Unavailable).then_some(1);
+        let details = Details { scheme, nonce: nonce.as_deref(), id, retry_after_s, ..Details::default() };
+        self.refuse(request, refusal, details)
     }
 
     /// The refusal of a token that does not suffice. All that is lacking comes in one challenge, so that the
@@ -251,10 +277,13 @@ impl Guard {
         grant: &Grant,
     ) -> Option<Decision> {
         let computed = operations.computed(&self.table);
-        let mut enough = computed.iter().all(|need| self.table.lacks(&grant.scopes, need).is_none());
+        let nearest: Vec<_> = computed.iter().map(|need| self.table.nearest(&grant.scopes, need)).collect();
+        let mut enough = nearest.iter().all(|(_, is_held)| *is_held);
+        let mut nobody = computed.iter().any(Need::is_nobody);
         let mut authentication = Authentication::default();
         operations.each_demand(&self.table, &mut |demand| {
             enough &= self.table.suffices(&grant.worth, demand);
+            nobody |= demand.is_nobody();
             authentication.demand(demand.max_age_s(), demand.acr_values());
         });
         computed.iter().for_each(|need| authentication.demand(need.max_age_s, &need.acr_values));
@@ -263,14 +292,15 @@ impl Guard {
         if enough && authenticated {
             return None;
         }
+        if nobody {
+            return Some(self.refuse_unread(request, Unread { refusal: Refusal::Forbidden, id }));
+        }
         if authentication.is_contradictory() {
             return Some(self.refuse_unread(request, Unread { id, ..MessageError::Contradictory.into() }));
         }
         let mut needed = self.table.needed(&grant.worth, operations.demands(&self.table));
-        for need in &computed {
-            let lacks = self.table.lacks(&grant.scopes, need);
-            let held = || need.alternatives.first().cloned().unwrap_or_default();
-            needed = needed.union(&lacks.unwrap_or_else(held));
+        for (scopes, _) in &nearest {
+            needed = needed.union(scopes);
         }
         let scopes = self.challenged(needed, Some(&grant.scopes));
         let mut details = Details { scheme: Some(presented.scheme), scopes, id, ..Details::default() };
@@ -286,7 +316,7 @@ impl Guard {
     fn operations<'r>(
         &self,
         request: &RequestHead<'r>,
-        body: Option<&'r [u8]>,
+        body: Option<&'r Body<'_>>,
     ) -> Result<Operations<'r>, Unread<'r>> {
         if *request.method != Method::POST {
             return Ok(Operations::Headers(Operation::Http(request.method.as_str().into())));
@@ -297,18 +327,52 @@ impl Guard {
                 return Ok(Operations::Any);
             }
             return match named {
-                Some(operation) if self.options.trust_headers && are_decisive(request) => {
+                Some(operation) if self.options.trust_headers && self.are_decisive(request) => {
                     let by_arguments = self.table.demand_of(&operation).depends_on_arguments();
+                    self.check_clear(&operation, None, false)?;
                     Ok(if by_arguments { Operations::NeedBody } else { Operations::Headers(operation) })
                 }
                 _ => Ok(Operations::NeedBody),
             };
         };
-        let messages = message::read(body)?;
-        if !agree(request, &messages) {
-            return Err(Unread { refusal: Refusal::HeaderMismatch, id: id_of(&messages) });
+        let messages = body.messages()?;
+        let id = id_of(messages);
+        if !agree(request, messages) {
+            return Err(Unread { refusal: Refusal::HeaderMismatch, id });
+        }
+        for message in messages {
+            let is_template = message.method == operation::COMPLETE;
+            for operation in std::iter::once(&message.operation).chain(&message.more) {
+                let clear = self.check_clear(operation, message.arguments, is_template);
+                clear.map_err(|error| Unread { refusal: error.into(), id })?;
+            }
         }
         Ok(Operations::Messages(messages))
+    }
+
+    /// Whether the server behind sees what is seen here: in a URI that rules are about, and in arguments.
+    fn check_clear(
+        &self,
+        operation: &Operation<'_>,
+        arguments: Option<&str>,
+        is_template: bool,
+    ) -> Result<(), MessageError> {
+        match (operation, arguments) {
+            (Operation::Resource(uri), _) if !self.table.is_legible(uri, is_template) => {
+                Err(MessageError::AmbiguousUri)
+            }
+            (Operation::Tool(_), Some(json)) if self.table.demand_of(operation).depends_on_arguments() => {
+                message::check_arguments(json)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a server that compares headers and body, as it must, leaves nothing open that scopes depend on.
+    fn are_decisive(&self, request: &RequestHead<'_>) -> bool {
+        let header = |name| operation::single(request.headers, name).ok().flatten();
+        compares_headers(header(&VERSION_HEADER))
+            && header(&METHOD_HEADER).is_some_and(operation::is_told_by_headers)
     }
 
     /// What a refusal can say by the head alone: what the operation that the headers name needs, else
@@ -319,7 +383,10 @@ impl Guard {
             _ => Some(Operation::Http(request.method.as_str().into())),
         };
         let scopes = match operation {
-            Some(operation) => self.table.needed(&Bits::default(), [self.table.demand_of(&operation)]),
+            Some(operation) => {
+                let demands = Operations::Headers(operation).demands(&self.table);
+                self.table.needed(&Bits::default(), demands)
+            }
             None => self.table.policy().minimal(),
         };
         Details { scopes: self.challenged(scopes, None), ..Details::default() }
@@ -366,13 +433,6 @@ fn compares_headers(version: Option<&str>) -> bool {
     version.and_then(Revision::from_name).is_some_and(|revision| revision >= Revision::V2026_07_28)
 }
 
-/// Whether a server that compares headers and body, as it must, leaves nothing open that scopes depend on.
-fn are_decisive(request: &RequestHead<'_>) -> bool {
-    let header = |name| operation::single(request.headers, name).ok().flatten();
-    compares_headers(header(&VERSION_HEADER))
-        && header(&METHOD_HEADER).is_some_and(operation::is_told_by_headers)
-}
-
 /// MCP "Server Validation": headers that are there say what the body says, and those that must be there
 /// are. A batch has none.
 fn agree(request: &RequestHead<'_>, messages: &[Message<'_>]) -> bool {
@@ -414,24 +474,18 @@ enum Operations<'a> {
     /// Whatever it is, it makes no difference.
     Any,
     Headers(Operation<'a>),
-    Messages(Vec<Message<'a>>),
+    Messages(&'a [Message<'a>]),
     NeedBody,
 }
 
 impl Operations<'_> {
     fn each_demand<'t>(&self, table: &'t Table, see: &mut dyn FnMut(&'t Demand)) {
-        let mut both = |operation: &Operation<'_>| {
-            see(table.demand_of(operation));
-            if let Some(other) = Table::other_reading(operation) {
-                see(table.demand_of(&other));
-            }
-        };
         match self {
-            Self::Any | Self::NeedBody => both(&Operation::Method("".into())),
-            Self::Headers(operation) => both(operation),
+            Self::Any | Self::NeedBody => table.each_demand(&Operation::Method("".into()), see),
+            Self::Headers(operation) => table.each_demand(operation, see),
             Self::Messages(messages) => messages.iter().for_each(|message| {
-                both(&message.operation);
-                message.more.iter().for_each(&mut both);
+                table.each_demand(&message.operation, see);
+                message.more.iter().for_each(|operation| table.each_demand(operation, see));
             }),
         }
     }

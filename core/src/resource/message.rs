@@ -1,10 +1,13 @@
 //! The body of a request: a JSON-RPC message, or a batch of them (before 2025-06-18).
 //!
-//! Only what scopes depend on is looked at. A name that two readers could read differently, because it is
-//! there twice or in another case, is refused: the server behind might see another operation.
+//! Only what scopes depend on is looked at. What two readers could read differently is refused, since the
+//! server behind might see another operation: a member that is there twice or in another case of letters,
+//! and an array where an object belongs, which some readers take for its members in their order.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::OnceLock;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -20,6 +23,9 @@ pub enum MessageError {
     /// A member appears twice, or in a case of letters that some readers take for the same.
     #[error("the message names a member twice")]
     Ambiguous,
+    /// A resource URI that servers read in different ways ([`Policy::resource`](super::Policy::resource)).
+    #[error("the resource URI can be read in two ways")]
+    AmbiguousUri,
     /// A batch whose operations demand authentications that no user can have at once (RFC 9470).
     #[error("the batch's operations demand authentications that exclude each other")]
     Contradictory,
@@ -32,9 +38,36 @@ pub enum MessageError {
     /// No JSON.
     #[error("the body is no JSON")]
     Syntax,
-    /// More messages than [`limits::BATCH`], or a name longer than [`limits::OPERATION_NAME`].
+    /// More messages or resources than [`limits::BATCH`], or a name longer than [`limits::OPERATION_NAME`].
     #[error("the batch or a name in it is too large")]
     TooLarge,
+}
+
+/// The body of a request, which is read once, however often the Guard is asked.
+pub struct Body<'a> {
+    bytes: &'a [u8],
+    messages: OnceLock<Result<Vec<Message<'a>>, MessageError>>,
+}
+
+impl<'a> Body<'a> {
+    /// A whole body. It is read when a decision depends on it first.
+    pub const fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, messages: OnceLock::new() }
+    }
+
+    pub(super) fn messages(&self) -> Result<&[Message<'a>], MessageError> {
+        match self.messages.get_or_init(|| read(self.bytes)) {
+            Ok(messages) => Ok(messages),
+            Err(error) => Err(*error),
+        }
+    }
+}
+
+/// What a client sends may be anybody's.
+impl fmt::Debug for Body<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Body").field("bytes", &self.bytes.len()).finish_non_exhaustive()
+    }
 }
 
 /// One message, as far as it matters here.
@@ -46,16 +79,23 @@ pub(super) struct Message<'a> {
     pub(super) id: Option<&'a str>,
     /// Whether it wants an answer.
     pub(super) is_request: bool,
-    /// `params.arguments` as JSON.
+    /// `params.arguments` as JSON, if there are any.
     pub(super) arguments: Option<&'a str>,
-    /// What else it is about: the resources to listen to, the prompt or resource to complete.
+    /// What else it is about: the resources to listen to, the prompt or resource to complete, the resource
+    /// that any other method names by `uri`.
     pub(super) more: Vec<Operation<'a>>,
     /// The revision that it names in its `_meta`.
     pub(super) version: Option<Cow<'a, str>>,
 }
 
 /// The messages of a body.
-pub(super) fn read(body: &[u8]) -> Result<Vec<Message<'_>>, MessageError> {
+fn read(body: &[u8]) -> Result<Vec<Message<'_>>, MessageError> {
+    let messages = read_all(body)?;
+    let about: usize = messages.iter().map(|message| message.more.len()).sum();
+    if about > limits::BATCH { Err(MessageError::TooLarge) } else { Ok(messages) }
+}
+
+fn read_all(body: &[u8]) -> Result<Vec<Message<'_>>, MessageError> {
     let text = std::str::from_utf8(body).map_err(|_| MessageError::Syntax)?;
     let text = text.trim_ascii_start();
     if text.starts_with('[') {
@@ -86,46 +126,61 @@ fn message(text: &str) -> Result<Message<'_>, MessageError> {
     const MEMBERS: [&str; 6] = ["name", "uri", "arguments", "notifications", "ref", "_meta"];
     let [name, uri, arguments, notifications, reference, meta] = members_of(params, &MEMBERS)?;
     let [version] = members_of(meta, &["io.modelcontextprotocol/protocolVersion"])?;
-    let subject = match subject_of(&method) {
-        Some("name") => name.map(string).transpose()?,
-        Some(_) => uri.map(string).transpose()?,
-        None => None,
+    let arguments = present(arguments);
+    if arguments.is_some_and(|arguments| !arguments.starts_with('{')) {
+        return Err(MessageError::Invalid);
+    }
+    let uri = present(uri).map(string).transpose()?;
+    let (subject, uri) = match subject_of(&method) {
+        Some("name") => (present(name).map(string).transpose()?, uri),
+        Some(_) => (uri, None),
+        None => (None, uri),
     };
     let operation = Operation::new(method.clone(), subject).ok_or(MessageError::Invalid)?;
-    let more = match &*method {
-        LISTEN => listened_to(notifications)?,
-        COMPLETE => completed(reference)?,
-        _ => Vec::new(),
-    };
-    let version = version.map(string).transpose()?;
+    let mut more: Vec<Operation<'_>> = uri.map(Operation::Resource).into_iter().collect();
+    more.extend(listened_to(notifications, method == LISTEN)?);
+    more.extend(completed(reference, method == COMPLETE)?);
+    let version = present(version).map(string).transpose()?;
     let (id, is_request) = (id.filter(|id| is_id(id)), id.is_some());
     Ok(Message { operation, method, id, is_request, arguments, more, version })
 }
 
-/// Some members of what should be an object; what is none is for the server to refuse.
+/// A member that is there, and not `null`.
+fn present(json: Option<&str>) -> Option<&str> {
+    json.filter(|json| *json != "null")
+}
+
+/// Some members of an object, where there is one.
 fn members_of<'a, const N: usize>(
     json: Option<&'a str>,
     names: &'static [&'static str; N],
 ) -> Result<[Option<&'a str>; N], MessageError> {
-    match json {
+    match present(json) {
         Some(object) if object.starts_with('{') => Picked::read(object, names),
-        _ => Ok([None; N]),
+        Some(_) => Err(MessageError::Invalid),
+        None => Ok([None; N]),
     }
 }
 
+/// A member that is an object for its own method. Of another method it can be a text or a number, which hides
+/// nothing.
+fn object(json: Option<&str>, is_own: bool) -> Option<&str> {
+    json.filter(|json| is_own || json.starts_with(['{', '[']))
+}
+
 /// The resources of `subscriptions/listen`.
-fn listened_to(notifications: Option<&str>) -> Result<Vec<Operation<'_>>, MessageError> {
-    let [resources] = members_of(notifications, &["resourceSubscriptions"])?;
-    let Some(resources) = resources.filter(|list| *list != "null") else { return Ok(Vec::new()) };
+fn listened_to(notifications: Option<&str>, is_own: bool) -> Result<Vec<Operation<'_>>, MessageError> {
+    let [resources] = members_of(object(notifications, is_own), &["resourceSubscriptions"])?;
+    let Some(resources) = present(resources) else { return Ok(Vec::new()) };
     let Batch(uris) = serde_json::from_str(resources).map_err(|_| MessageError::Invalid)?;
     uris?.into_iter().map(|uri| string(uri).map(Operation::Resource)).collect()
 }
 
 /// The prompt or the resource template whose arguments `completion/complete` completes.
-fn completed(reference: Option<&str>) -> Result<Vec<Operation<'_>>, MessageError> {
-    let [name, uri] = members_of(reference, &["name", "uri"])?;
-    let prompt = name.map(|name| string(name).map(Operation::Prompt));
-    let resource = uri.map(|uri| string(uri).map(Operation::Resource));
+fn completed(reference: Option<&str>, is_own: bool) -> Result<Vec<Operation<'_>>, MessageError> {
+    let [name, uri] = members_of(object(reference, is_own), &["name", "uri"])?;
+    let prompt = present(name).map(|name| string(name).map(Operation::Prompt));
+    let resource = present(uri).map(|uri| string(uri).map(Operation::Resource));
     prompt.into_iter().chain(resource).collect()
 }
 
@@ -149,12 +204,15 @@ fn string(json: &str) -> Result<Cow<'_, str>, MessageError> {
 /// Whether a reader that does not mind the case of letters takes a name for this one; some fold these two
 /// letters beyond ASCII, too.
 fn is_taken_for(name: &str, known: &str) -> bool {
-    let folded = name.chars().map(|letter| match letter {
+    folded(name).eq(known.chars().map(|letter| letter.to_ascii_lowercase()))
+}
+
+fn folded(name: &str) -> impl Iterator<Item = char> {
+    name.chars().map(|letter| match letter {
         '\u{17f}' => 's',
         '\u{212a}' => 'k',
         other => other.to_ascii_lowercase(),
-    });
-    folded.eq(known.chars().map(|letter| letter.to_ascii_lowercase()))
+    })
 }
 
 /// Some members of an object as JSON.
@@ -200,6 +258,77 @@ impl<'a, const N: usize> Picked<'a, N> {
         }
 
         deserializer.deserialize_map(Pick(names))
+    }
+}
+
+/// Arguments that a host function decides by: refuses what it could read otherwise than the server.
+pub(super) fn check_arguments(json: &str) -> Result<(), MessageError> {
+    match serde_json::from_str(json) {
+        Ok(Clear(true)) => Ok(()),
+        Ok(Clear(false)) => Err(MessageError::Ambiguous),
+        Err(_) => Err(MessageError::Invalid),
+    }
+}
+
+/// Whether members are there once, and numbers are such that every reader holds them (RFC 7493 2.2, 2.3).
+struct Clear(bool);
+
+impl<'de> Deserialize<'de> for Clear {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        const MOST: u64 = 1 << 53;
+
+        struct Look;
+
+        impl<'de> Visitor<'de> for Look {
+            type Value = Clear;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("JSON")
+            }
+
+            fn visit_unit<E>(self) -> Result<Clear, E> {
+                Ok(Clear(true))
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<Clear, E> {
+                Ok(Clear(true))
+            }
+
+            fn visit_str<E>(self, _: &str) -> Result<Clear, E> {
+                Ok(Clear(true))
+            }
+
+            fn visit_u64<E>(self, number: u64) -> Result<Clear, E> {
+                Ok(Clear(number < MOST))
+            }
+
+            fn visit_i64<E>(self, number: i64) -> Result<Clear, E> {
+                Ok(Clear(number.unsigned_abs() < MOST))
+            }
+
+            fn visit_f64<E>(self, number: f64) -> Result<Clear, E> {
+                // A whole number that is larger may have been another before it was rounded.
+                Ok(Clear(number.abs() < MOST as f64))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Clear, A::Error> {
+                let mut clear = true;
+                while let Some(Clear(element)) = seq.next_element()? {
+                    clear &= element;
+                }
+                Ok(Clear(clear))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Clear, A::Error> {
+                let (mut clear, mut names) = (true, BTreeSet::new());
+                while let Some((name, Clear(value))) = map.next_entry::<String, Clear>()? {
+                    clear &= value & names.insert(folded(&name).collect::<String>());
+                }
+                Ok(Clear(clear))
+            }
+        }
+
+        deserializer.deserialize_any(Look)
     }
 }
 
@@ -260,7 +389,6 @@ mod tests {
         );
         assert_eq!(read_one(r#"{"method":"tools/list"}"#), Ok(Operation::Method("tools/list".into())));
         assert_eq!(read_one(r#"{"id":1,"result":{}}"#), Ok(Operation::Method("response".into())));
-        assert_eq!(read_one(r#"{"method":"x","params":[1]}"#), Ok(Operation::Method("x".into())));
     }
 
     #[test]

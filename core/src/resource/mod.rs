@@ -7,9 +7,9 @@
 //! | answer | when |
 //! |---|---|
 //! | 200 | the metadata of RFC 9728 |
-//! | 400 | the request is malformed: two tokens, one in the URL, headers that contradict the body |
+//! | 400 | the request is malformed: two tokens, one in the URL, headers that contradict the body, what two readers read in two ways |
 //! | 401 | no token, one that is no good, or an authentication that is too old or weak (RFC 9470) |
-//! | 403 | the token lacks scopes; the challenge names all that the operation, or the whole batch, needs |
+//! | 403 | the token lacks scopes; the challenge names all that the operation, or the whole batch, needs; or the policy lets nobody do it |
 //! | 413 | the body is larger than it may be |
 //! | 503 | the token cannot be checked, because its issuer does not answer; never a 401 |
 //!
@@ -84,7 +84,7 @@ pub use config::{
 };
 pub use grant::Grant;
 pub use guard::Guard;
-pub use message::MessageError;
+pub use message::{Body, MessageError};
 pub use operation::Operation;
 pub use output::{Answer, CheckId, Decision, Notice, Output};
 pub use policy::{Arguments, Need, Policy, PolicyError};

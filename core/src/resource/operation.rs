@@ -54,13 +54,25 @@ pub(super) fn subject_of(method: &str) -> Option<&'static str> {
 }
 
 /// Whether servers must compare `Mcp-Method` and `Mcp-Name` of this method with all of the body that scopes
-/// depend on (MCP "Standard Request Headers").
+/// depend on (MCP "Standard Request Headers"). A method that is none of MCP's may be about a resource.
 pub(super) fn is_told_by_headers(method: &str) -> bool {
-    match method {
-        "tools/call" | "prompts/get" | "resources/read" => true,
-        LISTEN | COMPLETE => false,
-        other => subject_of(other).is_none(),
-    }
+    const WITHOUT_RESOURCE: [&str; 14] = [
+        "initialize",
+        "logging/setLevel",
+        "ping",
+        "prompts/get",
+        "prompts/list",
+        "resources/list",
+        "resources/templates/list",
+        "server/discover",
+        "tasks/cancel",
+        "tasks/get",
+        "tasks/list",
+        "tasks/result",
+        "tools/call",
+        "tools/list",
+    ];
+    method == "resources/read" || WITHOUT_RESOURCE.contains(&method) || method.starts_with("notifications/")
 }
 
 impl<'a> Operation<'a> {

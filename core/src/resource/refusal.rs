@@ -35,6 +35,9 @@ pub enum Refusal {
     /// The body is larger than it may be: 413.
     #[error("the body is too large")]
     BodyTooLarge,
+    /// The policy lets nobody do this ([`Need::nobody`](super::Need::nobody)): 403 without a challenge.
+    #[error("no token suffices for the operation")]
+    Forbidden,
     /// The token lacks scopes (RFC 6750 3.1): 403.
     #[error("the token's scope does not suffice")]
     InsufficientScope,

@@ -61,9 +61,8 @@ fn mcp_scope_challenge_strategies() {
 
 #[test]
 fn mcp_offline_access_is_in_no_challenge() {
-    let policy = Policy::new().tool_by_arguments("query", "by a function", |_| {
-        Need::all("db:read offline_access").unwrap_or_default()
-    });
+    let policy =
+        Policy::new().tool_by_arguments("query", "by a function", |_| Need::all("db:read offline_access"));
     for strategy in [ChallengeScopes::Minimal, ChallengeScopes::PlusGranted] {
         let mut config = GuardConfig::new(RESOURCE, policy.clone()).server(AuthorizationServer::jwt(ISSUER));
         config.challenge = strategy;

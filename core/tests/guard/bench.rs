@@ -4,8 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use grantor::jose::{Algorithm, SigningKey};
 use grantor::resource::{
-    Answer, AuthorizationServer, Decision, Grant, Guard, GuardConfig, Need, Notice, Output, Policy, Refusal,
-    RequestHead,
+    Answer, AuthorizationServer, Body, Decision, Grant, Guard, GuardConfig, Need, Notice, Output, Policy,
+    Refusal, RequestHead,
 };
 use grantor::wire::{HttpRequest, HttpResponse};
 use grantor::{Completion, Effect, Now, OpId};
@@ -171,7 +171,8 @@ impl Bench {
 
     /// Decides. Examining alone changes nothing, however often.
     fn check(&mut self, head: &RequestHead<'_>, body: Option<&[u8]>) -> Decision {
-        let examined = self.guard.examine(self.now, head, body);
+        let read = body.map(Body::new);
+        let examined = self.guard.examine(self.now, head, read.as_ref());
         let decision = self.guard.check(self.now, head, body);
         let shown = |decision: &Decision| match decision {
             Decision::Answer(answer) => format!("{answer:?} {:?} {:?}", answer.headers, answer.body),

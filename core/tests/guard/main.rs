@@ -10,5 +10,8 @@ mod headers;
 mod hostile;
 mod introspection;
 mod keys;
+mod messages;
+mod needs;
 mod operations;
 mod tokens;
+mod uris;

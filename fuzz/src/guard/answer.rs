@@ -65,7 +65,7 @@ fn check_refusal(answer: &Answer, refusal: Refusal, request: &Request, setup: &S
         let body: BTreeMap<String, Box<RawValue>> = serde_json::from_slice(&answer.body).expect("JSON");
         assert_eq!(body.get("id").map(|id| id.get().to_owned()), request.id());
     }
-    let challenged = matches!(status, 401 | 403)
+    let challenged = matches!(status, 401 | 403) && refusal != Refusal::Forbidden
         || matches!(refusal, Refusal::TokenInQuery | Refusal::MalformedAuthorization);
     let mut lines = answer.headers.get_all(WWW_AUTHENTICATE).iter();
     let line = lines.next();
@@ -113,6 +113,7 @@ fn expected(refusal: Refusal) -> (u16, Option<&'static str>) {
         Refusal::Proof(DpopError::Nonce) => (401, Some("use_dpop_nonce")),
         Refusal::Proof(_) | Refusal::ProofReplayed => (401, Some("invalid_dpop_proof")),
         Refusal::BodyTooLarge => (413, None),
+        Refusal::Forbidden => (403, None),
         Refusal::InsufficientScope => (403, Some("insufficient_scope")),
         Refusal::InsufficientAuthentication => (401, Some("insufficient_user_authentication")),
         Refusal::Unavailable => (503, None),

@@ -27,9 +27,13 @@ impl Message {
             Some(method) => serde_json::from_str(method).ok()?,
             None => Some("response".to_owned()),
         };
-        let params = object(members.get("params"));
-        let meta = object(params.get("_meta"));
-        let revision = meta.get(REVISION).map(serde_json::from_str).transpose().ok()?;
+        let params = object(members.get("params"))?;
+        let meta = object(params.get("_meta"))?;
+        let revision: Option<String> = match meta.get(REVISION) {
+            Some(revision) => serde_json::from_str(revision).ok()?,
+            None => None,
+        };
+        object(params.get("arguments"))?;
         let id = members.get("id").filter(|_| members.get("method").is_some()).filter(|id| is_id(id));
         let clear = members.are_clear(&["method", "params", "id", "result", "error"])
             && params.are_clear(&["name", "uri", "arguments", "notifications", "ref", "_meta"])
@@ -41,28 +45,28 @@ impl Message {
     /// What it is about, and what else.
     fn operations(&self) -> Option<Vec<Op>> {
         let method = self.method.clone()?;
+        let text = |members: &Members, name: &str| -> Option<Option<String>> {
+            members.get(name).map_or(Some(None), |text| serde_json::from_str(text).ok())
+        };
         let mut all = vec![operation(method.clone(), &self.params)?];
-        match &*method {
-            "subscriptions/listen" => {
-                let notifications = object(self.params.get("notifications"));
-                let uris: Option<Vec<String>> = match notifications.get("resourceSubscriptions") {
-                    Some(uris) => serde_json::from_str(uris).ok()?,
-                    None => None,
-                };
-                all.extend(uris.into_iter().flatten().map(|uri| op("resource", uri)));
-                notifications.are_clear(&["resourceSubscriptions"]).then_some(all)
-            }
-            "completion/complete" => {
-                let reference = object(self.params.get("ref"));
-                for (name, kind) in [("name", "prompt"), ("uri", "resource")] {
-                    if let Some(text) = reference.get(name) {
-                        all.push(op(kind, serde_json::from_str(text).ok()?));
-                    }
-                }
-                reference.are_clear(&["name", "uri"]).then_some(all)
-            }
-            _ => Some(all),
+        all.extend(text(&self.params, "uri")?.map(|uri| op("resource", uri)));
+        // Of other methods, what is no object says nothing.
+        let own = |member: &str, method: &str| {
+            let json = self.params.get(member);
+            object(json.filter(|json| self.method.as_deref() == Some(method) || json.starts_with(['{', '['])))
+        };
+        let notifications = own("notifications", "subscriptions/listen")?;
+        if let Some(uris) = notifications.get("resourceSubscriptions") {
+            let uris: Option<Vec<String>> = serde_json::from_str(uris).ok()?;
+            all.extend(uris.into_iter().flatten().map(|uri| op("resource", uri)));
         }
+        let reference = own("ref", "completion/complete")?;
+        for (name, kind) in [("name", "prompt"), ("uri", "resource")] {
+            all.extend(text(&reference, name)?.map(|name| op(kind, name)));
+        }
+        let clear =
+            notifications.are_clear(&["resourceSubscriptions"]) && reference.are_clear(&["name", "uri"]);
+        clear.then_some(all)
     }
 }
 
@@ -74,9 +78,12 @@ fn is_id(json: &str) -> bool {
         && json.starts_with(['"', '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9'])
 }
 
-/// The members of what should be an object.
-fn object(json: Option<&str>) -> Members {
-    json.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default()
+/// The members of an object; none where there is no value. Nothing for what is no object.
+fn object(json: Option<&str>) -> Option<Members> {
+    match json {
+        Some("null") | None => Some(Members::default()),
+        Some(json) => serde_json::from_str(json).ok(),
+    }
 }
 
 impl Request {
@@ -170,10 +177,26 @@ impl Request {
 
     /// Whether the server behind compares all with the body that counts.
     pub(super) fn is_compared(&self) -> bool {
-        const MORE_IN_BODY: [&str; 4] =
-            ["resources/subscribe", "resources/unsubscribe", "subscriptions/listen", "completion/complete"];
+        const ALL_IN_HEADERS: [&str; 15] = [
+            "initialize",
+            "logging/setLevel",
+            "ping",
+            "prompts/get",
+            "prompts/list",
+            "resources/list",
+            "resources/read",
+            "resources/templates/list",
+            "server/discover",
+            "tasks/cancel",
+            "tasks/get",
+            "tasks/list",
+            "tasks/result",
+            "tools/call",
+            "tools/list",
+        ];
         let method = self.single("mcp-method").unwrap_or_default();
-        self.single("mcp-protocol-version") == Some(COMPARED) && !MORE_IN_BODY.contains(&method)
+        let in_headers = ALL_IN_HEADERS.contains(&method) || method.starts_with("notifications/");
+        self.single("mcp-protocol-version") == Some(COMPARED) && in_headers
     }
 }
 

@@ -111,7 +111,9 @@ impl Table {
             What::AnyOf(sets) => {
                 covers(self.every) && (sets.is_empty() || sets.iter().any(|set| covers(set)))
             }
-            What::Computed => covers(self.every) && covers(&self.computed(op).scopes),
+            What::Computed => {
+                covers(self.every) && self.computed(op).scopes.is_some_and(|scopes| covers(&scopes))
+            }
         }
     }
 
@@ -204,7 +206,8 @@ impl Rule {
 /// What a host function asks for.
 #[derive(Default)]
 struct Computed {
-    scopes: String,
+    /// Nobody has what is no scope.
+    scopes: Option<String>,
     max_age_s: Option<u64>,
 }
 
@@ -219,12 +222,16 @@ fn by_arguments(json: &str) -> Computed {
     if value("keep").is_some() {
         scopes.push("offline_access".to_owned());
     }
-    let named = ScopeSet::from_tokens(scopes.iter().map(String::as_str)).unwrap_or_default();
-    Computed { scopes: named.to_string(), max_age_s: value("deep").map(|_| 60) }
+    let named = ScopeSet::from_tokens(scopes.iter().map(String::as_str)).ok();
+    Computed { scopes: named.map(|named| named.to_string()), max_age_s: value("deep").map(|_| 60) }
 }
 
 fn computed_need(computed: &Computed) -> Need {
-    let need = Need::from(ScopeSet::parse(&computed.scopes).unwrap_or_default());
+    let need = match computed.scopes.as_deref() {
+        Some("") => Need::any_token(),
+        Some(scopes) => Need::from(Need::all(scopes)),
+        None => Need::nobody(),
+    };
     match computed.max_age_s {
         Some(seconds) => need.max_age_s(seconds),
         None => need,
@@ -232,7 +239,7 @@ fn computed_need(computed: &Computed) -> Need {
 }
 
 /// Whether a pattern fits, letter by letter.
-fn fits(pattern: &str, name: &str) -> bool {
+pub(crate) fn fits(pattern: &str, name: &str) -> bool {
     let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
     // Which beginnings of the name the pattern so far fits.
     let mut fits = vec![false; name.len() + 1];

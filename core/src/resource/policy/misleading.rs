@@ -3,7 +3,7 @@
 use http::Method;
 
 use super::pattern::Pattern;
-use super::{Kind, PolicyError, Rule};
+use super::{Kind, PolicyError, Rule, uri};
 use crate::resource::operation::Operation;
 
 /// Refuses a rule that no request comes to: what it should guard would stay open.
@@ -11,7 +11,8 @@ pub(super) fn refuse_idle(rule: &Rule) -> Result<(), PolicyError> {
     let instead = match rule.kind {
         Kind::Http => instead_of_http(&rule.name),
         Kind::Method => instead_of_method(&rule.name),
-        Kind::Prompt | Kind::Resource | Kind::Tool => None,
+        Kind::Resource => instead_of_resource(&rule.name),
+        Kind::Prompt | Kind::Tool => None,
     };
     match instead {
         Some(instead) => Err(PolicyError::NeverApplies { rule: rule.kind.title(&rule.name), instead }),
@@ -29,6 +30,16 @@ fn instead_of_http(method: &str) -> Option<&'static str> {
     }
     let small = method.bytes().any(|byte| byte.is_ascii_lowercase());
     small.then_some("HTTP methods are case-sensitive; write it in capitals, such as `GET`")
+}
+
+/// A rule to which only URIs come that are refused, since servers may read them in two ways.
+fn instead_of_resource(name: &str) -> Option<&'static str> {
+    // What a star can stand for: a scheme where it is the first, and else a name or nothing.
+    const FIRST: [&str; 8] = ["xx", "", "xx:", "xx://x", "xx://x/x", "/x", "//x", "///x"];
+    let stars = |first: &str, other: &str| name.replacen('*', first, 1).replace('*', other);
+    let mut can_be = FIRST.iter().flat_map(|first| [stars(first, "x"), stars(first, "")]);
+    let applies = name.contains('{') || can_be.any(|text| uri::is_legible(&text));
+    (!applies).then_some("servers read such a URI in two ways, so it is refused; write it without")
 }
 
 fn instead_of_method(method: &str) -> Option<&'static str> {

@@ -5,7 +5,9 @@ mod misleading;
 mod need;
 mod pattern;
 mod print;
+mod resources;
 mod table;
+mod uri;
 
 use std::fmt;
 use std::sync::Arc;
@@ -35,7 +37,8 @@ type NeedOf = Arc<dyn Fn(&Arguments<'_>) -> Need + Send + Sync>;
 /// the pattern that fixes most of it. Patterns that fix as much, can fit the same name and need different
 /// things are [refused](PolicyError::Ambiguous), and so are rules that [never
 /// apply](PolicyError::NeverApplies). What a rule says counts besides what [`every`](Self::every)
-/// operation needs. Operations without a rule need what [`otherwise`](Self::otherwise) says.
+/// operation needs. Operations without a rule need what [`otherwise`](Self::otherwise) says: unless it says
+/// something, any token that has what every operation needs.
 ///
 /// ```
 /// use grantor::resource::{Need, Policy};
@@ -47,7 +50,7 @@ type NeedOf = Arc<dyn Fn(&Arguments<'_>) -> Need + Send + Sync>;
 /// assert!(policy.to_markdown().contains("| tool `write_file` | `mcp:use` and `files:write` |"));
 /// # Ok::<(), grantor::ScopeError>(())
 /// ```
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Policy {
     every: ScopeSet,
     otherwise: Need,
@@ -132,7 +135,13 @@ pub enum PolicyError {
 impl Policy {
     /// A table in which every operation needs a token, of whatever scope.
     pub fn new() -> Self {
-        Self::default()
+        Self {
+            every: ScopeSet::new(),
+            otherwise: Need::any_token(),
+            rules: Vec::new(),
+            hierarchy: Hierarchy::default(),
+            notes: Vec::new(),
+        }
     }
 
     /// Scopes that every operation needs besides its own, unless it is public.
@@ -144,7 +153,7 @@ impl Policy {
         Ok(self)
     }
 
-    /// What operations without a rule need.
+    /// What operations without a rule need; [`Need::nobody`] closes them.
     #[must_use]
     pub fn otherwise(mut self, need: Need) -> Self {
         self.otherwise = need;
@@ -160,23 +169,36 @@ impl Policy {
 
     /// What a call of a tool needs, by its arguments; `described` says it in the printed table.
     ///
-    /// The function is given what a client sent, for any token that is valid. What it needs of it counts
-    /// besides what [`every`](Self::every) operation needs; a public need is taken for any token. In `name`
-    /// a `*` cannot be escaped.
+    /// The function is given what a client sent, for any token that is valid: an object whose members are
+    /// there once, in one case of letters, and whose numbers every reader can hold; or `null`. What it needs
+    /// of it counts besides what [`every`](Self::every) operation needs; a public need is taken for any
+    /// token. It returns a [`Need`], or a `Result` of one: what cannot be made into a scope, nobody has. In
+    /// `name` a `*` cannot be escaped.
     #[must_use]
-    pub fn tool_by_arguments(
+    pub fn tool_by_arguments<N: Into<Need>>(
         mut self,
         name: &str,
         described: &str,
-        need: impl Fn(&Arguments<'_>) -> Need + Send + Sync + 'static,
+        need: impl Fn(&Arguments<'_>) -> N + Send + Sync + 'static,
     ) -> Self {
-        let computed = Some((Arc::new(need) as NeedOf, described.into()));
-        self.rules.push(Rule { kind: Kind::Tool, name: name.into(), need: Need::default(), computed });
+        let need: NeedOf = Arc::new(move |arguments| need(arguments).into());
+        let computed = Some((need, described.into()));
+        self.rules.push(Rule { kind: Kind::Tool, name: name.into(), need: Need::any_token(), computed });
         self
     }
 
-    /// What reading a resource needs, and subscribing to it, by URI or pattern. A URI that another reader
-    /// could take for a different one, such as one with `..`, needs what both need. A `*` cannot be escaped.
+    /// What a resource needs, by URI or pattern: reading it, subscribing to it, completing it, and any other
+    /// method that names it by `uri`. A `*` cannot be escaped.
+    ///
+    /// Servers read URIs in many ways, and the Guard does not know in which. Where rules tell resources
+    /// apart, a URI whose structure can be read in two ways is
+    /// [refused](super::MessageError::AmbiguousUri): encoded `/ \ ? # %` or `;`, dot segments, empty
+    /// segments, a `file:` URI that does not begin with `file:///`. One that differs by its letters needs
+    /// what all its readings need: encoded or not, in capitals or not, with or without its query, fragment,
+    /// port, user or last slash. A scheme that no rule names counts as any that one does.
+    ///
+    /// Write URIs as the server writes them. What is told apart by a query alone cannot be told apart here: a
+    /// URI with a query needs what every rule with a query at its place needs.
     #[must_use]
     pub fn resource(self, uri: &str, need: Need) -> Self {
         self.rule(Kind::Resource, uri, need)
@@ -254,6 +276,12 @@ pub(super) fn without_offline_access(scopes: &ScopeSet) -> ScopeSet {
         return scopes.clone();
     }
     ScopeSet::from_tokens(scopes.iter().filter(|scope| *scope != OFFLINE_ACCESS)).unwrap_or_default()
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl fmt::Debug for Policy {

@@ -6,7 +6,6 @@ use serde_json::{Map, Value, json};
 
 use super::pattern::Pattern;
 use super::{Need, Policy, Rule};
-use crate::scope::ScopeSet;
 
 impl Policy {
     /// The table as Markdown: operations and what they need, then scopes and what they include.
@@ -15,7 +14,7 @@ impl Policy {
         for rule in self.sorted() {
             let needs = match &rule.computed {
                 Some((_, described)) => {
-                    let every = self.with_every(&Need::default());
+                    let every = self.with_every(&Need::any_token());
                     if self.every.is_empty() {
                         cell(described)
                     } else {
@@ -107,9 +106,6 @@ impl Policy {
     fn with_every(&self, need: &Need) -> Need {
         let mut need = need.clone();
         if !need.public && !self.every.is_empty() {
-            if need.alternatives.is_empty() {
-                need.alternatives.push(ScopeSet::new());
-            }
             for set in &mut need.alternatives {
                 *set = self.every.union(set);
             }

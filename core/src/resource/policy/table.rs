@@ -1,11 +1,11 @@
 //! The table, compiled: scopes are numbers, rules are found without looking at all of them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use url::Url;
-
 use super::pattern::Pattern;
-use super::{Arguments, Kind, Need, Policy, PolicyError, misleading, without_offline_access};
+use super::resources::Resources;
+use super::{Arguments, Kind, Need, Policy, PolicyError, misleading, uri, without_offline_access};
 use crate::limits;
 use crate::resource::operation::Operation;
 use crate::scope::ScopeSet;
@@ -74,8 +74,13 @@ impl Demand {
             && self.computed == other.computed
     }
 
+    /// Whether no token meets it.
+    pub(in crate::resource) fn is_nobody(&self) -> bool {
+        self.need.is_nobody()
+    }
+
     fn is_met_by(&self, held: &Bits) -> bool {
-        self.alternatives.is_empty() || self.alternatives.iter().any(|set| held.covers(set))
+        self.alternatives.iter().any(|set| held.covers(set))
     }
 
     /// The alternative of which least is missing; the first of those.
@@ -96,6 +101,8 @@ pub(in crate::resource) struct Table {
     exact: [BTreeMap<Box<str>, usize>; Kind::ALL.len()],
     /// The heaviest first.
     patterns: [Vec<(Pattern, usize)>; Kind::ALL.len()],
+    /// The rules for resources, where they tell some apart.
+    resources: Option<Resources>,
     /// Whether all messages need the same.
     uniform: bool,
 }
@@ -112,14 +119,20 @@ impl Table {
             demands: Vec::new(),
             exact: Default::default(),
             patterns: Default::default(),
+            resources: None,
             uniform: policy.rules.iter().all(|rule| rule.kind == Kind::Http),
-            policy: Policy::default(),
+            policy: Policy::new(),
         };
+        let (mut resources, mut told_apart) = (Resources::default(), false);
         table.every = table.bits(&policy.every)?;
         table.otherwise = table.demand(&policy.otherwise, None)?;
         for (index, rule) in policy.rules.iter().enumerate() {
             misleading::refuse_idle(rule)?;
             let demand = table.demand(&rule.need, rule.computed.as_ref().map(|_| index))?;
+            if rule.kind == Kind::Resource {
+                resources.push(&rule.name, demand);
+                told_apart |= !table.demand_at(demand).is_same(table.demand_at(table.otherwise));
+            }
             let repeated = || PolicyError::Repeated(rule.kind.title(&rule.name));
             let kind = rule.kind as usize;
             match Pattern::read(&rule.name) {
@@ -140,10 +153,11 @@ impl Table {
         }
         for (kind, patterns) in Kind::ALL.into_iter().zip(&mut table.patterns) {
             patterns.sort_by_key(|(pattern, _)| std::cmp::Reverse(pattern.weight()));
-            let demand = |index| table.demands.get(index).unwrap_or(&NOTHING);
+            let demand = |index| table.demands.get(index).unwrap_or(&NOBODY);
             misleading::refuse_ambiguous(kind, patterns, |one, other| demand(one).is_same(demand(other)))?;
         }
         table.hold_head_to_get();
+        table.resources = told_apart.then_some(resources);
         table.policy = policy;
         Ok(table)
     }
@@ -208,7 +222,32 @@ impl Table {
         bits
     }
 
-    /// What an operation needs.
+    /// What an operation needs in whatever way the server reads its name.
+    pub(in crate::resource) fn each_demand<'t>(
+        &'t self,
+        operation: &Operation<'_>,
+        see: &mut dyn FnMut(&'t Demand),
+    ) {
+        let (Some(resources), Operation::Resource(uri)) = (&self.resources, operation) else {
+            return see(self.demand_of(operation));
+        };
+        let rule_of = |text: &str| {
+            let (pattern, demand) = self.rule_of(Kind::Resource, text)?;
+            Some((
+                pattern.map_or_else(|| Cow::Owned(text.to_owned()), |own| Cow::Borrowed(own.as_str())),
+                demand,
+            ))
+        };
+        resources.each(uri, rule_of, &mut |demand| see(self.demand_at(demand.unwrap_or(self.otherwise))));
+    }
+
+    /// Whether the URI of a resource is one and the same for all servers, as far as this table minds.
+    pub(in crate::resource) fn is_legible(&self, uri: &str, is_template: bool) -> bool {
+        let is_legible = if is_template { uri::is_legible_template } else { uri::is_legible };
+        self.resources.is_none() || is_legible(uri)
+    }
+
+    /// What the rule for an operation's name needs.
     pub(in crate::resource) fn demand_of(&self, operation: &Operation<'_>) -> &Demand {
         let (kind, name) = match operation {
             Operation::Http(name) => (Kind::Http, &**name),
@@ -218,7 +257,11 @@ impl Table {
             Operation::Tool(name) => (Kind::Tool, &**name),
         };
         let index = self.rule_of(kind, name).map_or(self.otherwise, |(_, index)| index);
-        self.demands.get(index).unwrap_or(&NOTHING)
+        self.demand_at(index)
+    }
+
+    fn demand_at(&self, index: usize) -> &Demand {
+        self.demands.get(index).unwrap_or(&NOBODY)
     }
 
     /// The demand of the rule for a name, and the pattern by which it is found, unless it is by the name.
@@ -228,15 +271,6 @@ impl Table {
         }
         let mut patterns = self.patterns.get(kind as usize)?.iter();
         patterns.find(|(pattern, _)| pattern.matches(name)).map(|(pattern, index)| (Some(pattern), *index))
-    }
-
-    /// The URI as other readers may see it, when that is another (`file:///a/../b` for `file:///b`).
-    pub(in crate::resource) fn other_reading(operation: &Operation<'_>) -> Option<Operation<'static>> {
-        let Operation::Resource(uri) = operation else { return None };
-        let once = percent_encoding::percent_decode_str(uri).decode_utf8_lossy().replace('\\', "/");
-        let other = Url::parse(&once).map_or(once, String::from);
-        let other = percent_encoding::percent_decode_str(&other).decode_utf8_lossy().into_owned();
-        (other != **uri).then(|| Operation::Resource(other.into()))
     }
 
     /// Whether a token that is worth this much suffices.
@@ -251,12 +285,14 @@ impl Table {
         Some(Need { public: false, ..need(arguments) })
     }
 
-    /// Of a need that was computed: what is to be asked for when these scopes do not meet it.
-    pub(in crate::resource) fn lacks(&self, scopes: &ScopeSet, need: &Need) -> Option<ScopeSet> {
+    /// Of a need that was computed: the alternative of which these scopes lack least, and whether they lack
+    /// nothing.
+    pub(in crate::resource) fn nearest(&self, scopes: &ScopeSet, need: &Need) -> (ScopeSet, bool) {
         let worth = self.policy.hierarchy.worth(scopes);
-        let missing = |set: &&ScopeSet| set.iter().filter(|scope| !worth.covers(scope)).count();
-        let nearest = need.alternatives.iter().min_by_key(missing)?;
-        (missing(&nearest) > 0).then(|| nearest.clone())
+        let missing = |set: &ScopeSet| set.iter().filter(|scope| !worth.covers(scope)).count();
+        let nearest =
+            need.alternatives.iter().map(|set| (set, missing(set))).min_by_key(|(_, missing)| *missing);
+        nearest.map_or_else(|| (ScopeSet::new(), false), |(set, missing)| (set.clone(), missing == 0))
     }
 
     /// The scopes that these demands need together, by the alternatives that are nearest to what is held.
@@ -283,7 +319,8 @@ impl Table {
     }
 }
 
-static NOTHING: Demand = Demand {
+/// For an index that there is not.
+static NOBODY: Demand = Demand {
     need: Need { public: false, alternatives: Vec::new(), max_age_s: None, acr_values: Vec::new() },
     alternatives: Vec::new(),
     computed: None,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use grantor::jose::JwsError;
 use grantor::limits;
-use grantor::resource::{Answer, Decision, MessageError, Refusal, TokenProblem};
+use grantor::resource::{Answer, Body, Decision, MessageError, Refusal, TokenProblem};
 use grantor::wire::challenge::Challenges;
 
 use super::Run;
@@ -38,13 +38,14 @@ impl Run<'_> {
 
     pub(super) fn check(&mut self, request: &Request, body: Option<&[u8]>) -> Decision {
         let head = request.head();
-        let examined = self.unchanged(|guard, now| guard.examine(now, &head, body).ok().map(Same));
+        let read = body.map(Body::new);
+        let examined = self.unchanged(|guard, now| guard.examine(now, &head, read.as_ref()).ok().map(Same));
         let decision = Same(self.guard.check(self.now, &head, body));
         assert!(examined.is_none_or(|examined| examined == decision), "examined as checked: {decision:?}");
         if let Some(twin) = &mut self.twin {
-            let other = match twin.examine(self.now, &head, body) {
+            let other = match twin.examine(self.now, &head, read.as_ref()) {
                 Ok(decision) => decision,
-                Err(examined) => twin.conclude(self.now, examined, body),
+                Err(examined) => twin.conclude(self.now, examined, read.as_ref()),
             };
             assert_eq!(decision, Same(other), "the same history, the same decision");
         }
