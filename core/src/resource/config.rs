@@ -67,7 +67,8 @@ pub struct GuardConfig {
     pub public_paths: Vec<Box<str>>,
     /// Whether the server behind the Guard refuses requests whose `Mcp-Method` or `Mcp-Name` header
     /// contradicts the body, as it must from 2026-07-28 on (MCP "Server Validation"). Then the headers
-    /// decide, for requests of that revision, and no body is read.
+    /// decide, for requests of that revision, and no body is read; but for methods that can name resources or
+    /// prompts in the body alone, and for those that are not MCP's.
     ///
     /// If it does not, anybody may call any operation in the name of another: leave this off.
     pub trust_headers: bool,
