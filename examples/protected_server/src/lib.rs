@@ -36,7 +36,6 @@ pub fn policy() -> Policy {
                     let inside =
                         arguments["with"].as_str().is_some_and(|with| with.ends_with("@team.example.com"));
                     Need::all(if inside { "notes:share" } else { "notes:share notes:publish" })
-                        .unwrap_or_default()
                 },
             )
             .resource("note://private/*", Need::all("notes:read notes:private")?)
