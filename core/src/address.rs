@@ -166,12 +166,16 @@ impl UrlPolicy {
     /// # Errors
     /// [`PeerMisbehaved::Url`], naming `field`, when the policy forbids it.
     pub fn read(&self, text: &str, field: &'static str, resource: &Url) -> Result<Url, PeerMisbehaved> {
-        let problem = |problem| PeerMisbehaved::Url { field, problem };
+        self.parse(text, resource).map_err(|problem| PeerMisbehaved::Url { field, problem })
+    }
+
+    /// As [`read`](Self::read), with the problem alone.
+    pub(crate) fn parse(&self, text: &str, resource: &Url) -> Result<Url, UrlProblem> {
         if text.len() > limits::URL {
-            return Err(problem(UrlProblem::TooLong));
+            return Err(UrlProblem::TooLong);
         }
-        let url = Url::parse(text).map_err(|_| problem(UrlProblem::Syntax))?;
-        self.check(&url, resource).map_err(problem)?;
+        let url = Url::parse(text).map_err(|_| UrlProblem::Syntax)?;
+        self.check(&url, resource)?;
         Ok(url)
     }
 

@@ -12,6 +12,7 @@ mod words;
 use std::fmt;
 
 use crate::address::UrlProblem;
+use crate::finding::{JsonType, Problem};
 use crate::jose::{Algorithm, ClaimsError, JwsError};
 use crate::limits;
 use crate::scope::ScopeSet;
@@ -169,6 +170,12 @@ pub enum PeerMisbehaved {
         /// How often.
         times: u32,
     },
+    /// A form-encoded answer that cannot be read: too many parameters, or not UTF-8.
+    #[error("{exchange}: malformed form")]
+    Form {
+        /// What was asked.
+        exchange: Exchange,
+    },
     /// The ID-JAG is not for this client, authorization server or resource
     /// (draft-ietf-oauth-identity-assertion-authz-grant).
     #[error("the identity provider's grant cannot be used: {0}")]
@@ -189,8 +196,8 @@ pub enum PeerMisbehaved {
         /// `issued_token_type` of the answer.
         got: PeerText,
     },
-    /// An answer that is not JSON of the expected shape; also when it was cut off or nests too deep.
-    #[error("{exchange}: not the expected JSON (line {line}, column {column})")]
+    /// An answer that is not JSON; also when it was cut off.
+    #[error("{exchange}: not JSON (line {line}, column {column})")]
     Json {
         /// What was asked.
         exchange: Exchange,
@@ -206,6 +213,14 @@ pub enum PeerMisbehaved {
         exchange: Exchange,
         /// The member.
         field: &'static str,
+    },
+    /// An answer that is JSON, but no object.
+    #[error("{exchange}: expected a JSON object, got {got}")]
+    NotAnObject {
+        /// What was asked.
+        exchange: Exchange,
+        /// What came instead.
+        got: JsonType,
     },
     /// The server issued a token that is not bound to the key, though the policy demands it (RFC 9449 5).
     #[error("the token is not bound to the client's key")]
@@ -251,14 +266,15 @@ pub enum PeerMisbehaved {
         /// The HTTP status.
         status: u16,
     },
-    /// A string or list over its bound ([`limits`]), or a credential with characters that no HTTP
-    /// header may carry.
-    #[error("{exchange}: `{field}` is too large or malformed")]
-    Unacceptable {
+    /// A member that must be there has a value that cannot be used.
+    #[error("{exchange}: `{field}` {problem}")]
+    Unusable {
         /// What was asked.
         exchange: Exchange,
         /// The member.
         field: &'static str,
+        /// What is wrong with it.
+        problem: Problem,
     },
     /// A URL that the policy forbids ([`UrlPolicy`](crate::UrlPolicy)).
     #[error("`{field}` is not an acceptable URL: {problem}")]

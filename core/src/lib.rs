@@ -133,6 +133,7 @@ mod address;
 pub mod client;
 mod effect;
 pub mod error;
+pub mod finding;
 pub mod jose;
 mod key;
 pub mod limits;
@@ -153,6 +154,7 @@ pub use effect::{
     OpId, Reason, RecordKind, RecordRevision, StoreKey, Stored, Summary,
 };
 pub use error::{ApiMisuse, Error, ErrorReport};
+pub use finding::{Finding, Findings};
 pub use key::Key;
 pub use policy::{AssertionAudience, DpopPolicy, RecordPolicy, StepUpPolicy, TrustPolicy};
 pub use quirks::{Quirks, ResourceParameter};

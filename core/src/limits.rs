@@ -31,6 +31,10 @@ pub const SCOPES: usize = 512;
 pub const SCOPES_READ: usize = 4 * SCOPES;
 /// Entries of a list in a metadata document (`authorization_servers`, `scopes_supported`, …).
 pub const LIST: usize = 512;
+/// Findings that one answer leaves, and that an engine or a Guard keeps.
+pub const FINDINGS: usize = 64;
+/// Members of a document that nothing reads, of which so many are compared to find repeated ones.
+pub const NAMES_COMPARED: usize = 64;
 /// A string in a metadata document that is neither a URL nor a token.
 pub const STRING: usize = 1024;
 /// An access or refresh token, an authorization code or a client secret.
@@ -43,6 +47,12 @@ pub const EXTRA_PARAMETERS: usize = 8 * 1024;
 pub const USER_AGENT: usize = 256;
 /// A code that a user reads from one screen and types into another (RFC 8628).
 pub const USER_CODE: usize = 64;
+/// How long device codes count where the server does not say.
+pub const DEVICE_CODE_S: u64 = 10 * 60;
+/// The longest time between two polls that a server can demand.
+pub const POLL_S: u64 = 300;
+/// How long a pushed request counts where the server does not say.
+pub const PUSHED_S: u64 = 60;
 /// Accounts in the list of a resource.
 pub const ACCOUNTS: usize = 256;
 /// Origins whose `DPoP` nonces are remembered.

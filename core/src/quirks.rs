@@ -29,8 +29,6 @@ pub struct Quirks {
     /// Token answers with status 200 that carry `error`, or `"ok": false`, are errors (against RFC 6749
     /// 5.2). For Slack.
     pub errors_with_status_200: bool,
-    /// Token answers may be form-encoded (against RFC 6749 5.1). For GitHub.
-    pub form_encoded_tokens: bool,
     /// Server metadata without `issuer` is read as if it named the one asked for (against RFC 8414 2).
     pub issuer_absent: bool,
     /// `issuer` may differ from the one asked for by a slash at the end (against RFC 8414 3.3). For
@@ -39,8 +37,6 @@ pub struct Quirks {
     /// The token answer proper is in this member of the JSON, when that has an `access_token`: `authed_user`
     /// for Slack.
     pub nested_token: Option<Box<str>>,
-    /// Numbers may be written as strings (against RFC 6749 5.1).
-    pub numbers_as_strings: bool,
     /// S256 is used though the metadata does not list it (against MCP "Authorization Code Protection").
     /// For Entra, which supports it and does not say so.
     pub pkce_unadvertised: bool,
@@ -52,8 +48,6 @@ pub struct Quirks {
     pub resource_covers: bool,
     /// What is sent as `resource`.
     pub resource_parameter: ResourceParameter,
-    /// Scopes of a token answer may be a JSON array (against RFC 6749 5.1).
-    pub scope_as_array: bool,
     /// Scopes of a token answer may be separated by commas (against RFC 6749 3.3).
     pub scope_with_commas: bool,
     /// A token answer without `token_type` brings a Bearer token (against RFC 6749 5.1).
@@ -95,20 +89,14 @@ impl Quirks {
 
     /// Microsoft Entra ID: no `resource`, S256 unadvertised.
     pub fn entra() -> Self {
-        Self {
-            numbers_as_strings: true,
-            pkce_unadvertised: true,
-            resource_parameter: ResourceParameter::Omit,
-            ..Self::none()
-        }
+        Self { pkce_unadvertised: true, resource_parameter: ResourceParameter::Omit, ..Self::none() }
     }
 
-    /// GitHub: errors with status 200, form-encoded token answers, scopes with commas, slashes at the end of
+    /// GitHub: errors with status 200, scopes with commas, slashes at the end of
     /// issuer and resource.
     pub fn github() -> Self {
         Self {
             errors_with_status_200: true,
-            form_encoded_tokens: true,
             issuer_trailing_slash: true,
             resource_trailing_slash: true,
             scope_with_commas: true,

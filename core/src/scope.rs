@@ -86,6 +86,12 @@ impl ScopeSet {
         check(text).is_ok() && text.len() <= limits::SCOPE_TOKEN
     }
 
+    /// Adds a token, unless it is there.
+    pub(crate) fn insert(&mut self, token: &str) -> Result<(), ScopeError> {
+        check(token)?;
+        if self.contains(token) { Ok(()) } else { self.push(token) }
+    }
+
     /// Adds a good token that is not in the set.
     fn push(&mut self, token: &str) -> Result<(), ScopeError> {
         if token.len() > limits::SCOPE_TOKEN || self.0.len() >= limits::SCOPES {
@@ -157,7 +163,8 @@ impl ScopeSet {
     }
 }
 
-fn check(token: &str) -> Result<(), ScopeError> {
+/// Whether `token` is one (RFC 6749 3.3).
+pub(crate) fn check(token: &str) -> Result<(), ScopeError> {
     if !token.is_empty() && token.bytes().all(is_scope_char) { Ok(()) } else { Err(ScopeError::Syntax) }
 }
 

@@ -87,13 +87,10 @@ impl Answer<'_> {
 pub(crate) fn quirks(input: &mut Input<'_>) -> Quirks {
     let mut all = Quirks::slack();
     all.any_content_type = true;
-    all.form_encoded_tokens = true;
     all.issuer_absent = true;
     all.issuer_trailing_slash = true;
-    all.numbers_as_strings = true;
     all.pkce_unadvertised = true;
     all.resource_covers = true;
-    all.scope_as_array = true;
     // `a` is 97, which is 1 of 6.
     match input.pick([5, 0, 1, 2, 3, 4]) {
         0 => Quirks::none(),

@@ -1,8 +1,8 @@
 //! Authorization server metadata.
 
-use grantor::UrlPolicy;
 use grantor::wire::server_metadata::{self, Found, Issuer, Rules, ServerMetadata};
 use grantor::wire::token::GrantType;
+use grantor::{Findings, UrlPolicy};
 use url::Url;
 
 use crate::input::{Input, check, quirks};
@@ -19,7 +19,10 @@ pub fn server_metadata(data: &[u8]) {
     let (quirks, answer) = (quirks(&mut input), input.answer());
     let rules =
         Rules { urls: &urls, resource: &resource, quirks: &quirks, grant: GrantType::AuthorizationCode };
-    match check(|| server_metadata::read(&issuer, &asked, 0, &answer.response(), rules), &[]) {
+    match check(
+        || server_metadata::read(&issuer, &asked, 0, &answer.response(), rules, &mut Findings::new()),
+        &[],
+    ) {
         Ok(Found::Document(document)) => {
             assert!(matches!(answer.status, 200..=299), "{}", answer.status);
             check_document(&document, &issuer, rules);

@@ -18,6 +18,7 @@ use super::server::Server;
 use super::still_known::Doubted;
 use crate::effect::{AuthorizationPrompt, Effect, Interaction, RecordKind, RecordRevision};
 use crate::error::{Exchange, PeerIncompatible, PeerMisbehaved, PeerText};
+use crate::finding::Findings;
 use crate::limits;
 use crate::quirks::ResourceParameter;
 use crate::scope::ScopeSet;
@@ -314,10 +315,12 @@ impl Engine {
         let client = own.client();
         let Some(endpoint) = &server.pushed_authorization_request_endpoint else { return Ok(()) };
         let knows_nonce = self.note_nonce(endpoint, response.headers);
+        let mut findings = Findings::new();
         let read = self.with_authorization(asked, client, server, |authorization| {
             let request = PushedRequest { endpoint, client, authorization, assertion: None, proof: None };
-            pushed::read(&request, response, &self.config.quirks)
+            pushed::read(&request, response, &self.config.quirks, &mut findings)
         })?;
+        self.keep(findings);
         match read {
             Ok(pushed) => {
                 let page = server.authorization_endpoint.as_ref().map(|page| pushed.url(page, &client.id));

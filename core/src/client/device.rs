@@ -10,6 +10,7 @@ use super::seal::Addressee;
 use super::server::Server;
 use crate::effect::{DevicePrompt, Effect, Interaction};
 use crate::error::{PeerIncompatible, Refused};
+use crate::finding::Findings;
 use crate::limits;
 use crate::scope::ScopeSet;
 use crate::time::Now;
@@ -104,7 +105,10 @@ impl Engine {
             resource: None,
             assertion: None,
         };
-        let codes = match device::read(&request, response, &self.config.quirks) {
+        let mut findings = Findings::new();
+        let read = device::read(&request, response, &self.config.quirks, &mut findings);
+        self.keep(findings);
+        let codes = match read {
             Err(error) if is_client_unknown(&error) && self.may_register_again(now, acquisition) => {
                 self.register_again(now, acquisition);
                 return Ok(());

@@ -47,21 +47,23 @@ impl<C> Probe<C> {
         Self { candidates: candidates.into_iter(), current: None, asked: None, redirects: 0, failure: None }
     }
 
-    /// Goes on to the next candidate.
-    pub(super) fn skip(&mut self) {
-        self.asked = None;
-    }
-
-    /// A server that fails may have the document elsewhere; one that breaks the rules has had its chance.
-    pub(super) fn fail(&mut self, error: ErrorReport) -> Result<(), End> {
-        match error.error {
-            Error::Refused(Refused::Unavailable { .. }) => {
-                self.failure.get_or_insert(error);
-                self.skip();
-                Ok(())
-            }
-            _ => Err(End::Error(error)),
+    /// Goes on to the next candidate. A server that fails for now is the best reason; then what came in
+    /// place of a document.
+    pub(super) fn skip(&mut self, why: ErrorReport) {
+        let is_unavailable =
+            |report: &ErrorReport| matches!(report.error, Error::Refused(Refused::Unavailable { .. }));
+        let says_no = matches!(
+            why.error,
+            Error::PeerMisbehaved(PeerMisbehaved::Status { .. } | PeerMisbehaved::ContentType { .. })
+        );
+        let is_better = match &self.failure {
+            Some(failure) => is_unavailable(&why) && !is_unavailable(failure),
+            None => !says_no,
+        };
+        if is_better {
+            self.failure = Some(why);
         }
+        self.asked = None;
     }
 
     pub(super) fn redirect(&mut self, url: Url) {

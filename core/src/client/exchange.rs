@@ -12,6 +12,7 @@ use super::seal::{Addressee, Dpop, Seals};
 use super::server::Server;
 use super::{Engine, unexpected};
 use crate::error::{Error, Exchange, PeerIncompatible, PeerMisbehaved, Refused};
+use crate::finding::Findings;
 use crate::policy::DpopPolicy;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
@@ -136,7 +137,10 @@ impl Engine {
             return self.on_subject_answer(now, acquisition, &exchange, response);
         }
         let quirks = &self.config.quirks;
-        let issued = match exchange.with(|request| token::read(request, response, quirks)) {
+        let mut findings = Findings::new();
+        let read = exchange.with(|request| token::read(request, response, quirks, &mut findings));
+        self.keep(findings);
+        let issued = match read {
             Ok(issued) => issued,
             Err(error) if exchange.dpop.is_some() && nonces::is_wanted(&error) => {
                 if exchange.nonce_retried || !knows_nonce {

@@ -17,6 +17,7 @@ use super::wait::Waits;
 use super::{Engine, Held, effect_error, unexpected};
 use crate::effect::{Completion, Effect, RecordKind, RecordRevision, Stored};
 use crate::error::{Error, ErrorReport, Exchange, Failure, FailureKind, Refused, Work};
+use crate::finding::Findings;
 use crate::limits;
 use crate::secret::Secret;
 use crate::time::Now;
@@ -345,18 +346,17 @@ impl Engine {
         let Some(probe) = &mut returning.probe else { return };
         let Some(asked) = probe.asked.clone() else { return };
         let issuer = &returning.grant.server.issuer();
-        match server_metadata::read(issuer, &asked, probe.redirects, response, rules) {
+        let (redirects, mut findings) = (probe.redirects, Findings::new());
+        let read = server_metadata::read(issuer, &asked, redirects, response, rules, &mut findings);
+        self.keep(findings);
+        match read {
             Ok(Found::Document(document)) => match document.revocation_endpoint {
                 Some(endpoint) => returning.endpoint = Some(*endpoint),
                 None => progress.returning = None,
             },
             Ok(Found::Redirected(url)) => probe.redirect(url),
-            Ok(Found::Nothing) => probe.skip(),
-            Err(error) => {
-                if let Err(End::Error(report)) = probe.fail(self.report_of(error)) {
-                    progress.fail(report);
-                }
-            }
+            Ok(Found::Nothing(why)) => probe.skip(self.report_of(why)),
+            Err(error) => progress.fail(self.report_of(error)),
         }
     }
 
@@ -371,7 +371,9 @@ impl Engine {
             hint: *hint,
             assertion: None,
         };
-        let read = revocation::read(&request, response, &self.config.quirks);
+        let mut findings = Findings::new();
+        let read = revocation::read(&request, response, &self.config.quirks, &mut findings);
+        self.keep(findings);
         match read {
             // The endpoint is of the record; the metadata may name another one.
             Err(_) if is_gone(response) && returning.probe.is_none() => returning.endpoint = None,

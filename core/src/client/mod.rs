@@ -49,6 +49,7 @@ use crate::effect::{Completion, Effect, OpId, RecordKind, RecordRevision, StoreK
 use crate::error::{
     ApiMisuse, Asked, EffectError, Error, ErrorReport, Failure, FailureKind, PeerMisbehaved, Work,
 };
+use crate::finding::Findings;
 use crate::limits;
 use crate::policy::DpopPolicy;
 use crate::scope::ScopeSet;
@@ -135,6 +136,7 @@ pub struct Engine {
     overdrawn: Vec<Overdrawn>,
     /// The time of the last input that led on.
     entered: Now,
+    findings: Findings,
 }
 
 /// Room for outputs that an idle engine keeps: sending and delivering a call allocate nothing.
@@ -241,6 +243,7 @@ impl Engine {
             budgets: Budgets::default(),
             overdrawn: Vec::new(),
             entered: Now::new(0, 0),
+            findings: Findings::new(),
         })
     }
 
@@ -446,6 +449,12 @@ impl Engine {
         [self.ops.next_deadline(), refresh, acquisition, log_out].into_iter().flatten().min()
     }
 
+    /// What the peers' answers strayed in so far, and nobody was harmed: each once, at most
+    /// [`limits::FINDINGS`]. For a diagnosis of a server.
+    pub const fn findings(&self) -> &Findings {
+        &self.findings
+    }
+
     /// The next output, in the order in which they arose. New ones arise from inputs only.
     pub fn poll_output(&mut self) -> Option<Output> {
         let output = self.outputs.pop_front();
@@ -631,6 +640,15 @@ impl Engine {
     /// An error about what a part of the engine waits for still.
     fn report_while_waiting(&self, owner: Owner, error: Error) -> ErrorReport {
         ErrorReport::new(error, self.ops.asked(owner))
+    }
+
+    /// Keeps what an answer strayed in, and tells of each once.
+    fn keep(&mut self, findings: Findings) {
+        for finding in findings {
+            if self.findings.add(&finding) {
+                self.notice(Notice::Finding(finding));
+            }
+        }
     }
 
     fn notice(&mut self, notice: Notice) {

@@ -7,6 +7,7 @@ use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
 use crate::effect::{Effect, OpId, RecordKind};
 use crate::error::{ErrorReport, Exchange, PeerText, RecordProblem};
+use crate::finding::Finding;
 use crate::scope::ScopeSet;
 use crate::wire::challenge::ChallengeError;
 
@@ -196,6 +197,9 @@ pub enum Notice {
         /// `scope` of the challenge.
         scope: ScopeSet,
     },
+    /// An answer strays from a specification, and goes on; each is told once
+    /// ([`Engine::findings`](super::Engine::findings)).
+    Finding(Finding),
     /// The tokens are gone: refused for good, or forgotten on request.
     Forgotten,
     /// The ID token could not be read; the account has no label for that.
@@ -274,6 +278,7 @@ impl fmt::Display for Notice {
                 }
                 Ok(())
             }
+            Self::Finding(finding) => finding.fmt(f),
             Self::Forgotten => f.write_str("the tokens are gone"),
             Self::IdTokenUnreadable => f.write_str("the ID token could not be read"),
             Self::IssuerChanged { from, to } => {

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::acquire::{self, Cause};
+use super::acquire::Cause;
 use super::budget::Budget;
 use super::calls::{Purpose, Stage};
 use super::claim::Claim;
@@ -20,6 +20,7 @@ use super::wait::Waits;
 use super::{Engine, effect_error};
 use crate::effect::{Effect, RecordKind, RecordRevision, Stored};
 use crate::error::{Error, ErrorReport, Exchange, Failure, FailureKind, PeerMisbehaved, Refused, Work};
+use crate::finding::Findings;
 use crate::limits;
 use crate::policy::DpopPolicy;
 use crate::scope::ScopeSet;
@@ -306,8 +307,11 @@ impl Engine {
     ) -> Next {
         let Some(grant) = self.grant.grant.clone() else { return Err(End::GiveUp) };
         let quirks = &self.config.quirks;
-        let answer =
-            refresh_request(&grant, &progress.seals, |request| token::read(&request, response, quirks));
+        let mut findings = Findings::new();
+        let answer = refresh_request(&grant, &progress.seals, |request| {
+            token::read(&request, response, quirks, &mut findings)
+        });
+        self.keep(findings);
         progress.overdue_ms = u64::MAX;
         let knows_nonce =
             grant.dpop.is_some() && self.note_nonce(grant.server.token_endpoint(), response.headers);
@@ -408,8 +412,12 @@ impl Engine {
         let Some(probe) = &mut progress.probe else { return Err(End::GiveUp) };
         let Some(asked) = probe.asked.clone() else { return Err(End::GiveUp) };
         let rules = self.rules(self.config.flow.grant_type());
-        match server_metadata::read(grant.server.issuer(), &asked, probe.redirects, response, rules) {
-            Ok(Found::Document(document)) if document.token_endpoint == *grant.server.token_endpoint() => {
+        let (issuer, redirects, mut findings) = (grant.server.issuer(), probe.redirects, Findings::new());
+        let read = server_metadata::read(issuer, &asked, redirects, response, rules, &mut findings);
+        let token_endpoint = grant.server.token_endpoint().clone();
+        self.keep(findings);
+        match read {
+            Ok(Found::Document(document)) if document.token_endpoint == token_endpoint => {
                 return Ok(self.reload(now, Reload::Rejected));
             }
             Ok(Found::Document(document)) => {
@@ -420,12 +428,8 @@ impl Engine {
                 return self.claim_or_request(now, progress);
             }
             Ok(Found::Redirected(url)) => probe.redirect(url),
-            Ok(Found::Nothing) => probe.skip(),
-            Err(error) => {
-                if let Err(acquire::End::Error(report)) = probe.fail(self.report_of(error)) {
-                    return Err(End::Error(report));
-                }
-            }
+            Ok(Found::Nothing(why)) => probe.skip(self.report_of(why)),
+            Err(error) => return Err(End::Error(self.report_of(error))),
         }
         self.rediscover(now, progress)
     }

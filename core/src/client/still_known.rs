@@ -14,6 +14,7 @@ use super::record::{self, ClientRecord, RegistrationRecord};
 use super::server::Server;
 use crate::effect::{Effect, RecordKind};
 use crate::error::{Error, FailureKind, Refused, Work};
+use crate::finding::Findings;
 use crate::limits;
 use crate::secret::Secret;
 use crate::time::Now;
@@ -78,7 +79,9 @@ impl Engine {
         response: &HttpResponse<'_>,
     ) -> Result<Step, End> {
         let Some(doubted) = acquisition.doubted.take() else { return Ok(Step::Planning) };
-        let read = doubted.with(|request| token::read(request, response, &self.config.quirks));
+        let mut findings = Findings::new();
+        let read = doubted.with(|request| token::read(request, response, &self.config.quirks, &mut findings));
+        self.keep(findings);
         let unknown = read.as_ref().is_err_and(is_client_unknown) || response.status == 401;
         // The id may only be looked for in another place.
         if unknown && let Some(server) = doubted.server.with_id_in_body() {

@@ -39,9 +39,8 @@ use super::respond::Challenged;
 use super::seal::Jtis;
 use super::{Engine, Startup, effect_error, unexpected};
 use crate::effect::{Completion, RecordKind, RecordRevision, Stored};
-use crate::error::{
-    Error, ErrorReport, Exchange, Failure, FailureKind, PeerIncompatible, PeerText, Refused, Work,
-};
+use crate::error::{Error, Exchange, Failure, FailureKind, PeerIncompatible, PeerText, Refused, Work};
+use crate::finding::Findings;
 use crate::limits;
 use crate::secret::Secret;
 use crate::time::Now;
@@ -432,17 +431,20 @@ impl Engine {
     ) -> Result<(), End> {
         let Some(probe) = &mut acquisition.resource_probe else { return Ok(()) };
         let (Some(candidate), Some(asked)) = (&probe.current, &probe.asked) else { return Ok(()) };
-        match resource_metadata::read(candidate, asked, probe.redirects, response, &self.config.quirks) {
-            Ok(Found::Document(document)) => {
+        let (quirks, mut findings) = (&self.config.quirks, Findings::new());
+        let read =
+            resource_metadata::read(candidate, asked, probe.redirects, response, quirks, &mut findings);
+        self.keep(findings);
+        match read? {
+            Found::Document(document) => {
                 acquisition.resource = Some(Resource {
                     identifier: document.resource,
                     scopes_supported: document.scopes_supported,
                     authorization_servers: document.authorization_servers,
                 });
             }
-            Ok(Found::Nothing) => probe.skip(),
-            Ok(Found::Redirected(url)) => probe.redirect(url),
-            Err(error) => probe.fail(ErrorReport::new(error, self.answering.clone()))?,
+            Found::Nothing(why) => probe.skip(self.report_of(why)),
+            Found::Redirected(url) => probe.redirect(url),
         }
         Ok(())
     }
@@ -457,14 +459,17 @@ impl Engine {
         };
         let Some(asked) = &probe.asked else { return Ok(()) };
         let rules = self.rules(self.config.flow.grant_type());
-        match server_metadata::read(self.config.own_issuer(issuer), asked, probe.redirects, response, rules) {
-            Ok(Found::Document(document)) => {
+        let (issuer, redirects) = (self.config.own_issuer(issuer), probe.redirects);
+        let mut findings = Findings::new();
+        let read = server_metadata::read(issuer, asked, redirects, response, rules, &mut findings);
+        self.keep(findings);
+        match read? {
+            Found::Document(document) => {
                 acquisition.issuer = Some(document.issuer.clone());
                 acquisition.server = Some(document);
             }
-            Ok(Found::Nothing) => probe.skip(),
-            Ok(Found::Redirected(url)) => probe.redirect(url),
-            Err(error) => probe.fail(ErrorReport::new(error, self.answering.clone()))?,
+            Found::Nothing(why) => probe.skip(self.report_of(why)),
+            Found::Redirected(url) => probe.redirect(url),
         }
         Ok(())
     }
@@ -503,7 +508,10 @@ impl Engine {
         let method = self.registration_method(&server.token_endpoint_auth_methods)?;
         let scopes = self.scopes_to_register(acquisition, server);
         let request = self.registration_request(endpoint, redirect_uri, method, &scopes);
-        let registered = registration::read(&request, response, &self.config.quirks)?;
+        let mut findings = Findings::new();
+        let read = registration::read(&request, response, &self.config.quirks, &mut findings);
+        self.keep(findings);
+        let registered = read?;
         let state = &mut acquisition.registration;
         state.scopes = scopes;
         state.doubtful = false;

@@ -12,7 +12,8 @@ use super::seal::Seals;
 use super::server::Server;
 use super::{Engine, unexpected};
 use crate::effect::{AssertionKind, AssertionRequest, Effect, RecordKind};
-use crate::error::{Error, ErrorReport, Exchange, PeerIncompatible, PeerMisbehaved, Refused};
+use crate::error::{Error, Exchange, PeerIncompatible, PeerMisbehaved, Refused};
+use crate::finding::Findings;
 use crate::jose::{Algorithm, IdJag, IdJagRules, Jws};
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
@@ -290,11 +291,13 @@ impl Engine {
         let Some(probe) = &mut acquisition.sign_on.probe else { return Ok(()) };
         let Some(asked) = &probe.asked else { return Ok(()) };
         let rules = self.rules(GrantType::TokenExchange);
-        match server_metadata::read(&enterprise.issuer, asked, probe.redirects, response, rules) {
-            Ok(Found::Document(document)) => acquisition.sign_on.provider = Some(document),
-            Ok(Found::Nothing) => probe.skip(),
-            Ok(Found::Redirected(url)) => probe.redirect(url),
-            Err(error) => probe.fail(ErrorReport::new(error, self.answering.clone()))?,
+        let (issuer, redirects, mut findings) = (&enterprise.issuer, probe.redirects, Findings::new());
+        let read = server_metadata::read(issuer, asked, redirects, response, rules, &mut findings);
+        self.keep(findings);
+        match read? {
+            Found::Document(document) => acquisition.sign_on.provider = Some(document),
+            Found::Nothing(why) => probe.skip(self.report_of(why)),
+            Found::Redirected(url) => probe.redirect(url),
         }
         Ok(())
     }
@@ -310,7 +313,10 @@ impl Engine {
     ) -> Result<Step, End> {
         let quirks = &self.config.quirks;
         let requested = TokenTypeUri::IdJag;
-        let read = exchange.with(|request| token::read_exchange(request, requested, response, quirks));
+        let mut findings = Findings::new();
+        let read = exchange
+            .with(|request| token::read_exchange(request, requested, response, quirks, &mut findings));
+        self.keep(findings);
         let exchanged = match read {
             Ok(exchanged) => exchanged,
             Err(Error::Refused(Refused::Token { .. })) if acquisition.sign_on.was_kept => {

@@ -16,6 +16,7 @@ use crate::error::{
     ApiMisuse, Asked, EffectError, Error, ErrorReport, Exchange, Failure, FailureKind, PeerText, Refused,
     Sent, Work,
 };
+use crate::finding::Findings;
 use crate::jose::JwsError;
 use crate::limits;
 use crate::revision::Revision;
@@ -265,7 +266,12 @@ impl Guard {
             Task::Metadata(discovery) => self.settle_metadata(now, index, discovery, with),
             Task::Keys => {
                 let read = match with {
-                    Completion::Http(response) => server::read_keys(&response, now.mono_ms),
+                    Completion::Http(response) => {
+                        let mut findings = Findings::new();
+                        let read = server::read_keys(&response, now.mono_ms, &mut findings);
+                        self.keep(index, findings);
+                        read
+                    }
                     other => Err(failed(Exchange::KeySet, other)),
                 };
                 match read {
@@ -285,7 +291,7 @@ impl Guard {
     }
 
     fn settle_metadata(&mut self, now: Now, index: usize, mut discovery: Discovery, with: Completion<'_>) {
-        let (Some(server), Some(asked)) = (self.servers.get_mut(index), discovery.asked.take()) else {
+        let (Some(server), Some(asked)) = (self.servers.get(index), discovery.asked.take()) else {
             return;
         };
         let redirects = std::mem::take(&mut discovery.redirects);
@@ -298,21 +304,24 @@ impl Guard {
         }
         let read = match with {
             Completion::Http(response) => {
-                server::read_metadata(server, &asked, redirects, &response, &self.options.urls, now.mono_ms)
+                let (at, urls, mut findings) = ((&asked, redirects), &self.options.urls, Findings::new());
+                let read = server::read_metadata(server, at, &response, urls, now.mono_ms, &mut findings);
+                self.keep(index, findings);
+                read
             }
             other => Err(failed(Exchange::ServerMetadata, other)),
         };
         match read {
             Ok(Found::Document(endpoints)) => {
+                let Some(server) = self.servers.get_mut(index) else { return };
                 server.endpoints = Some(*endpoints);
                 return if server.is_asked() { self.fetched(index) } else { self.fetch(now, index) };
             }
-            Ok(Found::Nothing) => {}
             Ok(Found::Redirected(url)) => {
                 discovery.redirects = redirects.saturating_add(1);
                 discovery.left.push_front(url);
             }
-            Err(error) => discovery.reasons.push(self.report(error)),
+            Ok(Found::Nothing(error)) | Err(error) => discovery.reasons.push(self.report(error)),
         }
         self.fetch_metadata(now, index, discovery);
     }
@@ -458,7 +467,12 @@ impl Guard {
         let of_token =
             matches!(&with, Completion::Http(response) if matches!(response.status, 400 | 413 | 414 | 422));
         let said = match with {
-            Completion::Http(response) => introspection::read(&response, &question.token),
+            Completion::Http(response) => {
+                let mut findings = Findings::new();
+                let read = introspection::read(&response, &question.token, &mut findings);
+                self.keep(index, findings);
+                read
+            }
             Completion::TokenChecked(said) => {
                 Ok(said.map_or(Introspection::Inactive, introspection::of_host))
             }

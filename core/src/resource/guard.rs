@@ -20,7 +20,8 @@ use super::server::Server;
 use super::tenants;
 use crate::address::UrlPolicy;
 use crate::effect::OpId;
-use crate::error::Asked;
+use crate::error::{Asked, PeerText};
+use crate::finding::Findings;
 use crate::jose::dpop::{self, ReplayCache};
 use crate::limits;
 use crate::time::Now;
@@ -176,6 +177,23 @@ impl Guard {
     pub fn unavailable(&self, request: &RequestHead<'_>) -> Answer {
         let details = Details { retry_after_s: Some(1), ..Details::default() };
         self.answers.refuse(request, Refusal::Unavailable, &details)
+    }
+
+    /// What the authorization servers' answers strayed in so far, and nobody was harmed: each once, at most
+    /// [`limits::FINDINGS`] for each server.
+    pub fn findings(&self) -> impl Iterator<Item = (&AuthorizationServer, &Findings)> {
+        self.servers.iter().map(|server| (&server.config, &server.findings))
+    }
+
+    /// Keeps what an answer of a server strayed in, and tells of each once.
+    pub(super) fn keep(&mut self, server: usize, findings: Findings) {
+        let Some(server) = self.servers.get_mut(server) else { return };
+        for finding in findings {
+            if server.findings.add(&finding) {
+                let issuer = PeerText::new(&server.config.issuer);
+                self.outputs.push_back(Output::Notice(Notice::Finding { issuer, finding }));
+            }
+        }
     }
 
     pub(super) fn notice(&mut self, notice: Notice) {

@@ -11,6 +11,7 @@ use super::message::MessageError;
 use super::refusal::Refusal;
 use crate::effect::{Effect, OpId};
 use crate::error::{ErrorReport, PeerText};
+use crate::finding::Finding;
 
 /// Names a check that waits for an effect; unique for the life of a Guard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -99,6 +100,14 @@ pub enum Output {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Notice {
+    /// An answer of an authorization server strays from a specification, and goes on; each is told once
+    /// ([`Guard::findings`](super::Guard::findings)).
+    Finding {
+        /// Which server's.
+        issuer: PeerText,
+        /// What it is.
+        finding: Finding,
+    },
     /// An authorization server's keys, metadata or introspection could not be had.
     ServerFailed {
         /// Which one.

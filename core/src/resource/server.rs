@@ -4,19 +4,18 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use http::HeaderMap;
 use http::header::{AGE, CACHE_CONTROL};
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use url::Url;
 
 use super::config::{AuthorizationServer, Tokens};
 use super::output::CheckId;
 use super::sought::SoughtKey;
 use crate::address::{Reach, UrlPolicy};
-use crate::error::{Error, Exchange, PeerIncompatible, PeerMisbehaved, PeerText};
+use crate::error::{Error, Exchange, PeerIncompatible, PeerMisbehaved, PeerText, Refused};
+use crate::finding::{Findings, Problem};
 use crate::jose::KeySet;
 use crate::limits;
+use crate::wire::document::{Reader, members};
 use crate::wire::http::HttpResponse;
-use crate::wire::json::{self, Expect};
 use crate::wire::server_metadata::Issuer;
 use crate::wire::well_known::{self, Found, Status};
 
@@ -41,6 +40,7 @@ pub(super) struct Server {
     pub(super) audiences: Vec<Box<str>>,
     /// The tokens about which it could not answer since it answered last, by hash.
     failed: Vec<u64>,
+    pub(super) findings: Findings,
 }
 
 /// What the metadata says, as far as a resource acts on it.
@@ -75,6 +75,7 @@ impl Server {
             doubted_ms: None,
             audiences,
             failed: Vec::new(),
+            findings: Findings::new(),
         }
     }
 
@@ -164,83 +165,71 @@ pub(super) enum Doubt {
     Open { retry_after_s: u32 },
 }
 
-/// Nothing but what is needed is looked at: other members may be as they are.
-#[derive(Deserialize)]
-struct Document<'a> {
-    #[serde(borrow)]
-    issuer: Option<&'a RawValue>,
-    #[serde(borrow)]
-    jwks_uri: Option<&'a RawValue>,
-    #[serde(borrow)]
-    introspection_endpoint: Option<&'a RawValue>,
+members! {
+    pub(crate) struct Document {
+        "RFC 8414 section 2": issuer, jwks_uri, introspection_endpoint;
+    }
 }
 
-/// Reads the metadata of an authorization server (RFC 8414 3.3).
+/// Reads the metadata of an authorization server (RFC 8414 3.3). Nothing but what is needed is looked at.
 pub(super) fn read_metadata(
     server: &Server,
-    asked: &Url,
-    redirects: u8,
+    (asked, redirects): (&Url, u8),
     response: &HttpResponse<'_>,
     urls: &UrlPolicy,
     now_ms: u64,
+    findings: &mut Findings,
 ) -> Result<Found<Endpoints>, Error> {
     const EXCHANGE: Exchange = Exchange::ServerMetadata;
-    match well_known::classify(asked, redirects, response, EXCHANGE)? {
+    match well_known::classify(asked, redirects, response, EXCHANGE) {
         Status::Redirected(url) => return Ok(Found::Redirected(url)),
-        Status::Nothing => return Ok(Found::Nothing),
+        Status::Nothing(why) => return Ok(Found::Nothing(why)),
         Status::Read => {}
     }
-    if !json::is_json(response) {
-        return Ok(Found::Nothing); // the page that this server shows for any path
-    }
-    let max_body = limits::DOCUMENT_BODY;
-    let expect = Expect { exchange: EXCHANGE, max_body, any_content_type: false, secrets: &[] };
-    let text: &RawValue = json::read(response, expect)?;
-    if !text.get().starts_with('{') {
-        let field = "issuer"; // serde would take an array's elements for members
-        return Err(PeerMisbehaved::MissingField { exchange: EXCHANGE, field }.into());
-    }
-    let document: Document<'_> = json::parse(text.get(), EXCHANGE)?;
-    let read = |member: Option<&RawValue>, field| {
-        let missing = PeerMisbehaved::MissingField { exchange: EXCHANGE, field };
-        let text = member.filter(|raw| raw.get() != "null").ok_or(missing)?;
-        serde_json::from_str::<String>(text.get())
-            .map_err(|_| PeerMisbehaved::Unacceptable { exchange: EXCHANGE, field })
+    let mut reader = Reader::new(EXCHANGE, findings);
+    reader.note_status(response.status, &[200], "RFC 8414 section 3.2");
+    let document: Document<'_> = match reader.document(response, limits::DOCUMENT_BODY, false) {
+        Ok(document) => document,
+        Err(why) => return Ok(Found::Nothing(why.into())),
     };
-    let issuer = read(document.issuer, "issuer")?;
+    let issuer = reader.required(document.issuer.text(limits::URL))?;
     if !server.is_named(&issuer) {
         let expected = PeerText::new(&server.config.issuer);
         return Err(PeerMisbehaved::IssuerMismatch { expected, got: PeerText::new(&issuer) }.into());
     }
-    let (needed, field) = if server.is_asked() {
-        (document.introspection_endpoint, "introspection_endpoint")
-    } else {
-        (document.jwks_uri, "jwks_uri")
-    };
-    let needed = urls.read(&read(needed, field)?, field, &server.url)?;
+    let needed = if server.is_asked() { &document.introspection_endpoint } else { &document.jwks_uri };
+    let needed = reader.required(needed.url(urls, &server.url))?;
     let until_ms = now_ms.saturating_add(fresh_ms(response.headers));
     Ok(Found::Document(Box::new(Endpoints { needed, until_ms })))
 }
 
 /// Reads a set of keys (RFC 7517 5).
-pub(super) fn read_keys(response: &HttpResponse<'_>, now_ms: u64) -> Result<Keys, Error> {
+pub(super) fn read_keys(
+    response: &HttpResponse<'_>,
+    now_ms: u64,
+    findings: &mut Findings,
+) -> Result<Keys, Error> {
     const EXCHANGE: Exchange = Exchange::KeySet;
+    let status = response.status;
     if response.is_unavailable() {
         let retry_after_s = response.retry_after_s();
-        let status = response.status;
-        return Err(crate::error::Refused::Unavailable { exchange: EXCHANGE, status, retry_after_s }.into());
+        return Err(Refused::Unavailable { exchange: EXCHANGE, status, retry_after_s }.into());
     }
-    if response.status != 200 {
-        return Err(PeerMisbehaved::Status { exchange: EXCHANGE, status: response.status }.into());
+    if !response.is_success() {
+        return Err(PeerMisbehaved::Status { exchange: EXCHANGE, status }.into());
     }
-    if response.body.len() > limits::KEY_SET_BODY {
-        return Err(PeerMisbehaved::BodyTooLarge { exchange: EXCHANGE, limit: limits::KEY_SET_BODY }.into());
-    }
+    let mut reader = Reader::new(EXCHANGE, findings);
+    reader.note_status(status, &[200], "RFC 8414 section 2");
     // The type is not looked at: many serve this document as a plain file.
-    let unacceptable = || PeerMisbehaved::Unacceptable { exchange: EXCHANGE, field: "keys" };
-    let set = KeySet::parse(response.body).map_err(|_| unacceptable())?;
+    let text = reader.text(response, limits::KEY_SET_BODY)?;
+    let set = KeySet::read(text, &mut reader)?;
     if set.keys().is_empty() {
-        return Err(unacceptable().into()); // an issuer without keys is one that has lost them
+        // An issuer without keys is one that has lost them.
+        let problem = match set.refused().len() {
+            0 => Problem::Empty,
+            refused => Problem::Entries(refused),
+        };
+        return Err(PeerMisbehaved::Unusable { exchange: EXCHANGE, field: "keys", problem }.into());
     }
     let fresh_until_ms = now_ms.saturating_add(fresh_ms(response.headers));
     let usable_until_ms = fresh_until_ms.saturating_add(limits::KEYS_STALE_MS);

@@ -4,7 +4,7 @@
 //! use grantor::wire::HttpResponse;
 //! use grantor::wire::client_auth::Client;
 //! use grantor::wire::device::{self, DeviceRequest};
-//! use grantor::{Quirks, ScopeSet};
+//! use grantor::{Findings, Quirks, ScopeSet};
 //!
 //! let request = DeviceRequest {
 //!     endpoint: &"https://as.example.com/device".parse()?,
@@ -18,25 +18,26 @@
 //! let headers = http::HeaderMap::from_iter([("content-type".parse()?, "application/json".parse()?)]);
 //! let body = br#"{"device_code": "d1", "user_code": "WDJB-MJHT", "expires_in": 1800,
 //!     "verification_uri": "https://as.example.com/device"}"#;
-//! let codes = device::read(&request, &HttpResponse { status: 200, headers: &headers, body }, &Quirks::none())?;
+//! let response = HttpResponse { status: 200, headers: &headers, body };
+//! let codes = device::read(&request, &response, &Quirks::none(), &mut Findings::new())?;
 //! assert_eq!(&*codes.user_code, "WDJB-MJHT");
 //! assert_eq!(codes.interval_s, 5);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use serde::Deserialize;
 use url::Url;
 
-use crate::error::{Error, Exchange, PeerMisbehaved, Refused};
+use crate::error::{Error, Exchange, Refused};
+use crate::finding::{Findings, Problem};
 use crate::limits;
 use crate::quirks::Quirks;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::wire::authorization::AuthorizationUrl;
 use crate::wire::client_auth::Client;
+use crate::wire::document::{Member, Reader, Use, members};
 use crate::wire::form::Form;
 use crate::wire::http::{HttpRequest, HttpResponse};
-use crate::wire::json::{self, Expect};
 use crate::wire::token;
 
 const EXCHANGE: Exchange = Exchange::DeviceAuthorization;
@@ -105,64 +106,60 @@ impl DeviceRequest<'_> {
     }
 }
 
-#[derive(Deserialize)]
-struct Answer {
-    device_code: String,
-    user_code: String,
-    verification_uri: String,
-    verification_uri_complete: Option<String>,
-    expires_in: u64,
-    interval: Option<u64>,
+members! {
+    pub(crate) struct Answer {
+        "RFC 8628 section 3.2":
+            device_code, user_code, verification_uri, verification_uri_complete, expires_in, interval;
+    }
 }
 
 /// Reads the answer.
 ///
 /// # Errors
-/// [`Refused::Token`] with the server's code; [`PeerMisbehaved`] when the answer breaks a rule, such as a URI
-/// that is not http(s).
+/// [`Refused::Token`] with the server's code; [`PeerMisbehaved`](crate::error::PeerMisbehaved) when the answer
+/// breaks a rule, such as a URI that is not http(s).
 pub fn read(
     request: &DeviceRequest<'_>,
     response: &HttpResponse<'_>,
     quirks: &Quirks,
+    findings: &mut Findings,
 ) -> Result<DeviceCodes, Error> {
     let secrets: Vec<_> = request.client.secret.as_ref().into_iter().chain(request.assertion).collect();
-    if response.status != 200 {
-        return Err(token::refused(response, EXCHANGE, &secrets, quirks));
+    let mut reader = Reader::new(EXCHANGE, findings);
+    reader.secrets = &secrets;
+    if !response.is_success() {
+        return Err(token::refused(response, &mut reader, quirks));
     }
-    let expect = Expect {
-        exchange: EXCHANGE,
-        max_body: limits::DOCUMENT_BODY,
-        any_content_type: quirks.any_content_type,
-        secrets: &secrets,
-    };
-    let answer: Answer = json::read(response, expect)?;
-    let unacceptable = |field| PeerMisbehaved::Unacceptable { exchange: EXCHANGE, field };
-    let is_code = |code: &str, most: usize| {
-        !code.is_empty() && code.len() <= most && !code.chars().any(char::is_control)
-    };
-    if !is_code(&answer.device_code, limits::CREDENTIAL) {
-        return Err(unacceptable("device_code").into());
-    }
-    if !is_code(&answer.user_code, limits::USER_CODE) {
-        return Err(unacceptable("user_code").into());
-    }
-    let page = |text: &str, field| AuthorizationUrl::read(text).ok_or(unacceptable(field));
+    reader.note_status(response.status, &[200], "RFC 8628 section 3.2");
+    let answer: Answer<'_> = reader.document(response, limits::DOCUMENT_BODY, quirks.any_content_type)?;
     Ok(DeviceCodes {
-        verification_uri: page(&answer.verification_uri, "verification_uri")?,
-        verification_uri_complete: answer
-            .verification_uri_complete
-            .map(|text| page(&text, "verification_uri_complete"))
-            .transpose()?,
-        device_code: Secret::from(answer.device_code),
-        user_code: answer.user_code.into(),
-        expires_in_s: answer.expires_in.min(limits::LIFETIME_S),
-        interval_s: answer.interval.unwrap_or(5).clamp(1, 300),
+        device_code: reader.required(code(&answer.device_code, limits::CREDENTIAL))?.into(),
+        user_code: reader.required(code(&answer.user_code, limits::USER_CODE))?.into(),
+        verification_uri: reader.required(page(&answer.verification_uri))?,
+        verification_uri_complete: reader.optional(page(&answer.verification_uri_complete)),
+        expires_in_s: reader.expected(answer.expires_in.seconds(limits::LIFETIME_S), limits::DEVICE_CODE_S),
+        // RFC 8628 3.2: five seconds where the server does not say.
+        interval_s: reader.optional(answer.interval.seconds(limits::POLL_S)).unwrap_or(5).max(1),
     })
+}
+
+fn code(member: &Member<'_>, most: usize) -> Use<String> {
+    member.text(most).and_then(|code| match code.chars().any(char::is_control) {
+        true => Err(Problem::Malformed),
+        false => Ok(code.into_owned()),
+    })
+}
+
+fn page(member: &Member<'_>) -> Use<AuthorizationUrl> {
+    member
+        .text(limits::AUTHORIZATION_URL)
+        .and_then(|text| AuthorizationUrl::read(&text).ok_or(Problem::Malformed))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::PeerMisbehaved;
     use crate::wire::testing::{Answer as Answered, url};
 
     fn read_answer(body: &serde_json::Value) -> Result<DeviceCodes, Error> {
@@ -176,7 +173,7 @@ mod tests {
             assertion: None,
         };
         assert_eq!(request.request(&Quirks::none()).body.expose(), "client_id=id");
-        read(&request, &Answered::json(&body.to_string()).response(), &Quirks::none())
+        read(&request, &Answered::json(&body.to_string()).response(), &Quirks::none(), &mut Findings::new())
     }
 
     fn with(name: &str, value: impl Into<serde_json::Value>) -> serde_json::Value {
@@ -201,21 +198,38 @@ mod tests {
         for (field, value) in [
             ("verification_uri", "javascript:alert(1)"),
             ("verification_uri", "file:///etc/passwd"),
-            ("verification_uri_complete", "x-evil:open"),
             ("user_code", "a\u{1b}[2J"),
-            ("user_code", ""),
-            ("device_code", ""),
         ] {
-            let refused = PeerMisbehaved::Unacceptable { exchange: EXCHANGE, field };
+            let problem = Problem::Malformed;
+            let refused = PeerMisbehaved::Unusable { exchange: EXCHANGE, field, problem };
             assert_eq!(read_answer(&with(field, value)), Err(refused.into()), "{value}");
         }
+        for field in ["user_code", "device_code", "verification_uri"] {
+            let missing = PeerMisbehaved::MissingField { exchange: EXCHANGE, field };
+            assert_eq!(read_answer(&with(field, "")), Err(missing.into()));
+        }
+        let codes = read_answer(&with("verification_uri_complete", "x-evil:open")).unwrap();
+        assert_eq!(codes.verification_uri_complete, None, "there is another page");
+    }
+
+    #[test]
+    fn rfc8628_3_2_times_written_otherwise() {
+        assert_eq!(read_answer(&with("interval", "5")).unwrap().interval_s, 5);
+        assert_eq!(read_answer(&with("interval", "soon")).unwrap().interval_s, 5);
+        assert_eq!(read_answer(&with("interval", 1e9)).unwrap().interval_s, limits::POLL_S);
+        assert_eq!(read_answer(&with("expires_in", "1800")).unwrap().expires_in_s, 1800);
+        assert_eq!(read_answer(&with("expires_in", 1800.0)).unwrap().expires_in_s, 1800);
+        let none = serde_json::Value::Null;
+        assert_eq!(read_answer(&with("expires_in", none)).unwrap().expires_in_s, limits::DEVICE_CODE_S);
     }
 
     #[test]
     fn rfc8628_3_5_polling() {
         let error = |code: &str| {
             let answer = Answered::new(400, "application/json", &format!(r#"{{"error":"{code}"}}"#));
-            token::refused(&answer.response(), Exchange::DeviceToken, &[], &Quirks::none())
+            let mut findings = Findings::new();
+            let mut reader = Reader::new(Exchange::DeviceToken, &mut findings);
+            token::refused(&answer.response(), &mut reader, &Quirks::none())
         };
         assert_eq!(Poll::of(&error("authorization_pending")), Some(Poll::Pending));
         assert_eq!(Poll::of(&error("slow_down")), Some(Poll::SlowDown));

@@ -111,6 +111,11 @@ pub struct HttpResponse<'a> {
 }
 
 impl HttpResponse<'_> {
+    /// Whether the status promises a whole answer in the body.
+    pub(crate) fn is_success(&self) -> bool {
+        matches!(self.status, 200..300) && !matches!(self.status, 204..=206)
+    }
+
     /// Whether the status is a redirection with a location to go to.
     pub(crate) fn is_redirect(&self) -> bool {
         matches!(self.status, 301 | 302 | 303 | 307 | 308)

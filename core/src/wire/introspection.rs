@@ -1,17 +1,17 @@
 //! Token introspection (RFC 7662): a resource server asks the authorization server what a token is.
 
-use serde_json::value::RawValue;
 use url::Url;
 
 use crate::error::{Error, Exchange, PeerMisbehaved, PeerText, Refused};
+use crate::finding::Findings;
 use crate::jose::Claims;
 use crate::limits;
 use crate::quirks::Quirks;
 use crate::secret::Secret;
 use crate::wire::client_auth::Client;
+use crate::wire::document::{Reader, members};
 use crate::wire::form::Form;
 use crate::wire::http::{HttpRequest, HttpResponse};
-use crate::wire::json::{self, Expect};
 
 const EXCHANGE: Exchange = Exchange::Introspection;
 
@@ -44,7 +44,11 @@ pub enum Introspection<'a> {
 ///
 /// # Errors
 /// When the server failed, refused this client, or its answer breaks a rule.
-pub fn read<'a>(response: &HttpResponse<'a>, token: &Secret) -> Result<Introspection<'a>, Error> {
+pub fn read<'a>(
+    response: &HttpResponse<'a>,
+    token: &Secret,
+    findings: &mut Findings,
+) -> Result<Introspection<'a>, Error> {
     if response.is_unavailable() {
         let retry_after_s = response.retry_after_s();
         return Err(
@@ -52,7 +56,7 @@ pub fn read<'a>(response: &HttpResponse<'a>, token: &Secret) -> Result<Introspec
         );
     }
     match response.status {
-        200 => {}
+        _ if response.is_success() => {}
         400 | 401 | 403 => {
             let code = PeerText::new(&format!("introspection answered with status {}", response.status));
             return Err(Refused::Token { code, description: None }.into());
@@ -60,23 +64,20 @@ pub fn read<'a>(response: &HttpResponse<'a>, token: &Secret) -> Result<Introspec
         status => return Err(PeerMisbehaved::Status { exchange: EXCHANGE, status }.into()),
     }
     let secrets = [token];
-    let expect = Expect {
-        exchange: EXCHANGE,
-        max_body: limits::TOKEN_BODY,
-        any_content_type: false,
-        secrets: &secrets,
-    };
-    let text: &RawValue = json::read(response, expect)?;
-    #[derive(serde::Deserialize)]
-    struct Document {
-        active: bool,
+    let mut reader = Reader::new(EXCHANGE, findings);
+    reader.secrets = &secrets;
+    reader.note_status(response.status, &[200], "RFC 7662 section 2.2");
+    let text = reader.body(response, limits::TOKEN_BODY, false)?;
+    let answer: Answer<'_> = reader.parse(text)?;
+    // Only `true` is a promise.
+    let active = reader.required(answer.active.strict_flag())?;
+    Ok(if active { Introspection::Active(text) } else { Introspection::Inactive })
+}
+
+members! {
+    pub(crate) struct Answer {
+        "RFC 7662 section 2.2": active;
     }
-    if !text.get().starts_with('{') {
-        // serde would take the elements of an array for members.
-        return Err(PeerMisbehaved::MissingField { exchange: EXCHANGE, field: "active" }.into());
-    }
-    let document: Document = json::parse(text.get(), EXCHANGE)?;
-    Ok(if document.active { Introspection::Active(text.get()) } else { Introspection::Inactive })
 }
 
 /// Reads what a host says of a token that it checked: the members of an introspection answer, `active` among them
@@ -91,13 +92,16 @@ pub(crate) fn of_host(json: &str) -> Introspection<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::finding::{JsonType, Problem};
     use crate::wire::client_auth::ClientAuthMethod;
     use crate::wire::testing::{Answer, url};
 
     fn read_json(json: &str) -> Result<String, Error> {
-        read(&Answer::json(json).response(), &Secret::from("t")).map(|answer| match answer {
-            Introspection::Active(text) => text.to_owned(),
-            Introspection::Inactive => String::new(),
+        read(&Answer::json(json).response(), &Secret::from("t"), &mut Findings::new()).map(|answer| {
+            match answer {
+                Introspection::Active(text) => text.to_owned(),
+                Introspection::Inactive => String::new(),
+            }
         })
     }
 
@@ -115,15 +119,18 @@ mod tests {
     fn rfc7662_2_2_answers() {
         assert_eq!(read_json(r#"{"active":true,"scope":"a"}"#).unwrap(), r#"{"active":true,"scope":"a"}"#);
         assert_eq!(read_json(r#"{"active":false}"#).unwrap(), "");
-        for array in ["[]", "[true]"] {
-            let missing = PeerMisbehaved::MissingField { exchange: EXCHANGE, field: "active" };
-            assert_eq!(read_json(array), Err(missing.into()), "{array}");
-        }
-        for bad in ["{}", r#"{"active":"true"}"#, r#"{"active":1}"#, r#"{"active":true,"active":false}"#] {
-            assert!(
-                matches!(read_json(bad), Err(Error::PeerMisbehaved(PeerMisbehaved::Json { .. }))),
-                "{bad}"
-            );
+        let expected = JsonType::Boolean;
+        let unusable = |problem| PeerMisbehaved::Unusable { exchange: EXCHANGE, field: "active", problem };
+        let array = || PeerMisbehaved::NotAnObject { exchange: EXCHANGE, got: JsonType::Array };
+        for (bad, error) in [
+            ("{}", PeerMisbehaved::MissingField { exchange: EXCHANGE, field: "active" }),
+            ("[]", array()),
+            ("[true]", array()),
+            (r#"{"active":"true"}"#, unusable(Problem::Type { expected, got: JsonType::String })),
+            (r#"{"active":1}"#, unusable(Problem::Type { expected, got: JsonType::Number })),
+            (r#"{"active":true,"active":false}"#, unusable(Problem::Contradictory)),
+        ] {
+            assert_eq!(read_json(bad), Err(error.into()), "{bad}");
         }
     }
 
@@ -132,7 +139,7 @@ mod tests {
         let status = |status| {
             let mut answer = Answer::json(r#"{"active":false}"#);
             answer.status = status;
-            read(&answer.response(), &Secret::from("t")).map(drop).unwrap_err()
+            read(&answer.response(), &Secret::from("t"), &mut Findings::new()).map(drop).unwrap_err()
         };
         assert!(matches!(status(401), Error::Refused(Refused::Token { .. })));
         assert!(matches!(status(503), Error::Refused(Refused::Unavailable { .. })));

@@ -1,4 +1,4 @@
-//! JSON answers, read within bounds and without their content in any error.
+//! What says that an answer is JSON, and the names of members.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,47 +6,7 @@ use std::fmt;
 use http::header::CONTENT_TYPE;
 use serde::de::{Deserialize, Deserializer, Visitor};
 
-use crate::error::{Exchange, PeerMisbehaved, PeerText};
-use crate::limits;
-use crate::secret::Secret;
 use crate::wire::http::HttpResponse;
-
-/// How an answer is to be read.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Expect<'a> {
-    pub(crate) exchange: Exchange,
-    pub(crate) max_body: usize,
-    pub(crate) any_content_type: bool,
-    /// What was sent and must not be shown, should the server echo it.
-    pub(crate) secrets: &'a [&'a Secret],
-}
-
-/// Reads a body as JSON.
-///
-/// `serde_json` bounds the depth at 128 and does not look at what it skips otherwise. Its messages quote
-/// the input, so only the place of an error is kept.
-pub(crate) fn read<'a, T: Deserialize<'a>>(
-    response: &HttpResponse<'a>,
-    expect: Expect<'_>,
-) -> Result<T, PeerMisbehaved> {
-    let Expect { exchange, max_body, any_content_type, secrets } = expect;
-    if response.body.len() > max_body {
-        return Err(PeerMisbehaved::BodyTooLarge { exchange, limit: max_body });
-    }
-    if !any_content_type && !is_json(response) {
-        return Err(PeerMisbehaved::ContentType { exchange, got: content_type(response, secrets) });
-    }
-    let text = std::str::from_utf8(response.body).map_err(|_| PeerMisbehaved::Utf8 { exchange })?;
-    parse(text, exchange)
-}
-
-pub(crate) fn parse<'a, T: Deserialize<'a>>(text: &'a str, exchange: Exchange) -> Result<T, PeerMisbehaved> {
-    serde_json::from_str(text).map_err(|error| PeerMisbehaved::Json {
-        exchange,
-        line: error.line(),
-        column: error.column(),
-    })
-}
 
 /// `application/json`, or any type with the suffix `+json`; parameters do not count.
 pub(crate) fn is_json(response: &HttpResponse<'_>) -> bool {
@@ -60,22 +20,6 @@ pub(crate) fn is_json(response: &HttpResponse<'_>) -> bool {
 pub(crate) fn media_type<'a>(response: &HttpResponse<'a>) -> Option<&'a str> {
     let value = response.headers.get(CONTENT_TYPE)?.to_str().ok()?;
     Some(value.split(';').next().unwrap_or_default().trim())
-}
-
-fn content_type(response: &HttpResponse<'_>, secrets: &[&Secret]) -> PeerText {
-    PeerText::without(media_type(response).unwrap_or_default(), secrets)
-}
-
-/// Refuses a list over [`limits::LIST`] or one with a string over [`limits::URL`].
-pub(crate) fn bounded_list(
-    list: &[String],
-    exchange: Exchange,
-    field: &'static str,
-) -> Result<(), PeerMisbehaved> {
-    if list.len() > limits::LIST || list.iter().any(|text| text.len() > limits::URL) {
-        return Err(PeerMisbehaved::Unacceptable { exchange, field });
-    }
-    Ok(())
 }
 
 /// The name of a member, borrowed where it is written without escapes. `Cow` alone would always copy.

@@ -8,6 +8,7 @@ pub mod challenge;
 pub mod client_auth;
 pub mod client_metadata;
 pub mod device;
+pub(crate) mod document;
 pub(crate) mod form;
 pub mod http;
 pub mod introspection;

@@ -8,7 +8,7 @@
 //! use grantor::wire::authorization::{AuthorizationRequest, Extras};
 //! use grantor::wire::client_auth::Client;
 //! use grantor::wire::pushed::{self, PushedRequest};
-//! use grantor::{Quirks, ScopeSet};
+//! use grantor::{Findings, Quirks, ScopeSet};
 //!
 //! let authorization_endpoint = "https://as.example.com/authorize".parse()?;
 //! let request = PushedRequest {
@@ -31,7 +31,8 @@
 //!
 //! let headers = http::HeaderMap::from_iter([("content-type".parse()?, "application/json".parse()?)]);
 //! let body = br#"{"request_uri": "urn:ietf:params:oauth:request_uri:1", "expires_in": 60}"#;
-//! let pushed = pushed::read(&request, &HttpResponse { status: 201, headers: &headers, body }, &Quirks::none())?;
+//! let response = HttpResponse { status: 201, headers: &headers, body };
+//! let pushed = pushed::read(&request, &response, &Quirks::none(), &mut Findings::new())?;
 //! assert_eq!(
 //!     pushed.url(&authorization_endpoint, "c1").as_str(),
 //!     "https://as.example.com/authorize?client_id=c1&request_uri=urn%3Aietf%3Aparams%3Aoauth%3Arequest_uri%3A1"
@@ -40,18 +41,18 @@
 //! ```
 
 use http::header::{HeaderName, HeaderValue};
-use serde::Deserialize;
 use url::Url;
 
-use crate::error::{Error, Exchange, PeerMisbehaved};
+use crate::error::{Error, Exchange};
+use crate::finding::Findings;
 use crate::limits;
 use crate::quirks::Quirks;
 use crate::secret::Secret;
 use crate::wire::authorization::{AuthorizationRequest, AuthorizationUrl};
 use crate::wire::client_auth::Client;
+use crate::wire::document::{Reader, members};
 use crate::wire::form::Form;
 use crate::wire::http::{HttpRequest, HttpResponse};
-use crate::wire::json::{self, Expect};
 use crate::wire::token;
 
 const EXCHANGE: Exchange = Exchange::PushedAuthorization;
@@ -109,44 +110,42 @@ impl Pushed {
     }
 }
 
-#[derive(Deserialize)]
-struct Answer {
-    request_uri: String,
-    expires_in: u64,
+members! {
+    pub(crate) struct Answer {
+        "RFC 9126 section 2.2": request_uri, expires_in;
+    }
 }
 
 /// Reads the answer.
 ///
 /// # Errors
-/// [`Refused::Token`](crate::error::Refused::Token) with the server's code (RFC 9126 2.3); [`PeerMisbehaved`]
-/// when the answer breaks a rule.
+/// [`Refused::Token`](crate::error::Refused::Token) with the server's code (RFC 9126 2.3);
+/// [`PeerMisbehaved`](crate::error::PeerMisbehaved) when the answer breaks a rule.
 pub fn read(
     request: &PushedRequest<'_>,
     response: &HttpResponse<'_>,
     quirks: &Quirks,
+    findings: &mut Findings,
 ) -> Result<Pushed, Error> {
     let secrets: Vec<_> = request.client.secret.as_ref().into_iter().chain(request.assertion).collect();
-    // RFC 9126 2.2 says 201; servers use 200 as well.
-    if !matches!(response.status, 200 | 201) {
-        return Err(token::refused(response, EXCHANGE, &secrets, quirks));
+    let mut reader = Reader::new(EXCHANGE, findings);
+    reader.secrets = &secrets;
+    if !response.is_success() {
+        return Err(token::refused(response, &mut reader, quirks));
     }
-    let expect = Expect {
-        exchange: EXCHANGE,
-        max_body: limits::DOCUMENT_BODY,
-        any_content_type: quirks.any_content_type,
-        secrets: &secrets,
-    };
-    let Answer { request_uri, expires_in } = json::read(response, expect)?;
-    if request_uri.is_empty() || request_uri.len() > limits::URL {
-        return Err(PeerMisbehaved::Unacceptable { exchange: EXCHANGE, field: "request_uri" }.into());
-    }
-    Ok(Pushed { request_uri: request_uri.into(), expires_in_s: expires_in.min(limits::LIFETIME_S) })
+    // Servers use 200 as well.
+    reader.note_status(response.status, &[200, 201], "RFC 9126 section 2.2");
+    let answer: Answer<'_> = reader.document(response, limits::DOCUMENT_BODY, quirks.any_content_type)?;
+    let request_uri = reader.required(answer.request_uri.text(limits::URL))?.into();
+    let expires_in_s = reader.expected(answer.expires_in.seconds(limits::LIFETIME_S), limits::PUSHED_S);
+    Ok(Pushed { request_uri, expires_in_s })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Refused;
+    use crate::error::{PeerMisbehaved, Refused};
+    use crate::finding::Problem;
     use crate::scope::ScopeSet;
     use crate::wire::authorization::Extras;
     use crate::wire::client_auth::ClientAuthMethod;
@@ -174,7 +173,9 @@ mod tests {
 
     fn read_answer(answer: &Answered) -> Result<Pushed, Error> {
         let client = Client::confidential("id", Secret::from("planted"), ClientAuthMethod::SecretPost);
-        with_request(&client, |request| read(request, &answer.response(), &Quirks::none()))
+        with_request(&client, |request| {
+            read(request, &answer.response(), &Quirks::none(), &mut Findings::new())
+        })
     }
 
     #[test]
@@ -231,9 +232,12 @@ mod tests {
         assert_eq!(code, "invalid_request");
         assert!(!description.unwrap().to_string().contains("planted"));
         let long = format!(r#"{{"request_uri":"{}","expires_in":1}}"#, "x".repeat(limits::URL + 1));
-        for body in [r#"{"request_uri":"","expires_in":1}"#, &long] {
-            let refused = PeerMisbehaved::Unacceptable { exchange: EXCHANGE, field: "request_uri" };
-            assert_eq!(read_answer(&Answered::new(201, "application/json", body)), Err(refused.into()));
+        let (exchange, field, problem) = (EXCHANGE, "request_uri", Problem::TooLarge);
+        for (body, error) in [
+            (r#"{"request_uri":"","expires_in":1}"#, PeerMisbehaved::MissingField { exchange, field }),
+            (&long, PeerMisbehaved::Unusable { exchange, field, problem }),
+        ] {
+            assert_eq!(read_answer(&Answered::new(201, "application/json", body)), Err(error.into()));
         }
     }
 }

@@ -6,7 +6,7 @@
 //! use grantor::wire::client_metadata::ClientMetadata;
 //! use grantor::wire::registration::{self, RegistrationRequest};
 //! use grantor::wire::token::GrantType;
-//! use grantor::{Quirks, ScopeSet};
+//! use grantor::{Findings, Quirks, ScopeSet};
 //!
 //! let request = RegistrationRequest {
 //!     endpoint: &"https://as.example.com/register".parse()?,
@@ -21,25 +21,26 @@
 //!
 //! let headers = http::HeaderMap::from_iter([("content-type".parse()?, "application/json".parse()?)]);
 //! let body = br#"{"error": "invalid_redirect_uri"}"#;
-//! let refusal = registration::read(&request, &HttpResponse { status: 400, headers: &headers, body }, &Quirks::none());
+//! let response = HttpResponse { status: 400, headers: &headers, body };
+//! let refusal = registration::read(&request, &response, &Quirks::none(), &mut Findings::new());
 //! assert!(refusal.unwrap_err().to_string().starts_with("registration refused: invalid_redirect_uri"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 use http::header::{AUTHORIZATION, HeaderValue};
-use serde::Deserialize;
 use url::Url;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Exchange, PeerIncompatible, PeerMisbehaved, PeerText, RedirectProblem, Refused};
+use crate::finding::{Findings, Problem};
 use crate::limits;
 use crate::quirks::Quirks;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::wire::client_auth::{Client, ClientAuthMethod};
 use crate::wire::client_metadata::ClientMetadata;
+use crate::wire::document::{Reader, members};
 use crate::wire::http::{HttpRequest, HttpResponse};
-use crate::wire::json::{self, Expect};
 use crate::wire::token::GrantType;
 
 const EXCHANGE: Exchange = Exchange::Registration;
@@ -116,6 +117,7 @@ pub fn read(
     request: &RegistrationRequest<'_>,
     response: &HttpResponse<'_>,
     quirks: &Quirks,
+    findings: &mut Findings,
 ) -> Result<Registered, Error> {
     if response.is_redirect() {
         let problem = RedirectProblem::Unexpected;
@@ -126,75 +128,81 @@ pub fn read(
         return Err(Refused::Unavailable { exchange: EXCHANGE, status, retry_after_s }.into());
     }
     let secrets: Vec<&Secret> = request.initial_access_token.into_iter().collect();
-    let expect = Expect {
-        exchange: EXCHANGE,
-        max_body: limits::DOCUMENT_BODY,
-        any_content_type: quirks.any_content_type,
-        secrets: &secrets,
-    };
+    let mut reader = Reader::new(EXCHANGE, findings);
+    reader.secrets = &secrets;
     match response.status {
+        400..500 => Err(refusal(response, &mut reader, quirks).into()),
         // RFC 7591 3.2.1 says 201; servers use 200 as well.
-        200 | 201 => json::read::<Answer>(response, expect)?.into_registered(request.method),
-        400..500 => Err(refusal(response, expect).into()),
+        status if response.is_success() => {
+            reader.note_status(status, &[200, 201], "RFC 7591 section 3.2.1");
+            let answer: Answer<'_> =
+                reader.document(response, limits::DOCUMENT_BODY, quirks.any_content_type)?;
+            answer.into_registered(request.method, &mut reader)
+        }
         status => Err(PeerMisbehaved::Status { exchange: EXCHANGE, status }.into()),
     }
 }
 
-#[derive(Deserialize)]
-struct Answer {
-    client_id: Option<String>,
-    client_secret: Option<Zeroizing<String>>,
-    client_secret_expires_at: Option<u64>,
-    token_endpoint_auth_method: Option<String>,
+members! {
+    pub(crate) struct Answer {
+        "RFC 7591 section 3.2.1":
+            client_id, client_secret, client_secret_expires_at, token_endpoint_auth_method;
+    }
 }
 
-impl Answer {
-    fn into_registered(self, requested: ClientAuthMethod) -> Result<Registered, Error> {
-        let missing = |field| PeerMisbehaved::MissingField { exchange: EXCHANGE, field };
-        let unacceptable = |field| PeerMisbehaved::Unacceptable { exchange: EXCHANGE, field };
-        let id = self.client_id.filter(|id| !id.is_empty()).ok_or(missing("client_id"))?;
-        if id.len() > limits::STRING {
-            return Err(unacceptable("client_id").into());
-        }
-        // RFC 7591 3.2.1: the server may have chosen another method than the one asked for.
-        let method = match self.token_endpoint_auth_method {
+impl Answer<'_> {
+    fn into_registered(
+        self,
+        requested: ClientAuthMethod,
+        reader: &mut Reader<'_>,
+    ) -> Result<Registered, Error> {
+        let id = reader.required(self.client_id.text(limits::STRING))?;
+        let named = reader.optional(self.token_endpoint_auth_method.text(limits::STRING));
+        let method = match named.as_deref() {
+            // RFC 7591 3.2.1: the server may have chosen another method than the one asked for.
             Some(name) => {
-                ClientAuthMethod::from_name(&name).ok_or(PeerIncompatible::NoClientAuthentication)?
+                ClientAuthMethod::from_name(name).ok_or(PeerIncompatible::NoClientAuthentication)?
+            }
+            // RFC 7591 2: who names none and gives a secret means `client_secret_basic`.
+            None if requested == ClientAuthMethod::None && self.client_secret.has_value() => {
+                ClientAuthMethod::SecretBasic
             }
             None => requested,
         };
         if matches!(method, ClientAuthMethod::PrivateKeyJwt | ClientAuthMethod::SecretJwt) {
-            return Err(unacceptable("token_endpoint_auth_method").into()); // no key was registered
+            // No key was registered.
+            let (field, problem) = (self.token_endpoint_auth_method.name(), Problem::Unasked);
+            return Err(PeerMisbehaved::Unusable { exchange: EXCHANGE, field, problem }.into());
         }
         if method == ClientAuthMethod::None {
             return Ok(Registered { client: Client::public(&id), secret_expires_at: None });
         }
-        let secret =
-            self.client_secret.filter(|secret| !secret.is_empty()).ok_or(missing("client_secret"))?;
-        if secret.len() > limits::CREDENTIAL {
-            return Err(unacceptable("client_secret").into());
-        }
+        let secret = reader.required(self.client_secret.text(limits::CREDENTIAL))?;
+        let expires_at = reader.optional(self.client_secret_expires_at.seconds(limits::LATEST_TIME_S));
         Ok(Registered {
-            client: Client::confidential(&id, Secret::from(secret.as_str()), method),
-            secret_expires_at: self.client_secret_expires_at.filter(|at| *at != 0),
+            client: Client::confidential(&id, Secret::from(secret.into_owned()), method),
+            secret_expires_at: expires_at.filter(|at| *at != 0),
         })
     }
 }
 
-#[derive(Default, Deserialize)]
-struct ErrorAnswer {
-    error: Option<String>,
-    error_description: Option<String>,
+members! {
+    pub(crate) struct ErrorAnswer {
+        "RFC 7591 section 3.2.2": error, error_description;
+    }
 }
 
 /// RFC 7591 3.2.2.
-fn refusal(response: &HttpResponse<'_>, expect: Expect<'_>) -> Refused {
-    let answer: ErrorAnswer = json::read(response, expect).unwrap_or_default();
-    let secrets = expect.secrets;
+fn refusal(response: &HttpResponse<'_>, reader: &mut Reader<'_>, quirks: &Quirks) -> Refused {
+    let answer: ErrorAnswer<'_> =
+        reader.document(response, limits::DOCUMENT_BODY, quirks.any_content_type).unwrap_or_default();
+    let error = reader.optional(answer.error.text(limits::STRING));
+    let description = reader.optional(answer.error_description.text(limits::DOCUMENT_BODY));
+    let secrets = reader.secrets;
     let status = format!("status {}", response.status);
     Refused::Registration {
-        code: PeerText::without(answer.error.as_deref().unwrap_or(&status), secrets),
-        description: answer.error_description.map(|text| PeerText::without(&text, secrets)),
+        code: PeerText::without(error.as_deref().unwrap_or(&status), secrets),
+        description: description.map(|text| PeerText::without(&text, secrets)),
     }
 }
 
@@ -217,7 +225,9 @@ mod tests {
     }
 
     fn read_as(method: ClientAuthMethod, answer: &testing::Answer) -> Result<Registered, Error> {
-        with_request(method, |request| read(request, &answer.response(), &Quirks::none()))
+        with_request(method, |request| {
+            read(request, &answer.response(), &Quirks::none(), &mut Findings::new())
+        })
     }
 
     fn created(body: &str) -> testing::Answer {
@@ -258,9 +268,21 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_that_was_not_asked_for_is_not_used() {
-        let answer = created(r#"{"client_id":"id","client_secret":"s"}"#);
-        assert_eq!(read_as(ClientAuthMethod::None, &answer).unwrap().client, Client::public("id"));
+    fn rfc7591_2_a_secret_without_a_method_is_for_basic() {
+        let client = |asked, body: &str| read_as(asked, &created(body)).unwrap().client;
+        let with_secret = |method| Client::confidential("id", Secret::from("s"), method);
+        let secret = r#"{"client_id":"id","client_secret":"s"}"#;
+        assert_eq!(client(ClientAuthMethod::None, secret), with_secret(ClientAuthMethod::SecretBasic));
+        // Who asked for another method with a secret was not contradicted.
+        assert_eq!(client(ClientAuthMethod::SecretPost, secret), with_secret(ClientAuthMethod::SecretPost));
+        for none in [
+            r#"{"client_id":"id","client_secret":"s","token_endpoint_auth_method":"none"}"#,
+            r#"{"client_id":"id","client_secret":""}"#,
+            r#"{"client_id":"id","client_secret":null}"#,
+            r#"{"client_id":"id","client_secret":7,"token_endpoint_auth_method":"none"}"#,
+        ] {
+            assert_eq!(client(ClientAuthMethod::None, none), Client::public("id"), "{none}");
+        }
     }
 
     #[test]
@@ -277,7 +299,12 @@ mod tests {
         let answer = created(&format!(r#"{{"client_id":"{}"}}"#, "x".repeat(limits::STRING + 1)));
         assert_eq!(
             read_as(ClientAuthMethod::None, &answer),
-            Err(PeerMisbehaved::Unacceptable { exchange: EXCHANGE, field: "client_id" }.into())
+            Err(PeerMisbehaved::Unusable {
+                exchange: EXCHANGE,
+                field: "client_id",
+                problem: Problem::TooLarge
+            }
+            .into())
         );
     }
 

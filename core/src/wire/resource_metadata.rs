@@ -3,7 +3,7 @@
 //! ```
 //! use grantor::wire::HttpResponse;
 //! use grantor::wire::resource_metadata::{self, Found};
-//! use grantor::{Quirks, Revision};
+//! use grantor::{Findings, Quirks, Revision};
 //!
 //! let resource = "https://mcp.example.com/mcp".parse()?;
 //! let candidates = resource_metadata::candidates(&resource, None);
@@ -14,26 +14,27 @@
 //! let headers = http::HeaderMap::from_iter([("content-type".parse()?, "application/json".parse()?)]);
 //! let body = br#"{"resource": "https://mcp.example.com/mcp", "authorization_servers": ["https://as.example.com"]}"#;
 //! let response = HttpResponse { status: 200, headers: &headers, body };
-//! match resource_metadata::read(&candidates[0], &request.url, 0, &response, &Quirks::none())? {
+//! let mut findings = Findings::new();
+//! match resource_metadata::read(&candidates[0], &request.url, 0, &response, &Quirks::none(), &mut findings)? {
 //!     Found::Document(document) => assert_eq!(*document.authorization_servers[0], *"https://as.example.com"),
-//!     Found::Nothing => {}       // ask the next candidate
+//!     Found::Nothing(_) => {}    // ask the next candidate
 //!     Found::Redirected(_) => {} // ask there
 //!     _ => {}
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use serde::Deserialize;
 use url::Url;
 
 use crate::address::{is_within, same_resource};
 use crate::error::{Error, Exchange, PeerMisbehaved, PeerText};
+use crate::finding::{Findings, JsonType, Problem};
 use crate::limits;
 use crate::quirks::Quirks;
 use crate::revision::Revision;
 use crate::scope::ScopeSet;
+use crate::wire::document::{Reader, members};
 use crate::wire::http::{HttpRequest, HttpResponse};
-use crate::wire::json::{self, Expect};
 use crate::wire::well_known::{self, Status};
 
 pub use crate::wire::well_known::Found;
@@ -105,48 +106,52 @@ pub fn request(url: Url, revision: Revision) -> HttpRequest {
 
 /// Reads the answer to [`request`] for a candidate, after `redirects` redirects from it to `asked`.
 ///
+/// What is no such document, whatever else it is, leads to [`Found::Nothing`] with the reason.
+///
 /// # Errors
-/// When the server failed, or the document breaks a rule: it must not be used (RFC 9728 3.3).
+/// When the document breaks a rule: it must not be used (RFC 9728 3.3).
 pub fn read(
     candidate: &Candidate,
     asked: &Url,
     redirects: u8,
     response: &HttpResponse<'_>,
     quirks: &Quirks,
+    findings: &mut Findings,
 ) -> Result<Found<ResourceMetadata>, Error> {
-    match well_known::classify(asked, redirects, response, EXCHANGE)? {
+    match well_known::classify(asked, redirects, response, EXCHANGE) {
         Status::Redirected(url) => return Ok(Found::Redirected(url)),
-        Status::Nothing => return Ok(Found::Nothing),
+        Status::Nothing(why) => return Ok(Found::Nothing(why)),
         Status::Read => {}
     }
-    let expect = Expect {
-        exchange: EXCHANGE,
-        max_body: limits::DOCUMENT_BODY,
-        any_content_type: quirks.any_content_type,
-        secrets: &[],
-    };
-    if !candidate.challenged && !quirks.any_content_type && !json::is_json(response) {
-        return Ok(Found::Nothing); // the page that this server shows for any path
+    let mut reader = Reader::new(EXCHANGE, findings);
+    reader.note_status(response.status, &[200], "RFC 9728 section 3.2");
+    let document: Document<'_> =
+        match reader.document(response, limits::DOCUMENT_BODY, quirks.any_content_type) {
+            Ok(document) => document,
+            Err(why) => return Ok(Found::Nothing(why.into())),
+        };
+    if !document.resource.is_there() && !document.authorization_servers.is_there() {
+        // Some other JSON (rust-sdk#1204).
+        let field = document.resource.name();
+        return Ok(Found::Nothing(PeerMisbehaved::MissingField { exchange: EXCHANGE, field }.into()));
     }
-    let document: Document = json::read(response, expect)?;
-    if !candidate.challenged && document.resource.is_none() && document.authorization_servers.is_none() {
-        return Ok(Found::Nothing); // some other JSON (rust-sdk#1204)
-    }
-    Ok(Found::Document(Box::new(document.validate(candidate, quirks)?)))
+    Ok(Found::Document(Box::new(document.validate(candidate, quirks, &mut reader)?)))
 }
 
-#[derive(Deserialize)]
-struct Document {
-    resource: Option<String>,
-    authorization_servers: Option<Vec<String>>,
-    scopes_supported: Option<Vec<String>>,
-    resource_name: Option<String>,
+members! {
+    struct Document {
+        "RFC 9728 section 2": resource, authorization_servers, scopes_supported, resource_name;
+    }
 }
 
-impl Document {
-    fn validate(self, candidate: &Candidate, quirks: &Quirks) -> Result<ResourceMetadata, PeerMisbehaved> {
-        let resource =
-            self.resource.ok_or(PeerMisbehaved::MissingField { exchange: EXCHANGE, field: "resource" })?;
+impl Document<'_> {
+    fn validate(
+        &self,
+        candidate: &Candidate,
+        quirks: &Quirks,
+        reader: &mut Reader<'_>,
+    ) -> Result<ResourceMetadata, PeerMisbehaved> {
+        let resource = reader.required(self.resource.text(limits::URL))?;
         let expected = &candidate.resource;
         let covers = || Url::parse(&resource).is_ok_and(|url| is_within(expected, &url));
         let but_for_slash =
@@ -158,21 +163,24 @@ impl Document {
             let (expected, got) = (PeerText::new(expected.as_str()), PeerText::new(&resource));
             return Err(PeerMisbehaved::ResourceMismatch { expected, got });
         }
-        let servers = self.authorization_servers.unwrap_or_default();
-        json::bounded_list(&servers, EXCHANGE, "authorization_servers")?;
-        if servers.is_empty() {
-            return Err(PeerMisbehaved::NoAuthorizationServers);
+        let mut authorization_servers = Vec::new();
+        let servers = self.authorization_servers.list_or_one(|issuer| {
+            if !authorization_servers.iter().any(|known: &Box<str>| **known == *issuer) {
+                authorization_servers.push(issuer.into());
+            }
+        });
+        match servers.value() {
+            Ok(()) | Err(Problem::Contradictory | Problem::Malformed | Problem::Type { .. }) => {
+                reader.required(servers)?;
+            }
+            Err(_) => return Err(PeerMisbehaved::NoAuthorizationServers),
         }
-        let scopes_supported = self
-            .scopes_supported
-            .map(ScopeSet::try_from)
-            .transpose()
-            .map_err(|_| PeerMisbehaved::Scope { exchange: EXCHANGE })?;
+        let name = self.resource_name.text(limits::STRING).map(|name| PeerText::new(&name));
         Ok(ResourceMetadata {
             resource: resource.into(),
-            authorization_servers: servers.into_iter().map(Into::into).collect(),
-            scopes_supported,
-            resource_name: self.resource_name.as_deref().map(PeerText::new),
+            authorization_servers,
+            scopes_supported: reader.optional(self.scopes_supported.scopes(JsonType::Array, false)),
+            resource_name: reader.optional(name),
         })
     }
 }
@@ -190,7 +198,7 @@ mod tests {
     ) -> Result<Found<ResourceMetadata>, Error> {
         let challenged = challenged.map(url);
         let candidate = candidates(&url(resource), challenged.as_ref()).remove(0);
-        read(&candidate, &candidate.url, 0, &answer.response(), &Quirks::none())
+        read(&candidate, &candidate.url, 0, &answer.response(), &Quirks::none(), &mut Findings::new())
     }
 
     fn document(answer: Result<Found<ResourceMetadata>, Error>) -> ResourceMetadata {
@@ -269,7 +277,8 @@ mod tests {
                 r#"{{"resource":"{resource}","authorization_servers":["https://as"]}}"#
             ));
             let candidate = candidates(&url("https://h/a/mcp"), None).remove(0);
-            let found = read(&candidate, &candidate.url, 0, &answer.response(), &quirks);
+            let found =
+                read(&candidate, &candidate.url, 0, &answer.response(), &quirks, &mut Findings::new());
             assert_eq!(found.is_ok(), accepted, "{resource}");
         }
     }
@@ -286,49 +295,42 @@ mod tests {
     }
 
     #[test]
-    fn rust_sdk_1204_other_answers_are_no_metadata() {
-        for answer in [
-            Answer::new(404, "application/json", "{}"),
-            Answer::new(401, "text/plain", ""),
-            Answer::new(200, "text/html", "<html>"),
-            Answer::json(r#"{"hello":"world"}"#),
-        ] {
-            assert_eq!(read_from("https://h/mcp", None, &answer), Ok(Found::Nothing));
+    fn rust_sdk_1204_other_answers_are_no_metadata_and_say_why() {
+        let status = |status| PeerMisbehaved::Status { exchange: EXCHANGE, status }.into();
+        let kind = |got| PeerMisbehaved::ContentType { exchange: EXCHANGE, got: PeerText::new(got) }.into();
+        let other = |got| PeerMisbehaved::NotAnObject { exchange: EXCHANGE, got }.into();
+        let json = |column| PeerMisbehaved::Json { exchange: EXCHANGE, line: 1, column }.into();
+        let missing = || PeerMisbehaved::MissingField { exchange: EXCHANGE, field: "resource" }.into();
+        let busy = Refused::Unavailable { exchange: EXCHANGE, status: 503, retry_after_s: Some(7) }.into();
+        let answers: [(Answer, Error); 14] = [
+            (Answer::new(404, "application/json", "{}"), status(404)),
+            (Answer::new(401, "text/plain", ""), status(401)),
+            (Answer::new(204, "", ""), status(204)),
+            (Answer::new(206, "application/json", "{}"), status(206)),
+            (Answer::new(304, "", ""), status(304)),
+            (Answer::new(503, "text/plain", "").header("retry-after", "7"), busy),
+            (Answer::new(200, "text/html; charset=utf-8", "<html>"), kind("text/html")),
+            (Answer::new(200, "", ""), kind("")),
+            (Answer::json(r#"{"hello":"world"}"#), missing()),
+            (Answer::json("{}"), missing()),
+            (Answer::json("[]"), other(JsonType::Array)),
+            (Answer::json("null"), other(JsonType::Null)),
+            (Answer::json("<html>"), json(1)),
+            (Answer::json(r#"{"resource":"https://h/mcp"#), json(26)),
+        ];
+        for (answer, why) in answers {
+            for challenged in [None, Some("https://h/custom.json")] {
+                let found = read_from("https://h/mcp", challenged, &answer);
+                assert_eq!(found, Ok(Found::Nothing(why.clone())));
+            }
         }
-    }
-
-    #[test]
-    fn what_the_challenge_names_must_be_the_document() {
-        let at = Some("https://h/custom.json");
-        let html = Answer::new(200, "text/html; charset=utf-8", "<html>");
-        let got = PeerText::new("text/html");
-        assert_eq!(
-            read_from("https://h/mcp", at, &html),
-            Err(PeerMisbehaved::ContentType { exchange: EXCHANGE, got }.into())
-        );
-        assert_eq!(
-            read_from("https://h/mcp", at, &Answer::json("{}")),
-            Err(PeerMisbehaved::MissingField { exchange: EXCHANGE, field: "resource" }.into())
-        );
-    }
-
-    #[test]
-    fn servers_that_fail_are_not_servers_without() {
-        let busy = Answer::new(503, "text/plain", "").header("retry-after", "7");
-        assert_eq!(
-            read_from("https://h/mcp", None, &busy),
-            Err(Refused::Unavailable { exchange: EXCHANGE, status: 503, retry_after_s: Some(7) }.into())
-        );
-        assert_eq!(
-            read_from("https://h/mcp", None, &Answer::new(204, "", "")),
-            Err(PeerMisbehaved::Status { exchange: EXCHANGE, status: 204 }.into())
-        );
     }
 
     #[test]
     fn redirects_stay_in_the_origin() {
         let to = |location: &str| Answer::new(302, "", "").header("location", location);
-        let problem = |problem| Err(PeerMisbehaved::Redirect { exchange: EXCHANGE, problem }.into());
+        let problem =
+            |problem| Ok(Found::Nothing(PeerMisbehaved::Redirect { exchange: EXCHANGE, problem }.into()));
         assert_eq!(read_from("https://h/mcp", None, &to("/x")), Ok(Found::Redirected(url("https://h/x"))));
         for target in [
             "https://g/x",
@@ -350,28 +352,43 @@ mod tests {
         );
         let candidate = candidates(&url("https://h/mcp"), None).remove(0);
         let answer = to("/x");
-        let read =
-            |redirects| read(&candidate, &candidate.url, redirects, &answer.response(), &Quirks::none());
-        assert!(read(limits::REDIRECTS - 1).is_ok());
+        let read = |redirects| {
+            let (response, quirks) = (answer.response(), Quirks::none());
+            read(&candidate, &candidate.url, redirects, &response, &quirks, &mut Findings::new())
+        };
+        assert!(matches!(read(limits::REDIRECTS - 1), Ok(Found::Redirected(_))));
         assert_eq!(read(limits::REDIRECTS), problem(RedirectProblem::TooMany));
     }
 
+    fn with(members: &str) -> Answer {
+        Answer::json(&format!(
+            r#"{{"resource":"https://h/mcp","authorization_servers":["https://as"],{members}}}"#
+        ))
+    }
+
     #[test]
-    fn lists_are_bounded() {
+    fn lists_lose_what_is_bad_and_what_is_too_much() {
         let many = (0..=limits::LIST).map(|n| format!("\"https://as{n}\"")).collect::<Vec<_>>().join(",");
-        let answer =
-            Answer::json(&format!(r#"{{"resource":"https://h/mcp","authorization_servers":[{many}]}}"#));
-        let field = "authorization_servers";
-        assert_eq!(
-            read_from("https://h/mcp", None, &answer),
-            Err(PeerMisbehaved::Unacceptable { exchange: EXCHANGE, field }.into())
-        );
-        let answer = Answer::json(
-            r#"{"resource":"https://h/mcp","authorization_servers":["https://as"],"scopes_supported":["a b"]}"#,
-        );
-        assert_eq!(
-            read_from("https://h/mcp", None, &answer),
-            Err(PeerMisbehaved::Scope { exchange: EXCHANGE }.into())
-        );
+        let long = "x".repeat(limits::URL + 1);
+        let answer = Answer::json(&format!(
+            r#"{{"resource":"https://h/mcp","authorization_servers":[7,"","{long}",{many}]}}"#
+        ));
+        let servers = document(read_from("https://h/mcp", None, &answer)).authorization_servers;
+        assert_eq!((servers.len(), &*servers[0]), (limits::LIST, "https://as0"));
+        let answer = Answer::json(r#"{"resource":"https://h/mcp","authorization_servers":"https://as"}"#);
+        let servers = document(read_from("https://h/mcp", None, &answer)).authorization_servers;
+        assert_eq!(servers, ["https://as".into()]);
+        for (scopes, read) in [
+            (r#"["a b","c"]"#, Some("c")),
+            (r#"["a","ü",7,null,["x"],"c"]"#, Some("a c")),
+            (r#""a c""#, Some("a c")),
+            (r#"["ü"]"#, None),
+            ("7", None),
+            ("[]", None),
+        ] {
+            let answer = with(&format!(r#""scopes_supported":{scopes}"#));
+            let found = document(read_from("https://h/mcp", None, &answer)).scopes_supported;
+            assert_eq!(found.map(|scopes| scopes.to_string()).as_deref(), read, "{scopes}");
+        }
     }
 }

@@ -4,9 +4,11 @@ use http::StatusCode;
 use url::Url;
 
 use crate::error::{Error, Exchange};
+use crate::finding::Findings;
 use crate::quirks::Quirks;
 use crate::secret::Secret;
 use crate::wire::client_auth::Client;
+use crate::wire::document::Reader;
 use crate::wire::form::Form;
 use crate::wire::http::{HttpRequest, HttpResponse};
 use crate::wire::token;
@@ -76,13 +78,16 @@ pub fn read(
     request: &RevocationRequest<'_>,
     response: &HttpResponse<'_>,
     quirks: &Quirks,
+    findings: &mut Findings,
 ) -> Result<(), Error> {
     if StatusCode::from_u16(response.status).is_ok_and(|status| status.is_success()) {
         return Ok(());
     }
     let own = request.client.secret.as_ref();
     let secrets: Vec<_> = own.into_iter().chain(request.assertion).chain([request.token]).collect();
-    Err(token::refused(response, EXCHANGE, &secrets, quirks))
+    let mut reader = Reader::new(EXCHANGE, findings);
+    reader.secrets = &secrets;
+    Err(token::refused(response, &mut reader, quirks))
 }
 
 #[cfg(test)]
@@ -102,7 +107,7 @@ mod tests {
             assertion: None,
         };
         assert!(request.request(&Quirks::none()).body.expose().contains("token_type_hint=access_token"));
-        read(&request, &answer.response(), &Quirks::none())
+        read(&request, &answer.response(), &Quirks::none(), &mut Findings::new())
     }
 
     #[test]

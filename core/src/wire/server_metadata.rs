@@ -27,13 +27,14 @@ use url::Url;
 
 use crate::address::{UrlPolicy, UrlProblem};
 use crate::error::{Error, Exchange, PeerMisbehaved, PeerText};
+use crate::finding::Findings;
 use crate::limits;
 use crate::quirks::Quirks;
 use crate::revision::Revision;
 use crate::scope::ScopeSet;
 use crate::wire::client_auth::ClientAuthMethod;
+use crate::wire::document::Reader;
 use crate::wire::http::{HttpRequest, HttpResponse};
-use crate::wire::json::{self, Expect};
 use crate::wire::token::GrantType;
 use crate::wire::well_known::{self, Status};
 
@@ -204,26 +205,24 @@ pub fn read(
     redirects: u8,
     response: &HttpResponse<'_>,
     rules: Rules<'_>,
+    findings: &mut Findings,
 ) -> Result<Found<ServerMetadata>, Error> {
-    match well_known::classify(asked, redirects, response, EXCHANGE)? {
+    match well_known::classify(asked, redirects, response, EXCHANGE) {
         Status::Redirected(url) => return Ok(Found::Redirected(url)),
-        Status::Nothing => return Ok(Found::Nothing),
+        Status::Nothing(why) => return Ok(Found::Nothing(why)),
         Status::Read => {}
     }
-    let any_content_type = rules.quirks.any_content_type;
-    if !any_content_type && !json::is_json(response) {
-        return Ok(Found::Nothing); // the page that this server shows for any path
+    let mut reader = Reader::new(EXCHANGE, findings);
+    reader.note_status(response.status, &[200], "RFC 8414 section 3.2");
+    let document: Document<'_> =
+        match reader.document(response, limits::DOCUMENT_BODY, rules.quirks.any_content_type) {
+            Ok(document) => document,
+            Err(why) => return Ok(Found::Nothing(why.into())),
+        };
+    if let Some(field) = document.lacks() {
+        return Ok(Found::Nothing(PeerMisbehaved::MissingField { exchange: EXCHANGE, field }.into()));
     }
-    let expect =
-        Expect { exchange: EXCHANGE, max_body: limits::DOCUMENT_BODY, any_content_type, secrets: &[] };
-    let document: Document = json::read(response, expect)?;
-    if document.issuer.is_none()
-        && document.authorization_endpoint.is_none()
-        && document.token_endpoint.is_none()
-    {
-        return Ok(Found::Nothing); // some other JSON (rust-sdk#1204)
-    }
-    Ok(Found::Document(Box::new(document.validate(issuer, rules)?)))
+    Ok(Found::Document(Box::new(document.validate(issuer, rules, &mut reader)?)))
 }
 
 /// What a document is held against.

@@ -29,41 +29,39 @@ pub(crate) fn request(exchange: Exchange, url: Url, revision: Revision) -> HttpR
 pub enum Found<T> {
     /// The document, validated.
     Document(Box<T>),
-    /// No such document here; the next URL may have it.
-    Nothing,
+    /// No such document here, and why; the next URL may have it.
+    Nothing(Error),
     /// The document is at this URL of the same origin; ask there.
     Redirected(Url),
 }
 
 /// Sorts an answer by status: read it, try the next URL, or follow a redirect.
-///
-/// A web page in place of a document is what servers answer that know the path no better than any other.
-/// Servers that fail (5xx) do not say that there is nothing, so that counts as a failure.
 pub(crate) fn classify(
     asked: &Url,
     redirects: u8,
     response: &HttpResponse<'_>,
     exchange: Exchange,
-) -> Result<Status, Error> {
+) -> Status {
+    if response.is_success() {
+        return Status::Read;
+    }
     if response.is_redirect() {
-        let target = redirect(asked, redirects, response)
-            .map_err(|problem| PeerMisbehaved::Redirect { exchange, problem })?;
-        return Ok(Status::Redirected(target));
+        return match redirect(asked, redirects, response) {
+            Ok(target) => Status::Redirected(target),
+            Err(problem) => Status::Nothing(PeerMisbehaved::Redirect { exchange, problem }.into()),
+        };
     }
-    if response.is_unavailable() {
-        let retry_after_s = response.retry_after_s();
-        return Err(Refused::Unavailable { exchange, status: response.status, retry_after_s }.into());
-    }
-    match response.status {
-        200 => Ok(Status::Read),
-        400..500 => Ok(Status::Nothing),
-        status => Err(PeerMisbehaved::Status { exchange, status }.into()),
-    }
+    let status = response.status;
+    Status::Nothing(if response.is_unavailable() {
+        Refused::Unavailable { exchange, status, retry_after_s: response.retry_after_s() }.into()
+    } else {
+        PeerMisbehaved::Status { exchange, status }.into()
+    })
 }
 
 pub(crate) enum Status {
     Read,
-    Nothing,
+    Nothing(Error),
     Redirected(Url),
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use grantor::client::{Enterprise, Flow, Preregistered};
 use grantor::error::{Exchange, PeerMisbehaved, PeerText};
+use grantor::finding::Problem;
 use grantor::jose::ClaimsError;
 use grantor::wire::token::TokenTypeUri;
 use grantor::{AssertionKind, Error, Interaction, Secret};
@@ -251,6 +252,7 @@ fn rfc7591_3_2_1_a_method_that_needs_a_key_that_was_never_registered() {
         (asked.uri().path() == "/register").then(|| grantor_world::json(http::StatusCode::CREATED, &body))
     }));
     let field = "token_endpoint_auth_method";
-    let expected = PeerMisbehaved::Unacceptable { exchange: Exchange::Registration, field };
+    let expected =
+        PeerMisbehaved::Unusable { exchange: Exchange::Registration, field, problem: Problem::Unasked };
     assert_eq!(player.call("ping").failed(), expected.into());
 }

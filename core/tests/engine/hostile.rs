@@ -80,6 +80,7 @@ fn wrong_content_types() {
             Exchange::ServerMetadata => {
                 PeerIncompatible::NoServerMetadata { issuer: PeerText::new("https://as.example.com") }.into()
             }
+            Exchange::ResourceMetadata => PeerIncompatible::NoResourceMetadata.into(),
             _ => PeerMisbehaved::ContentType { exchange, got: PeerText::new("text/html") }.into(),
         };
         assert_eq!(error, expected);

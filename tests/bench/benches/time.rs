@@ -11,7 +11,7 @@ use grantor::wire::challenge::Challenges;
 use grantor::wire::client_auth::Client;
 use grantor::wire::pkce::Verifier;
 use grantor::wire::token::{self, Grant, TokenRequest};
-use grantor::{DpopPolicy, Quirks, Secret};
+use grantor::{DpopPolicy, Findings, Quirks, Secret};
 use grantor_bench::{Flow, RmcpFlow, SHAPES, typical};
 use grantor_world::player::{Player, config};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -124,7 +124,7 @@ fn exchange(c: &mut Criterion) {
             };
             black_box(request.request(&quirks));
             let response = HttpResponse { status: 200, headers: &headers, body: ANSWER.as_bytes() };
-            token::read(&request, &response, &quirks).expect("a token")
+            token::read(&request, &response, &quirks, &mut Findings::new()).expect("a token")
         });
     });
     let other = BasicClient::new(ClientId::new("client".into()))

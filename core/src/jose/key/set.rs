@@ -1,15 +1,24 @@
 //! Sets of public keys (RFC 7517 5).
 
 use super::{KeyError, PublicKey};
+use crate::error::{Exchange, PeerMisbehaved};
+use crate::finding::{Findings, JsonType, Problem};
 use crate::jose::algorithm::Algorithm;
-use crate::jose::object::{Elements, Object, ObjectError};
+use crate::jose::object::{Elements, Object};
 use crate::limits;
+use crate::wire::document::{Reader, members};
 
 /// The keys of an issuer that can verify signatures here.
 #[derive(Clone, Debug, Default)]
 pub struct KeySet {
     keys: Vec<PublicKey>,
     refused: Vec<KeyError>,
+}
+
+members! {
+    pub(crate) struct Document {
+        "RFC 7517 section 5.1": keys;
+    }
 }
 
 /// Why a text is no set of keys.
@@ -19,8 +28,8 @@ pub enum KeySetError {
     /// No array `keys` (RFC 7517 5.1).
     #[error("the key set has no array `keys`")]
     Keys,
-    /// A member twice (RFC 7517 5).
-    #[error("the key set names a member twice")]
+    /// `keys` more than once, with different values (RFC 7517 5).
+    #[error("the key set has `keys` more than once")]
     Repeated,
     /// No JSON object.
     #[error("the key set is no JSON object")]
@@ -42,18 +51,26 @@ impl KeySet {
         if json.len() > limits::KEY_SET_BODY {
             return Err(KeySetError::TooLarge);
         }
-        let object = Object::parse(json).map_err(|error| match error {
-            ObjectError::Repeated => KeySetError::Repeated,
-            ObjectError::Syntax => KeySetError::Syntax,
-            ObjectError::TooLarge => KeySetError::TooLarge,
-        })?;
-        let keys = object.get("keys").ok_or(KeySetError::Keys)?;
-        let Elements(elements) = serde_json::from_str(keys.raw()).map_err(|_| KeySetError::Keys)?;
-        if elements.len() > limits::KEY_SET_KEYS {
-            return Err(KeySetError::TooLarge);
-        }
+        let text = std::str::from_utf8(json).map_err(|_| KeySetError::Syntax)?;
+        let mut findings = Findings::new();
+        Self::read(text, &mut Reader::new(Exchange::KeySet, &mut findings)).map_err(|error| match error {
+            PeerMisbehaved::MissingField { .. } => KeySetError::Keys,
+            PeerMisbehaved::Unusable { problem: Problem::Contradictory, .. } => KeySetError::Repeated,
+            PeerMisbehaved::Unusable { problem: Problem::TooLarge, .. } => KeySetError::TooLarge,
+            PeerMisbehaved::Unusable { .. } => KeySetError::Keys,
+            _ => KeySetError::Syntax,
+        })
+    }
+
+    /// As [`parse`](Self::parse), with what is wrong in the terms of a reader.
+    pub(crate) fn read(text: &str, reader: &mut Reader<'_>) -> Result<Self, PeerMisbehaved> {
+        let document: Document<'_> = reader.parse(text)?;
+        let keys = document.keys.json(JsonType::Array, limits::KEY_SET_BODY).and_then(|json| {
+            let Elements(elements) = serde_json::from_str(json).map_err(|_| Problem::Malformed)?;
+            if elements.len() > limits::KEY_SET_KEYS { Err(Problem::TooLarge) } else { Ok(elements) }
+        });
         let mut set = Self::default();
-        for element in elements {
+        for element in reader.required(keys)? {
             let key = Object::parse(element.get().as_bytes())
                 .map_err(KeyError::from)
                 .and_then(|object| PublicKey::from_object(&object, None));

@@ -175,7 +175,7 @@ fn sets_are_bounded() {
     assert_eq!(error(&" ".repeat(limits::KEY_SET_BODY + 1)), KeySetError::TooLarge);
     assert_eq!(error("{}"), KeySetError::Keys);
     assert_eq!(error(r#"{"keys":{}}"#), KeySetError::Keys);
-    assert_eq!(error(r#"{"keys":[],"keys":[]}"#), KeySetError::Repeated);
+    assert_eq!(error(r#"{"keys":[],"keys":[{}]}"#), KeySetError::Repeated);
     assert_eq!(error("<html>"), KeySetError::Syntax);
     let set = KeySet::parse(of(limits::KEY_SET_KEYS).as_bytes()).unwrap();
     assert_eq!(set.candidates(None, Algorithm::Es256).count(), limits::KEYS_TRIED);

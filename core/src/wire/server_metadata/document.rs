@@ -1,149 +1,156 @@
 //! The document as it is written, and what it has to say.
 
-use serde::Deserialize;
+use url::Url;
 
-use super::{EXCHANGE, Issuer, Rules, ServerMetadata};
+use super::{Issuer, Rules, ServerMetadata};
 use crate::error::{Error, PeerIncompatible, PeerMisbehaved, PeerText};
+use crate::finding::JsonType;
+use crate::limits;
 use crate::quirks::Quirks;
-use crate::scope::ScopeSet;
 use crate::wire::client_auth::ClientAuthMethod;
-use crate::wire::json;
+use crate::wire::document::{Member, Reader, members};
 use crate::wire::token::GrantType;
 
-#[derive(Deserialize)]
-pub(super) struct Document {
-    pub(super) issuer: Option<String>,
-    pub(super) authorization_endpoint: Option<String>,
-    pub(super) token_endpoint: Option<String>,
-    registration_endpoint: Option<String>,
-    pushed_authorization_request_endpoint: Option<String>,
-    require_pushed_authorization_requests: Option<bool>,
-    device_authorization_endpoint: Option<String>,
-    revocation_endpoint: Option<String>,
-    introspection_endpoint: Option<String>,
-    jwks_uri: Option<String>,
-    scopes_supported: Option<Vec<String>>,
-    response_types_supported: Option<Vec<String>>,
-    grant_types_supported: Option<Vec<String>>,
-    token_endpoint_auth_methods_supported: Option<Vec<String>>,
-    token_endpoint_auth_signing_alg_values_supported: Option<Vec<String>>,
-    dpop_signing_alg_values_supported: Option<Vec<String>>,
-    code_challenge_methods_supported: Option<Vec<String>>,
-    authorization_response_iss_parameter_supported: Option<bool>,
-    client_id_metadata_document_supported: Option<bool>,
+members! {
+    pub(crate) struct Document {
+        "RFC 8414 section 2":
+            issuer, authorization_endpoint, token_endpoint, jwks_uri, registration_endpoint,
+            scopes_supported, response_types_supported, grant_types_supported,
+            token_endpoint_auth_methods_supported, token_endpoint_auth_signing_alg_values_supported,
+            revocation_endpoint, introspection_endpoint, code_challenge_methods_supported;
+        "RFC 8628 section 4": device_authorization_endpoint;
+        "RFC 9126 section 5":
+            pushed_authorization_request_endpoint, require_pushed_authorization_requests;
+        "RFC 9207 section 3": authorization_response_iss_parameter_supported;
+        "RFC 9449 section 5.1": dpop_signing_alg_values_supported;
+        "OAuth Client ID Metadata Document section 5": client_id_metadata_document_supported;
+    }
 }
 
-impl Document {
-    pub(super) fn validate(self, asked: &Issuer, rules: Rules<'_>) -> Result<ServerMetadata, Error> {
-        let issuer = self.checked_issuer(asked, rules.quirks)?;
-        self.check_bounds()?;
-        self.check_abilities(&issuer, rules)?;
-        let endpoint = |text: &Option<String>, field| {
-            text.as_deref().map(|text| rules.urls.read(text, field, rules.resource)).transpose()
-        };
-        let missing = |field| PeerMisbehaved::MissingField { exchange: EXCHANGE, field };
-        let authorization_endpoint = endpoint(&self.authorization_endpoint, "authorization_endpoint")?;
-        if rules.grant == GrantType::AuthorizationCode && authorization_endpoint.is_none() {
-            return Err(missing("authorization_endpoint").into());
+impl Document<'_> {
+    /// What shows that this is some other JSON (rust-sdk#1204), or the stub of a document.
+    pub(super) fn lacks(&self) -> Option<&'static str> {
+        let endpoints = [&self.token_endpoint, &self.authorization_endpoint];
+        match endpoints.iter().any(|endpoint| endpoint.is_there()) {
+            true => None,
+            false if self.issuer.is_there() => Some(self.token_endpoint.name()),
+            false => Some(self.issuer.name()),
         }
-        let names = |list: Option<Vec<String>>| list.into_iter().flatten().map(Into::into).collect();
+    }
+
+    pub(super) fn validate(
+        &self,
+        asked: &Issuer,
+        rules: Rules<'_>,
+        reader: &mut Reader<'_>,
+    ) -> Result<ServerMetadata, Error> {
+        let issuer = self.checked_issuer(asked, rules.quirks, reader)?;
+        self.check_abilities(&issuer, rules, reader)?;
+        let url = |member: &Member<'_>| member.url(rules.urls, rules.resource);
+        let authorization_endpoint = match rules.grant {
+            GrantType::AuthorizationCode => Some(reader.required(url(&self.authorization_endpoint))?),
+            _ => reader.optional(url(&self.authorization_endpoint)),
+        };
+        let token_endpoint = reader.required(url(&self.token_endpoint))?;
+        let mut endpoint = |member| reader.optional(url(member)).map(Box::new);
+        let (pushed, device) = (
+            endpoint(&self.pushed_authorization_request_endpoint),
+            endpoint(&self.device_authorization_endpoint),
+        );
+        let (revocation, introspection) =
+            (endpoint(&self.revocation_endpoint), endpoint(&self.introspection_endpoint));
+        let jwks_uri = endpoint(&self.jwks_uri);
+        let registration_endpoint: Option<Url> = reader.optional(url(&self.registration_endpoint));
+        let mut is_set = |member: &Member<'_>| reader.optional(member.flag()) == Some(true);
+        let require_pushed = is_set(&self.require_pushed_authorization_requests);
+        let iss_parameter_supported = is_set(&self.authorization_response_iss_parameter_supported);
+        let client_id_metadata_document_supported = is_set(&self.client_id_metadata_document_supported);
+        let scopes =
+            reader.optional(self.scopes_supported.scopes(JsonType::Array, false)).unwrap_or_default();
         Ok(ServerMetadata {
             authorization_endpoint,
-            token_endpoint: endpoint(&self.token_endpoint, "token_endpoint")?
-                .ok_or(missing("token_endpoint"))?,
-            registration_endpoint: endpoint(&self.registration_endpoint, "registration_endpoint")?,
-            pushed_authorization_request_endpoint: endpoint(
-                &self.pushed_authorization_request_endpoint,
-                "pushed_authorization_request_endpoint",
-            )?
-            .map(Box::new),
-            require_pushed_authorization_requests: self.require_pushed_authorization_requests == Some(true),
-            device_authorization_endpoint: endpoint(
-                &self.device_authorization_endpoint,
-                "device_authorization_endpoint",
-            )?
-            .map(Box::new),
-            revocation_endpoint: endpoint(&self.revocation_endpoint, "revocation_endpoint")?.map(Box::new),
-            introspection_endpoint: endpoint(&self.introspection_endpoint, "introspection_endpoint")?
-                .map(Box::new),
-            jwks_uri: endpoint(&self.jwks_uri, "jwks_uri")?.map(Box::new),
-            scopes_supported: scopes(self.scopes_supported.as_deref()),
-            offers_offline_access: lists(self.scopes_supported.as_deref(), "offline_access"),
-            token_endpoint_auth_methods: match self.token_endpoint_auth_methods_supported {
-                Some(names) => names.iter().filter_map(|name| ClientAuthMethod::from_name(name)).collect(),
-                None => vec![ClientAuthMethod::SecretBasic],
-            },
-            assertion_algorithms: names(self.token_endpoint_auth_signing_alg_values_supported),
-            dpop_algorithms: names(self.dpop_signing_alg_values_supported),
-            iss_parameter_supported: self.authorization_response_iss_parameter_supported == Some(true),
-            client_id_metadata_document_supported: self.client_id_metadata_document_supported == Some(true),
+            token_endpoint,
+            registration_endpoint,
+            pushed_authorization_request_endpoint: pushed,
+            require_pushed_authorization_requests: require_pushed,
+            device_authorization_endpoint: device,
+            revocation_endpoint: revocation,
+            introspection_endpoint: introspection,
+            jwks_uri,
+            offers_offline_access: scopes.contains("offline_access"),
+            scopes_supported: scopes,
+            token_endpoint_auth_methods: self.auth_methods(reader),
+            assertion_algorithms: names(&self.token_endpoint_auth_signing_alg_values_supported, reader),
+            dpop_algorithms: names(&self.dpop_signing_alg_values_supported, reader),
+            iss_parameter_supported,
+            client_id_metadata_document_supported,
             issuer,
         })
     }
 
     /// RFC 8414 3.3: identical to the issuer whose well-known URL was asked.
-    fn checked_issuer(&self, asked: &Issuer, quirks: &Quirks) -> Result<Issuer, PeerMisbehaved> {
-        match self.issuer.as_deref() {
-            Some(own) if own == asked.as_str() => Ok(asked.clone()),
-            Some(own) if quirks.issuer_trailing_slash && asked.equals_but_for_slash(own) => {
+    fn checked_issuer(
+        &self,
+        asked: &Issuer,
+        quirks: &Quirks,
+        reader: &mut Reader<'_>,
+    ) -> Result<Issuer, PeerMisbehaved> {
+        match reader.required(self.issuer.text(limits::URL)) {
+            Ok(own) if own == asked.as_str() => Ok(asked.clone()),
+            Ok(own) if quirks.issuer_trailing_slash && asked.equals_but_for_slash(&own) => {
                 Ok(Issuer(own.into()))
             }
-            Some(own) => {
-                Err(PeerMisbehaved::IssuerMismatch { expected: asked.into(), got: PeerText::new(own) })
+            Ok(own) => {
+                Err(PeerMisbehaved::IssuerMismatch { expected: asked.into(), got: PeerText::new(&own) })
             }
-            None if quirks.issuer_absent => Ok(asked.clone()),
-            None => Err(PeerMisbehaved::MissingField { exchange: EXCHANGE, field: "issuer" }),
+            Err(PeerMisbehaved::MissingField { .. }) if quirks.issuer_absent => Ok(asked.clone()),
+            Err(error) => Err(error),
         }
     }
 
-    fn check_bounds(&self) -> Result<(), PeerMisbehaved> {
-        for (list, field) in [
-            (&self.scopes_supported, "scopes_supported"),
-            (&self.response_types_supported, "response_types_supported"),
-            (&self.grant_types_supported, "grant_types_supported"),
-            (&self.token_endpoint_auth_methods_supported, "token_endpoint_auth_methods_supported"),
-            (
-                &self.token_endpoint_auth_signing_alg_values_supported,
-                "token_endpoint_auth_signing_alg_values_supported",
-            ),
-            (&self.dpop_signing_alg_values_supported, "dpop_signing_alg_values_supported"),
-            (&self.code_challenge_methods_supported, "code_challenge_methods_supported"),
-        ] {
-            json::bounded_list(list.as_deref().unwrap_or_default(), EXCHANGE, field)?;
-        }
-        Ok(())
-    }
-
-    fn check_abilities(&self, issuer: &Issuer, rules: Rules<'_>) -> Result<(), PeerIncompatible> {
+    /// Only a list that names S256 promises it (MCP "Authorization Code Protection").
+    fn check_abilities(
+        &self,
+        issuer: &Issuer,
+        rules: Rules<'_>,
+        reader: &mut Reader<'_>,
+    ) -> Result<(), PeerIncompatible> {
         let by_code = rules.grant == GrantType::AuthorizationCode;
         if by_code
+            && lists(&self.code_challenge_methods_supported, "S256", reader) != Some(true)
             && !rules.quirks.pkce_unadvertised
-            && !lists(self.code_challenge_methods_supported.as_deref(), "S256")
         {
             return Err(PeerIncompatible::NoPkce { issuer: issuer.into() });
         }
-        let lacks = |list: &Option<Vec<String>>, name| list.is_some() && !lists(list.as_deref(), name);
-        if by_code && lacks(&self.response_types_supported, "code")
-            || lacks(&self.grant_types_supported, rules.grant.name())
+        if by_code && lists(&self.response_types_supported, "code", reader) == Some(false)
+            || lists(&self.grant_types_supported, rules.grant.name(), reader) == Some(false)
         {
             return Err(PeerIncompatible::NoGrant { issuer: issuer.into(), grant: rules.grant });
         }
         Ok(())
     }
-}
 
-/// The scopes of a list, as far as they are any and fit.
-fn scopes(list: Option<&[String]>) -> ScopeSet {
-    let mut scopes = ScopeSet::new();
-    for one in list.unwrap_or_default().iter().filter_map(|text| ScopeSet::from_tokens([text.as_str()]).ok())
-    {
-        if scopes.extend(&one).is_err() {
-            break;
+    fn auth_methods(&self, reader: &mut Reader<'_>) -> Vec<ClientAuthMethod> {
+        let mut methods = Vec::new();
+        let list = self.token_endpoint_auth_methods_supported.list(|name| {
+            methods.extend(ClientAuthMethod::from_name(&name).filter(|method| !methods.contains(method)));
+        });
+        match reader.optional(list) {
+            Some(()) => methods,
+            None => vec![ClientAuthMethod::SecretBasic],
         }
     }
-    scopes
 }
 
-fn lists(list: Option<&[String]>, name: &str) -> bool {
-    list.unwrap_or_default().iter().any(|entry| entry == name)
+/// Whether the list has this entry; `None` where there is no list.
+fn lists(member: &Member<'_>, name: &str, reader: &mut Reader<'_>) -> Option<bool> {
+    let mut found = false;
+    reader.optional(member.list(|entry| found |= entry == name))?;
+    Some(found)
+}
+
+fn names(member: &Member<'_>, reader: &mut Reader<'_>) -> Vec<Box<str>> {
+    let mut names = Vec::new();
+    let list = member.list(|name| names.push(name.into()));
+    reader.optional(list).map_or_else(Vec::new, |()| names)
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::error::Exchange;
 use crate::wire::client_auth::{Client, ClientAuthMethod};
 use crate::wire::testing::{Answer, url};
 use crate::wire::token::Grant;
@@ -6,6 +7,10 @@ use crate::wire::token::Grant;
 const EXCHANGE: Exchange = Exchange::RefreshToken;
 
 fn read_with(answer: &Answer, quirks: &Quirks) -> Result<Issued, Error> {
+    read_noting(answer, quirks, &mut Findings::new())
+}
+
+fn read_noting(answer: &Answer, quirks: &Quirks, findings: &mut Findings) -> Result<Issued, Error> {
     let endpoint = url("https://as/token");
     let client = Client::confidential("id", Secret::from("client-secret"), ClientAuthMethod::SecretPost);
     let refresh_token = Secret::from("refresh-secret");
@@ -18,7 +23,7 @@ fn read_with(answer: &Answer, quirks: &Quirks) -> Result<Issued, Error> {
         assertion: None,
         proof: None,
     };
-    read(&request, &answer.response(), quirks)
+    read(&request, &answer.response(), quirks, findings)
 }
 
 fn read_json(body: &str) -> Result<Issued, Error> {
@@ -118,59 +123,79 @@ fn token_endpoints_never_redirect() {
 
 #[test]
 fn tokens_that_no_header_may_carry() {
-    let unacceptable = |field| misbehaved(PeerMisbehaved::Unacceptable { exchange: EXCHANGE, field });
+    let unusable =
+        |problem| misbehaved(PeerMisbehaved::Unusable { exchange: EXCHANGE, field: "access_token", problem });
     let long = "x".repeat(limits::CREDENTIAL + 1);
-    for token in ["", "a b", "a\\r\\nX-Evil: 1", "ü", "\\u0000", &long] {
+    for token in ["a b", "a\\r\\nX-Evil: 1", "ü", "\\u0000"] {
         let body = format!(r#"{{"access_token":"{token}","token_type":"Bearer"}}"#);
-        assert_eq!(read_json(&body), unacceptable("access_token"), "{token}");
+        assert_eq!(read_json(&body), unusable(Problem::Malformed), "{token}");
     }
+    let body = format!(r#"{{"access_token":"{long}","token_type":"Bearer"}}"#);
+    assert_eq!(read_json(&body), unusable(Problem::TooLarge));
     let body = format!(r#"{{"access_token":"t","token_type":"Bearer","refresh_token":"{long}"}}"#);
-    assert_eq!(read_json(&body), unacceptable("refresh_token"));
+    assert_eq!(read_json(&body).unwrap().refresh_token, None, "the access token is good");
 }
 
 #[test]
 fn lifetimes() {
     let lifetime = |text: &str| {
         read_json(&format!(r#"{{"access_token":"t","token_type":"Bearer","expires_in":{text}}}"#))
-            .map(|issued| issued.expires_in_s)
+            .unwrap()
+            .expires_in_s
     };
-    assert_eq!(lifetime("0"), Ok(Some(0)));
-    assert_eq!(lifetime("-1"), Ok(Some(0)));
-    assert_eq!(lifetime("3600.9"), Ok(Some(3600)));
-    assert_eq!(lifetime("99999999999999999999"), Ok(Some(limits::LIFETIME_S)));
-    assert_eq!(lifetime("1e300"), Ok(Some(limits::LIFETIME_S)));
-    let field = "expires_in";
-    assert_eq!(
-        lifetime("\"3600\"").unwrap_err(),
-        PeerMisbehaved::Unacceptable { exchange: EXCHANGE, field }.into()
-    );
-    assert!(lifetime("true").is_err() && lifetime("\"soon\"").is_err());
+    assert_eq!(lifetime("0"), Some(0));
+    assert_eq!(lifetime("3600.9"), Some(3600));
+    for long in ["99999999999999999999", "1e300", "1e999", "\"1e300\""] {
+        assert_eq!(lifetime(long), Some(limits::LIFETIME_S), "{long}");
+    }
+    // oauth2-rs#85: there is one way to read them.
+    for text in ["\"3600\"", "\" 3600 \"", "\"3600.0\"", "3.6e3"] {
+        assert_eq!(lifetime(text), Some(3600), "{text}");
+    }
+    for none in
+        ["-1", "true", "\"soon\"", "\"\"", "\"NaN\"", "\"inf\"", "\"+\"", "[]", "{}", "null", "\"3600 s\""]
+    {
+        assert_eq!(lifetime(none), None, "{none}");
+    }
 }
 
 #[test]
-fn oauth2_rs_85_quirk_numbers_as_strings() {
-    let quirks = Quirks { numbers_as_strings: true, ..Quirks::none() };
-    let answer = Answer::json(r#"{"access_token":"t","token_type":"Bearer","expires_in":"3600"}"#);
-    assert_eq!(read_with(&answer, &quirks).unwrap().expires_in_s, Some(3600));
+fn oauth2_rs_86_scope_as_array() {
+    let scope = |text: &str| {
+        read_json(&format!(r#"{{"access_token":"t","token_type":"Bearer","scope":{text}}}"#))
+            .unwrap()
+            .scope
+            .map(|scope| scope.to_string())
+    };
+    assert_eq!(scope(r#"["a","b"]"#).as_deref(), Some("a b"));
+    assert_eq!(scope(r#"["a b","c"]"#).as_deref(), Some("a b c"));
+    assert_eq!(scope(r#"["a",1,"ü"]"#).as_deref(), Some("a"));
+    assert_eq!(scope(r#""a ü""#).as_deref(), Some("a"));
+    for none in ["7", "{}", "[]", "\"\"", "\" \"", "[1]", "\"ü\""] {
+        assert_eq!(scope(none), None, "{none}");
+    }
 }
 
 #[test]
-fn oauth2_rs_86_quirk_scope_as_array() {
-    let answer = Answer::json(r#"{"access_token":"t","token_type":"Bearer","scope":["a","b"]}"#);
-    assert_eq!(read_with(&answer, &Quirks::none()), misbehaved(PeerMisbehaved::Scope { exchange: EXCHANGE }));
-    let quirks = Quirks { scope_as_array: true, ..Quirks::none() };
-    assert_eq!(read_with(&answer, &quirks).unwrap().scope.unwrap().to_string(), "a b");
+fn good_answers_with_another_good_status() {
+    for status in [201, 202, 203, 226] {
+        let body = r#"{"access_token":"t","token_type":"Bearer"}"#;
+        let answer = Answer::new(status, "application/json", body);
+        let mut findings = Findings::new();
+        assert!(read_noting(&answer, &Quirks::none(), &mut findings).is_ok(), "{status}");
+        assert_eq!(findings.iter().next().unwrap().problem, Problem::Status(status));
+    }
+    for status in [204, 205, 206] {
+        let status_error = misbehaved(PeerMisbehaved::Status { exchange: EXCHANGE, status });
+        assert_eq!(read_with(&Answer::new(status, "application/json", ""), &Quirks::none()), status_error);
+    }
 }
 
 #[test]
 fn python_sdk_2684_quirk_github() {
     let body = "access_token=gho_x&expires_in=28800&scope=repo%2Cgist&token_type=bearer";
     let answer = Answer::new(200, "application/x-www-form-urlencoded; charset=utf-8", body);
-    let got = PeerText::new("application/x-www-form-urlencoded");
-    assert_eq!(
-        read_with(&answer, &Quirks::none()),
-        misbehaved(PeerMisbehaved::ContentType { exchange: EXCHANGE, got })
-    );
+    assert_eq!(read_with(&answer, &Quirks::none()).unwrap().scope.unwrap().to_string(), "repo,gist");
     let issued = read_with(&answer, &Quirks::github()).unwrap();
     assert_eq!(issued.access_token.expose(), "gho_x");
     assert_eq!(issued.expires_in_s, Some(28800));
@@ -178,11 +203,39 @@ fn python_sdk_2684_quirk_github() {
 }
 
 #[test]
+fn form_encoded_answers_are_read_like_others() {
+    let form = |body: &str| Answer::new(200, "application/x-www-form-urlencoded", body);
+    let token = |body: &str| read_with(&form(body), &Quirks::none()).map(|issued| issued.access_token);
+    assert_eq!(token("access_token=t&token_type=bearer&expires_in=soon"), Ok(Secret::from("t")));
+    assert_eq!(token("access_token=%22%5C%0A&token_type=bearer").unwrap_err(), {
+        let (field, problem) = ("access_token", Problem::Malformed);
+        PeerMisbehaved::Unusable { exchange: EXCHANGE, field, problem }.into()
+    });
+    assert_eq!(token("access_token=a&access_token=b&token_type=bearer").unwrap_err(), {
+        let (field, problem) = ("access_token", Problem::Contradictory);
+        PeerMisbehaved::Unusable { exchange: EXCHANGE, field, problem }.into()
+    });
+    assert_eq!(token("").unwrap_err(), {
+        PeerMisbehaved::MissingField { exchange: EXCHANGE, field: "access_token" }.into()
+    });
+    let malformed = PeerMisbehaved::Form { exchange: EXCHANGE };
+    assert_eq!(token("access_token=%ff").unwrap_err(), malformed.clone().into());
+    assert_eq!(token(&"a=b&".repeat(limits::FORM_PARAMS + 1)).unwrap_err(), malformed.into());
+    assert_eq!(
+        token("error=bad_verification_code").map(drop),
+        refused("bad_verification_code", None).map(drop)
+    );
+}
+
+#[test]
 fn quirk_slack() {
     let failed = Answer::json(r#"{"ok":false,"error":"invalid_code"}"#);
-    let missing = PeerMisbehaved::MissingField { exchange: EXCHANGE, field: "access_token" };
-    assert_eq!(read_with(&failed, &Quirks::none()), misbehaved(missing));
-    assert_eq!(read_with(&failed, &Quirks::slack()), refused("invalid_code", None));
+    for quirks in [Quirks::none(), Quirks::slack()] {
+        assert_eq!(read_with(&failed, &quirks), refused("invalid_code", None));
+    }
+    let both = Answer::json(r#"{"ok":false,"access_token":"t","token_type":"Bearer"}"#);
+    assert!(read_with(&both, &Quirks::none()).is_ok());
+    assert_eq!(read_with(&both, &Quirks::slack()), refused("unspecified", None));
     let nested = Answer::json(
         r#"{"ok":true,"access_token":"xoxb-bot","token_type":"bot",
             "authed_user":{"id":"U1","access_token":"xoxp-user","token_type":"Bearer","scope":"a,b"}}"#,
