@@ -90,6 +90,8 @@ pub use der::ecdsa_from_der;
 pub use id_jag::{IdJag, IdJagRules};
 pub use id_token::{IdToken, IdTokenRules};
 pub use jws::{Header, Jws, JwsError, Part, SignatureFormat, Trusted, Unsigned};
+#[cfg(test)]
+pub(crate) use key::KeySetDocument;
 pub use key::{KeyError, KeyKind, KeySet, KeySetError, PublicKey};
 #[cfg(feature = "crypto")]
 pub use key::{SigningFailed, SigningKey};

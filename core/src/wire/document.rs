@@ -6,6 +6,8 @@
 //! is optional, and into an error that names it where it is required. So what nobody needs breaks nothing.
 //! Members that are not in the table are skipped.
 
+#[cfg(test)]
+mod catalogue;
 mod member;
 mod parse;
 

@@ -139,7 +139,7 @@ pub fn read(
 }
 
 members! {
-    struct Document {
+    pub(crate) struct Document {
         "RFC 9728 section 2": resource, authorization_servers, scopes_supported, resource_name;
     }
 }
@@ -163,9 +163,9 @@ impl Document<'_> {
             let (expected, got) = (PeerText::new(expected.as_str()), PeerText::new(&resource));
             return Err(PeerMisbehaved::ResourceMismatch { expected, got });
         }
-        let mut authorization_servers = Vec::new();
+        let mut authorization_servers: Vec<Box<str>> = Vec::new();
         let servers = self.authorization_servers.list_or_one(|issuer| {
-            if !authorization_servers.iter().any(|known: &Box<str>| **known == *issuer) {
+            if !authorization_servers.iter().any(|known| **known == *issuer) {
                 authorization_servers.push(issuer.into());
             }
         });

@@ -38,7 +38,7 @@ use crate::wire::http::{HttpRequest, HttpResponse};
 use crate::wire::token::GrantType;
 use crate::wire::well_known::{self, Status};
 
-use self::document::Document;
+pub(crate) use self::document::Document;
 
 pub use crate::wire::well_known::Found;
 

@@ -47,6 +47,8 @@ use crate::wire::form::Form;
 use crate::wire::http::HttpRequest;
 use crate::wire::pkce::Verifier;
 
+#[cfg(test)]
+pub(crate) use self::answer::Fields;
 pub(crate) use self::answer::refused;
 pub use self::answer::{read, read_exchange};
 

@@ -14,6 +14,8 @@ pub use private::{SigningFailed, SigningKey};
 #[cfg(feature = "crypto")]
 pub(super) use public::{EcCurve, Material};
 pub use public::{KeyKind, PublicKey};
+#[cfg(test)]
+pub(crate) use set::Document as KeySetDocument;
 pub use set::{KeySet, KeySetError};
 
 #[cfg(test)]
