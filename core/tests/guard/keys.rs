@@ -202,7 +202,7 @@ fn rfc8414_3_3_metadata_that_lies() {
             "IssuerMismatch",
         ),
         (json!({ "jwks_uri": "https://as.example.com/jwks" }), "MissingField"),
-        (json!([ISSUER, "https://as.example.com/jwks"]), "MissingField"),
+        (json!([ISSUER, "https://as.example.com/jwks"]), "NotAnObject"),
         (json!({ "issuer": ISSUER, "jwks_uri": "http://as.example.com/jwks" }), "Url"),
         (json!({ "issuer": ISSUER, "jwks_uri": "https://169.254.169.254/" }), "Url"),
         (json!({ "issuer": ISSUER, "jwks_uri": "file:///etc/passwd" }), "Url"),
