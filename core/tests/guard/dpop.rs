@@ -114,3 +114,36 @@ fn bound_tokens_demanded() {
     let document = bench.refuse(&Request::get("/.well-known/oauth-protected-resource/mcp")).json();
     assert_eq!(document["dpop_bound_access_tokens_required"], true);
 }
+
+#[test]
+fn rfc9449_11_1_what_remembers_a_proof_reads_no_body_and_asks_no_function_again() {
+    let asked = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let count = std::sync::Arc::clone(&asked);
+    let policy = Policy::new().tool_by_arguments("query", "", move |arguments| {
+        count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        if arguments.json.contains("money") { Need::nobody() } else { Need::any_token() }
+    });
+    let mut bench = Bench::with(GuardConfig::new(RESOURCE, policy).server(AuthorizationServer::jwt(ISSUER)));
+    let token = bound();
+    bench.allow(&request(&token, &proof(&token, RESOURCE, START, 1, None))).unwrap();
+    for (id, table, allowed) in [(2, "users", true), (3, "money", false)] {
+        let body = json!({ "id": 1, "method": "tools/call", "params": {
+            "name": "query", "arguments": { "table": table } } });
+        let body = body.to_string();
+        let request = request(&token, &proof(&token, RESOURCE, START, id, None));
+        let head = RequestHead::new(&request.method, &request.uri, &request.headers);
+        let read = Body::new(body.as_bytes());
+        asked.store(0, std::sync::atomic::Ordering::Relaxed);
+        let examined = bench.guard.examine(bench.now, &head, Some(&read)).unwrap_err();
+        assert_eq!(asked.load(std::sync::atomic::Ordering::Relaxed), 1);
+        // The lock is held alone from here on.
+        let decision = bench.guard.conclude(bench.now, examined, None);
+        assert_eq!(matches!(decision, Decision::Allow(Some(_))), allowed, "{decision:?}");
+        assert_eq!(asked.load(std::sync::atomic::Ordering::Relaxed), 1);
+        let examined = bench.guard.examine(bench.now, &head, Some(&read)).unwrap_err();
+        let Decision::Answer(answer) = bench.guard.conclude(bench.now, examined, Some(&read)) else {
+            panic!()
+        };
+        assert_eq!((answer.refusal, &answer.json()["id"]), (Some(Refusal::ProofReplayed), &json!(1)));
+    }
+}

@@ -398,11 +398,13 @@ fn a_part_that_a_rule_names_is_one_that_the_server_looks_at() {
 }
 
 #[test]
-fn rules_without_a_host_are_for_servers_that_look_at_the_path() {
+fn hosts_are_compared_as_servers_compare_them() {
     let policy = Policy::new()
         .resource("notes:///private/*", need("private"))
         .resource("host://[::1]/*", need("here"))
-        .resource("web://a/*", need("a"));
+        .resource("web://a/*", need("a"))
+        .resource("https://bücher.example/*", need("books"))
+        .resource("https://0x7f.1/*", need("local"));
     let mut bench = bench(policy);
     assert_eq!(needed(&mut bench, "notes://x/private/a"), Some("private".into()));
     assert_eq!(needed(&mut bench, "notes:private/a"), Some("private".into()));
@@ -410,6 +412,13 @@ fn rules_without_a_host_are_for_servers_that_look_at_the_path() {
     assert_eq!(needed(&mut bench, "host://[0:0::1]/x"), Some("here".into()));
     assert_eq!(needed(&mut bench, "host://[::0001]:80/x"), Some("here".into()));
     assert_eq!(needed(&mut bench, "web://b/a/x"), None);
+    for uri in ["https://bücher.example/x", "https://xn--bcher-kva.example/x", "https://BÜCHER.example:443/x"]
+    {
+        assert_eq!(needed(&mut bench, uri), Some("books".into()), "{uri}");
+    }
+    for uri in ["https://127.0.0.1/x", "https://2130706433/x", "https://0X7F.1/x", "https://0177.0.0.1:1/x"] {
+        assert_eq!(needed(&mut bench, uri), Some("local".into()), "{uri}");
+    }
 }
 
 #[test]

@@ -78,14 +78,18 @@ impl Resources {
             Some(_) => Fit::new(&parts.place()),
             None => Fit::new(&fold(name)),
         };
-        self.rules.push(Readable {
+        let readable = |parts: Parts<'_>| Readable {
             own: Fit::new(name),
             place: place(parts),
             has_host: parts.has_host(),
             bare: asks.then(|| place(parts.bare())),
-            scheme,
+            scheme: scheme.clone(),
             demand,
-        });
+        };
+        self.rules.push(readable(parts));
+        if parts.has(Part::Host) {
+            self.rules.push(readable(Parts::split(&parts.without(&[Part::Host]))));
+        }
     }
 
     /// The demands of the rules to which a legible URI comes for any reader, and `None` for each reading that
