@@ -38,7 +38,7 @@ struct Shared<H: Host> {
     /// Most requests bring a token that was seen before, and only read it.
     state: RwLock<State>,
     verifier: Option<Verifier>,
-    log: Option<Log>,
+    logs: Vec<Log>,
 }
 
 struct State {
@@ -64,13 +64,13 @@ pub struct Setup<H: Host> {
     host: H,
     config: GuardConfig,
     verifier: Option<Verifier>,
-    log: Option<Log>,
+    logs: Vec<Log>,
 }
 
 impl<H: Host> Setup<H> {
     /// For this host.
     pub fn new(host: H, config: GuardConfig) -> Self {
-        Self { host, config, verifier: None, log: None }
+        Self { host, config, verifier: None, logs: Vec::new() }
     }
 
     /// Checks tokens of servers that are configured as
@@ -85,10 +85,10 @@ impl<H: Host> Setup<H> {
         self
     }
 
-    /// Is told what an operator may want to know.
+    /// Is told what an operator may want to know. Several may be.
     #[must_use]
     pub fn log(mut self, log: impl Fn(&Notice) + Send + Sync + 'static) -> Self {
-        self.log = Some(Box::new(log));
+        self.logs.push(Box::new(log));
         self
     }
 
@@ -105,7 +105,7 @@ impl<H: Host> Setup<H> {
             answer_headers,
             state: RwLock::new(state),
             verifier: self.verifier,
-            log: self.log,
+            logs: self.logs,
         })))
     }
 }
@@ -219,7 +219,7 @@ impl<H: Host> Shared<H> {
     }
 
     fn see_to(self: &Arc<Self>, todo: Todo) {
-        if let Some(log) = &self.log {
+        for log in &self.logs {
             todo.notices.iter().for_each(log);
         }
         for (op, deadline, effect) in todo.jobs {

@@ -27,11 +27,39 @@
 //! [`public_paths`](grantor::resource::GuardConfig::public_paths). The token stays in the request; the server
 //! must not pass it on to others (MCP "Token Handling").
 //!
+//! # Inside of a router
+//!
+//! The Guard has to see the URL that the client sent: its metadata, public paths and proofs of possession
+//! depend on it. Inside `Router::nest` axum cuts off the path of the nest; the layer looks at its `OriginalUri` instead
+//! (feature `axum`, on by default). Behind other routers, [`GuardLayer::prefix`] says what they cut off.
+//!
+//! Around a part of a router, the layer never sees requests for the metadata. Route them beside it:
+//!
+//! ```no_run
+//! use axum::{Router, routing::post};
+//! use grantor_tower::GuardLayer;
+//! # fn example(config: grantor_tower::grantor::resource::GuardConfig) -> Result<(), Box<dyn std::error::Error>> {
+//! let guard = GuardLayer::new(config)?; // for https://mcp.example.com/api/mcp
+//! let app: Router = Router::new()
+//!     .route_service(&guard.metadata_path(), guard.metadata())
+//!     .nest("/api", Router::new().route("/mcp", post(|| async { "…" })).layer(guard));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Where a proxy passes on nothing but `/api`, [`metadata_url`](grantor::resource::GuardConfig::metadata_url) puts
+//! the metadata there.
+//!
 //! # What an operator sees
 //!
-//! Clients are told little about why a request is refused. A layer outside of this one finds the
-//! [`Refusal`](grantor::resource::Refusal) in the extensions of the response; it quotes nothing of the token. What
-//! the Guard notices of the authorization servers goes to [`Setup::log`](guarding::Setup::log).
+//! Clients are told little about why a request is refused. With the feature `tracing`, on by default, each refusal is an
+//! event of target `grantor`: the status, what the client wanted to do, whose token it was, which scopes are missing, and why;
+//! never anything of a token. So are failures of authorization servers. Without a subscriber nothing is written:
+//! `tracing_subscriber::fmt::init()` is one.
+//!
+//! A layer outside of this one finds the same in the extensions of the response, as
+//! [`Refusal`](grantor::resource::Refusal) and [`RefusalReport`](grantor::resource::RefusalReport). What the Guard
+//! notices of the authorization servers also goes to [`Setup::log`](guarding::Setup::log).
 //!
 //! ```no_run
 //! use axum::{Router, middleware::map_response, response::Response, routing::post};
@@ -66,8 +94,12 @@
 
 mod body;
 mod future;
+#[cfg(feature = "tracing")]
+mod log;
 mod merge;
+mod metadata;
 mod service;
+mod target;
 
 use std::fmt;
 
@@ -77,13 +109,20 @@ use tower_layer::Layer;
 
 pub use body::GuardBody;
 pub use future::GuardFuture;
-pub use grantor_driver::{grantor, guarding, nonblocking};
+pub use grantor_driver::{HttpAnswer, HttpFailure, grantor, guarding, nonblocking};
 #[cfg(feature = "reqwest")]
 pub use grantor_reqwest::Reqwest;
+pub use metadata::MetadataService;
 pub use service::GuardService;
+pub use target::PrefixError;
+
+use target::Prefix;
 
 /// Puts a Guard around services. Clones, and the services made by them, share it.
-pub struct GuardLayer<H: Host>(Guarded<H>);
+pub struct GuardLayer<H: Host> {
+    guarded: Guarded<H>,
+    prefix: Option<Prefix>,
+}
 
 /// Why there is no layer.
 #[cfg(feature = "reqwest")]
@@ -106,7 +145,7 @@ impl GuardLayer<Reqwest> {
     /// [`BuildError`].
     pub fn new(config: grantor::resource::GuardConfig) -> Result<Self, BuildError> {
         let host = Reqwest::new().map_err(|error| BuildError::Http(error.to_string()))?;
-        Ok(Self(Setup::new(host, config).build()?))
+        Ok(Self::with(Setup::new(host, config))?)
     }
 }
 
@@ -116,24 +155,50 @@ impl<H: Host> GuardLayer<H> {
     /// # Errors
     /// When the configuration cannot work.
     pub fn with(setup: Setup<H>) -> Result<Self, grantor::resource::GuardConfigError> {
-        setup.build().map(Self)
+        #[cfg(feature = "tracing")]
+        let setup = setup.log(log::notice);
+        Ok(Self { guarded: setup.build()?, prefix: None })
+    }
+
+    /// Says what a router in front of the layer cuts off the path: `/api`. Not needed inside axum's
+    /// `Router::nest` (with the feature `axum`), whose [whole URL](#inside-of-a-router) the layer sees.
+    ///
+    /// # Errors
+    /// When this is no path.
+    pub fn prefix(self, path: &str) -> Result<Self, PrefixError> {
+        Ok(Self { prefix: Some(Prefix::new(path)?), ..self })
+    }
+
+    /// A service that serves the metadata (RFC 9728) at whatever path it is routed to, without a token: for
+    /// routers of which the layer only sees a part. The path to route is that of
+    /// [`metadata_path`](Self::metadata_path).
+    pub fn metadata(&self) -> MetadataService<H> {
+        MetadataService::new(self.guarded.clone())
+    }
+
+    /// The path of the URL that challenges name: `/.well-known/oauth-protected-resource/mcp`.
+    pub fn metadata_path(&self) -> String {
+        self.guarded.with(|guard| guard.metadata_path().to_owned())
     }
 
     /// The Guard and its host.
     pub fn guarded(&self) -> &Guarded<H> {
-        &self.0
+        &self.guarded
     }
 }
 
 impl<H: Host> Clone for GuardLayer<H> {
     fn clone(&self) -> Self {
-        Self(self.0.clone())
+        Self { guarded: self.guarded.clone(), prefix: self.prefix.clone() }
     }
 }
 
 impl<H: Host> fmt::Debug for GuardLayer<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("GuardLayer").field(&self.0).finish()
+        f.debug_struct("GuardLayer")
+            .field("guarded", &self.guarded)
+            .field("prefix", &self.prefix)
+            .finish_non_exhaustive()
     }
 }
 
@@ -141,6 +206,6 @@ impl<S, H: Host> Layer<S> for GuardLayer<H> {
     type Service = GuardService<S, H>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        GuardService::new(inner, self.0.clone())
+        GuardService::new(inner, self.guarded.clone(), self.prefix.clone())
     }
 }

@@ -9,29 +9,33 @@ use grantor_driver::grantor::resource::{Answer, Decision, Grant, RequestHead};
 use grantor_driver::guarding::Guarded;
 use grantor_driver::nonblocking::Host;
 use http::header::{CONNECTION, HeaderValue};
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, Version};
 use http_body::Body;
 use tower_service::Service;
 
 use crate::body::{self, GuardBody, Unread};
 use crate::future::GuardFuture;
+#[cfg(feature = "tracing")]
+use crate::log;
 use crate::merge::merge;
+use crate::target::{self, Prefix};
 
 /// A service behind a Guard.
 pub struct GuardService<S, H: Host> {
     inner: S,
     guarded: Guarded<H>,
+    prefix: Option<Prefix>,
 }
 
 impl<S, H: Host> GuardService<S, H> {
-    pub(crate) fn new(inner: S, guarded: Guarded<H>) -> Self {
-        Self { inner, guarded }
+    pub(crate) fn new(inner: S, guarded: Guarded<H>, prefix: Option<Prefix>) -> Self {
+        Self { inner, guarded, prefix }
     }
 }
 
 impl<S: Clone, H: Host> Clone for GuardService<S, H> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), guarded: self.guarded.clone() }
+        Self { inner: self.inner.clone(), guarded: self.guarded.clone(), prefix: self.prefix.clone() }
     }
 }
 
@@ -59,11 +63,13 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let head = RequestHead::new(request.method(), request.uri(), request.headers());
+        let target = target::whole(request.uri(), request.extensions(), self.prefix.as_ref());
+        let head = RequestHead::new(request.method(), &target, request.headers());
         // Most requests are decided at once.
         match self.guarded.check_now(&head) {
             Some(Decision::Allow(grant)) => {
                 let more = self.guarded.answer_headers(&head);
+                drop(target);
                 if let Some(grant) = grant {
                     request.extensions_mut().insert(grant);
                 }
@@ -74,21 +80,23 @@ where
         }
         // The one that is ready is used, and its clone takes its place.
         let clone = self.inner.clone();
-        let mut service =
-            Self { inner: std::mem::replace(&mut self.inner, clone), guarded: self.guarded.clone() };
+        drop(target);
+        let mut inner = std::mem::replace(&mut self.inner, clone);
+        let (guarded, prefix) = (self.guarded.clone(), self.prefix.clone());
         GuardFuture::slow(Box::pin(async move {
             let (mut parts, body) = request.into_parts();
-            let (grant, body) = match admit(&service.guarded, &parts, body).await {
-                Ok(admitted) => admitted,
-                Err(response) => return Ok(response.map(GuardBody::read)),
+            let (grant, body, more) = {
+                let target = target::whole(&parts.uri, &parts.extensions, prefix.as_ref());
+                let head = RequestHead::new(&parts.method, &target, &parts.headers);
+                match admit(&guarded, head, parts.version, body).await {
+                    Ok((grant, body)) => (grant, body, guarded.answer_headers(&head)),
+                    Err(response) => return Ok(response.map(GuardBody::read)),
+                }
             };
-            let more =
-                service.guarded.answer_headers(&RequestHead::new(&parts.method, &parts.uri, &parts.headers));
             if let Some(grant) = grant {
                 parts.extensions.insert(grant);
             }
-            let mut response =
-                service.inner.call(Request::from_parts(parts, body)).await?.map(GuardBody::stream);
+            let mut response = inner.call(Request::from_parts(parts, body)).await?.map(GuardBody::stream);
             merge(response.headers_mut(), more);
             Ok(response)
         }))
@@ -100,10 +108,10 @@ type Admitted<B> = (Option<Arc<Grant>>, GuardBody<B>);
 /// Asks the Guard; the request's body to go on with, or the answer.
 async fn admit<H: Host, B: Body<Data = Bytes>>(
     guarded: &Guarded<H>,
-    parts: &http::request::Parts,
+    head: RequestHead<'_>,
+    version: Version,
     body: B,
 ) -> Result<Admitted<B>, Response<Bytes>> {
-    let head = RequestHead::new(&parts.method, &parts.uri, &parts.headers);
     let max = match guarded.check(head, None).await {
         Decision::Allow(grant) => return Ok((grant, GuardBody::stream(body))),
         Decision::Answer(answer) => return Err(response(*answer)),
@@ -118,7 +126,7 @@ async fn admit<H: Host, B: Body<Data = Bytes>>(
                 Unread::Broken(_) => guard.unreadable(&head),
             }));
             // What is left of the body is not read.
-            if parts.version < http::Version::HTTP_2 {
+            if version < Version::HTTP_2 {
                 refused.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
             return Err(refused);
@@ -131,12 +139,17 @@ async fn admit<H: Host, B: Body<Data = Bytes>>(
     }
 }
 
-fn response(answer: Answer) -> Response<Bytes> {
+pub(crate) fn response(answer: Answer) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(answer.body));
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     *response.headers_mut() = answer.headers;
     if let Some(refusal) = answer.refusal {
+        #[cfg(feature = "tracing")]
+        log::refusal(response.status(), refusal, answer.report.as_deref());
         response.extensions_mut().insert(refusal);
+    }
+    if let Some(report) = answer.report {
+        response.extensions_mut().insert(*report);
     }
     response
 }

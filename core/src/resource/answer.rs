@@ -11,8 +11,9 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use self::pages::Pages;
+use super::check::Operations;
 use super::config::{GuardConfig, GuardConfigError};
-use super::guard::Guard;
+use super::grant::Grant;
 use super::message::MessageError;
 use super::metadata;
 use super::output::Answer;
@@ -38,7 +39,7 @@ pub(super) struct Answers {
 }
 
 /// What one refusal has to say.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Details<'a> {
     pub(super) scheme: Option<Scheme>,
     /// What the operation needs.
@@ -49,6 +50,10 @@ pub(super) struct Details<'a> {
     pub(super) acr_values: Vec<&'a str>,
     pub(super) retry_after_s: Option<u32>,
     pub(super) nonce: Option<&'a str>,
+    /// For the log: whose token it is, if it is good, what it was to do, and what that needs.
+    pub(super) grant: Option<&'a Grant>,
+    pub(super) operations: Option<&'a Operations<'a>>,
+    pub(super) needed: ScopeSet,
 }
 
 impl Answers {
@@ -81,26 +86,31 @@ impl Answers {
         &self.metadata_url
     }
 
+    /// Of the URL that challenges name: the last.
+    pub(super) fn metadata_path(&self) -> &str {
+        self.metadata_paths.last().map_or("/", |path| path)
+    }
+
     /// The metadata document (RFC 9728 3.2). It is public, for pages of any origin.
-    pub(super) fn metadata(&self, request: &RequestHead<'_>) -> Answer {
+    pub(super) fn metadata(&self, method: &Method) -> Answer {
         let mut headers = HeaderMap::with_capacity(4);
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-        match *request.method {
+        match *method {
             Method::GET | Method::HEAD => {
                 headers.insert(CONTENT_TYPE, JSON);
                 headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));
-                let body = if *request.method == Method::GET { self.document.clone() } else { Vec::new() };
-                Answer { status: 200, headers, body, refusal: None }
+                let body = if *method == Method::GET { self.document.clone() } else { Vec::new() };
+                Answer { status: 200, headers, body, refusal: None, report: None }
             }
             Method::OPTIONS => {
                 headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD"));
                 headers
                     .insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("mcp-protocol-version"));
-                Answer { status: 204, headers, body: Vec::new(), refusal: None }
+                Answer { status: 204, headers, body: Vec::new(), refusal: None, report: None }
             }
             _ => {
                 headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD, OPTIONS"));
-                Answer { status: 405, headers, body: Vec::new(), refusal: None }
+                Answer { status: 405, headers, body: Vec::new(), refusal: None, report: None }
             }
         }
     }
@@ -144,7 +154,7 @@ impl Answers {
         }
         self.add_cors(request, &mut headers);
         let body = body(&shape, details);
-        Answer { status: shape.status, headers, body, refusal: Some(refusal) }
+        Answer { status: shape.status, headers, body, refusal: Some(refusal), report: None }
     }
 
     fn challenges(&self, refusal: Refusal, shape: &Shape, details: &Details<'_>) -> Vec<HeaderValue> {
@@ -185,13 +195,6 @@ impl Answers {
         }
         let value = challenge.ok().and_then(|challenge| HeaderValue::from_str(&challenge.to_string()).ok());
         value.into_iter().collect()
-    }
-}
-
-impl Guard {
-    /// The answer to a request whose body broke off: what came is no message.
-    pub fn unreadable(&self, request: &RequestHead<'_>) -> Answer {
-        self.answers.refuse(request, Refusal::Message(MessageError::Syntax), &Details::default())
     }
 }
 

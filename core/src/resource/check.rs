@@ -16,6 +16,7 @@ use super::output::{Answer, Decision};
 use super::policy::{Arguments, Bits, Demand, Need, Table, without_offline_access};
 use super::proof::Unproven;
 use super::refusal::Refusal;
+use super::report::RefusalReport;
 use super::request::{self, Presented, RequestHead};
 use super::token::{Checked, Signed, Unverified};
 use crate::jose::dpop::Proof;
@@ -118,7 +119,8 @@ impl Guard {
                 let Err(unproven) = self.use_proof(now, &proof) else { return decision };
                 let is_message = *request.method == Method::POST;
                 let messages = body.filter(|_| is_message).and_then(|body| body.messages().ok());
-                return self.refuse_unproven(&request, messages.and_then(id_of), presented, unproven);
+                let grant = if let Decision::Allow(grant) = &decision { grant.as_deref() } else { None };
+                return self.refuse_unproven(&request, messages.and_then(id_of), presented, grant, unproven);
             }
             Found::Nothing => self.check_token(now, presented),
         };
@@ -139,7 +141,7 @@ impl Guard {
     ) -> Result<Presented<'r>, Decision> {
         let path = request.target.path();
         if self.answers.is_metadata(path) {
-            return Err(Decision::Answer(Box::new(self.answers.metadata(request))));
+            return Err(Decision::Answer(Box::new(self.answers.metadata(request.method))));
         }
         if self.options.public_paths.iter().any(|public| **public == *path) {
             return Err(Decision::Allow(None));
@@ -204,8 +206,10 @@ impl Guard {
                 }
                 let scopes = self.table.needed(&Bits::default(), demands);
                 let details = Details {
-                    scopes: self.challenged(scopes, None),
+                    scopes: self.challenged(&scopes, None),
                     id: operations.id(),
+                    operations: Some(&operations),
+                    needed: scopes,
                     ..Details::default()
                 };
                 self.refuse(request, Refusal::NoToken, details)
@@ -246,7 +250,7 @@ impl Guard {
         proven: Result<(), Unproven>,
     ) -> Decision {
         if let Err(unproven) = proven {
-            return self.refuse_unproven(request, operations.id(), presented, unproven);
+            return self.refuse_unproven(request, operations.id(), presented, Some(&grant), unproven);
         }
         let lacking = self.lacking(now, request, operations, presented, &grant);
         lacking.unwrap_or(Decision::Allow(Some(grant)))
@@ -257,12 +261,14 @@ impl Guard {
         request: &RequestHead<'_>,
         id: Option<&str>,
         presented: Presented<'_>,
+        grant: Option<&Grant>,
         Unproven { refusal, nonce }: Unproven,
     ) -> Decision {
         let scheme = Some(presented.scheme);
         // Where too many proofs are remembered, room comes back.
         let retry_after_s = (refusal == Refusal::Unavailable).then_some(1);
-        let details = Details { scheme, nonce: nonce.as_deref(), id, retry_after_s, ..Details::default() };
+        let nonce = nonce.as_deref();
+        let details = Details { scheme, nonce, id, retry_after_s, grant, ..Details::default() };
         self.refuse(request, refusal, details)
     }
 
@@ -302,8 +308,15 @@ impl Guard {
         for (scopes, _) in &nearest {
             needed = needed.union(scopes);
         }
-        let scopes = self.challenged(needed, Some(&grant.scopes));
-        let mut details = Details { scheme: Some(presented.scheme), scopes, id, ..Details::default() };
+        let mut details = Details {
+            scheme: Some(presented.scheme),
+            scopes: self.challenged(&needed, Some(&grant.scopes)),
+            id,
+            grant: Some(grant),
+            operations: Some(operations),
+            needed,
+            ..Details::default()
+        };
         if authenticated {
             return Some(self.refuse(request, Refusal::InsufficientScope, details));
         }
@@ -389,12 +402,12 @@ impl Guard {
             }
             None => self.table.policy().minimal(),
         };
-        Details { scopes: self.challenged(scopes, None), ..Details::default() }
+        Details { scopes: self.challenged(&scopes, None), needed: scopes, ..Details::default() }
     }
 
     /// The scopes that a challenge names, by the strategy.
-    fn challenged(&self, needed: ScopeSet, granted: Option<&ScopeSet>) -> ScopeSet {
-        let needed = without_offline_access(&needed);
+    fn challenged(&self, needed: &ScopeSet, granted: Option<&ScopeSet>) -> ScopeSet {
+        let needed = without_offline_access(needed);
         let more = match (&self.options.challenge, granted) {
             (ChallengeScopes::Configured(always), _) => always,
             (ChallengeScopes::PlusGranted, Some(granted)) => granted,
@@ -410,8 +423,21 @@ impl Guard {
     }
 
     fn refuse(&self, request: &RequestHead<'_>, refusal: Refusal, details: Details<'_>) -> Decision {
-        let answer: Answer = self.answers.refuse(request, refusal, &details);
-        Decision::Answer(Box::new(answer))
+        Decision::Answer(Box::new(self.turn_away(request, refusal, details)))
+    }
+
+    /// The answer that turns a request away, with a report for the log.
+    pub(super) fn turn_away(
+        &self,
+        request: &RequestHead<'_>,
+        refusal: Refusal,
+        details: Details<'_>,
+    ) -> Answer {
+        let answer = self.answers.refuse(request, refusal, &details);
+        let Details { grant, operations, needed, .. } = details;
+        let missing = grant.map(|grant| self.table.missing(&grant.scopes, &needed)).unwrap_or_default();
+        let report = RefusalReport::new(request, operations, grant, needed, missing);
+        Answer { report: Some(Box::new(report)), ..answer }
     }
 }
 
@@ -470,7 +496,7 @@ fn agree(request: &RequestHead<'_>, messages: &[Message<'_>]) -> bool {
 }
 
 /// What a request wants to do, as far as known.
-enum Operations<'a> {
+pub(super) enum Operations<'a> {
     /// Whatever it is, it makes no difference.
     Any,
     Headers(Operation<'a>),

@@ -51,7 +51,7 @@ struct Discovery {
     redirects: u8,
     left: VecDeque<Url>,
     /// Why the URLs before did not serve.
-    reasons: Vec<Box<ErrorReport>>,
+    reasons: Vec<ErrorReport>,
 }
 
 /// What a token is.
@@ -216,15 +216,15 @@ impl Guard {
 
     /// No URL serves the metadata. All reasons are told; the server is left alone for as long as one of them
     /// says.
-    fn not_found(&mut self, now: Now, index: usize, reasons: Vec<Box<ErrorReport>>) {
+    fn not_found(&mut self, now: Now, index: usize, reasons: Vec<ErrorReport>) {
         let Some(server) = self.servers.get(index) else { return };
         let none = reasons.is_empty().then(|| self.report(server::no_metadata(server)));
-        let mut reasons: Vec<Box<ErrorReport>> = reasons.into_iter().chain(none).collect();
+        let mut reasons: Vec<ErrorReport> = reasons.into_iter().chain(none).collect();
         reasons.sort_by_key(|report| retry_after_ms(&report.error).is_some());
         let Some(last) = reasons.pop() else { return };
         let issuer = PeerText::new(&server.config.issuer);
         for error in reasons {
-            self.notice(Notice::ServerFailed { issuer: issuer.clone(), error });
+            self.notice(Notice::ServerFailed { issuer: issuer.clone(), error: Box::new(error) });
         }
         self.fetch_failed(now, index, last);
     }
@@ -350,7 +350,7 @@ impl Guard {
         self.ready(waiting);
     }
 
-    fn fetch_failed(&mut self, now: Now, index: usize, error: Box<ErrorReport>) {
+    fn fetch_failed(&mut self, now: Now, index: usize, error: ErrorReport) {
         let Some(server) = self.servers.get_mut(index) else { return };
         server.fetching = false;
         let waiting = std::mem::take(&mut server.waiting);
@@ -359,18 +359,18 @@ impl Guard {
     }
 
     /// Leaves a server that failed alone for a while.
-    fn pause(&mut self, now: Now, index: usize, error: Box<ErrorReport>) {
+    fn pause(&mut self, now: Now, index: usize, error: ErrorReport) {
         let Some(server) = self.servers.get_mut(index) else { return };
         let wanted_ms = retry_after_ms(&error.error).unwrap_or(0);
         let pause_ms = wanted_ms.clamp(limits::SERVER_PAUSE_MS, limits::SERVER_PAUSE_MAX_MS);
         server.paused_until_ms = now.mono_ms.saturating_add(pause_ms);
         let issuer = PeerText::new(&server.config.issuer);
-        self.notice(Notice::ServerFailed { issuer, error });
+        self.notice(Notice::ServerFailed { issuer, error: Box::new(error) });
     }
 
     /// An error with what was asked and what came.
-    fn report(&self, error: Error) -> Box<ErrorReport> {
-        Box::new(ErrorReport::new(error, self.answering.clone()))
+    fn report(&self, error: Error) -> ErrorReport {
+        ErrorReport::new(error, self.answering.clone())
     }
 
     fn ready(&mut self, waiting: Vec<CheckId>) {
@@ -515,7 +515,7 @@ impl Guard {
             return self.pause(now, index, error);
         }
         let issuer = PeerText::new(&server.config.issuer);
-        self.notice(Notice::ServerFailed { issuer, error });
+        self.notice(Notice::ServerFailed { issuer, error: Box::new(error) });
     }
 }
 

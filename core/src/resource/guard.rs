@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, Method};
 use url::Url;
 
 use super::answer::{Answers, Details};
@@ -12,6 +12,7 @@ use super::config::{
     self, AuthorizationServer, ChallengeScopes, Dpop, GuardConfig, GuardConfigError, Tokens,
 };
 use super::fetch::Op;
+use super::message::MessageError;
 use super::output::{Answer, CheckId, Notice, Output};
 use super::policy::{Policy, Table};
 use super::refusal::Refusal;
@@ -145,6 +146,17 @@ impl Guard {
         self.answers.metadata_url()
     }
 
+    /// The path of that URL.
+    pub fn metadata_path(&self) -> &str {
+        self.answers.metadata_path()
+    }
+
+    /// The answer to a request for the metadata (RFC 9728 3.2), for hosts that route it past the
+    /// [`check`](Self::check), which answers so by itself.
+    pub fn metadata(&self, method: &Method) -> Answer {
+        self.answers.metadata(method)
+    }
+
     /// What the remembered tokens take, in bytes; about.
     pub fn token_cache_bytes(&self) -> usize {
         self.tokens.bytes()
@@ -170,13 +182,18 @@ impl Guard {
 
     /// The answer to a request whose body is larger than [`NeedBody`](super::Decision::NeedBody) allows.
     pub fn too_large(&self, request: &RequestHead<'_>) -> Answer {
-        self.answers.refuse(request, Refusal::BodyTooLarge, &Details::default())
+        self.turn_away(request, Refusal::BodyTooLarge, Details::default())
+    }
+
+    /// The answer to a request whose body broke off: what came is no message.
+    pub fn unreadable(&self, request: &RequestHead<'_>) -> Answer {
+        self.turn_away(request, Refusal::Message(MessageError::Syntax), Details::default())
     }
 
     /// The answer to a request whose check the host gives up.
     pub fn unavailable(&self, request: &RequestHead<'_>) -> Answer {
         let details = Details { retry_after_s: Some(1), ..Details::default() };
-        self.answers.refuse(request, Refusal::Unavailable, &details)
+        self.turn_away(request, Refusal::Unavailable, details)
     }
 
     /// What the authorization servers' answers strayed in so far, and nobody was harmed: each once, at most

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::grant::Grant;
 use super::message::MessageError;
 use super::refusal::Refusal;
+use super::report::RefusalReport;
 use crate::effect::{Effect, OpId};
 use crate::error::{ErrorReport, PeerText};
 use crate::finding::Finding;
@@ -54,6 +55,8 @@ pub struct Answer {
     pub body: Vec<u8>,
     /// Why the request is turned away; `None` for metadata and answers to preflights.
     pub refusal: Option<Refusal>,
+    /// More about that, for a log.
+    pub report: Option<Box<RefusalReport>>,
 }
 
 impl fmt::Debug for Answer {

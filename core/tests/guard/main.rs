@@ -16,5 +16,6 @@ mod messages;
 mod needs;
 mod operations;
 mod providers;
+mod report;
 mod tokens;
 mod uris;

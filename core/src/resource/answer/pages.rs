@@ -63,7 +63,7 @@ impl Pages {
         let allowed = list(&self.allowed, &params);
         headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, value(&allowed, ALLOWED));
         headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("7200"));
-        Some(Answer { status: 204, headers, body: Vec::new(), refusal: None })
+        Some(Answer { status: 204, headers, body: Vec::new(), refusal: None, report: None })
     }
 
     pub(super) fn add(&self, request: &RequestHead<'_>, headers: &mut HeaderMap) {

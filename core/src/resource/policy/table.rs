@@ -295,6 +295,13 @@ impl Table {
         nearest.map_or_else(|| (ScopeSet::new(), false), |(set, missing)| (set.clone(), missing == 0))
     }
 
+    /// Those of the scopes that are needed which these do not cover.
+    pub(in crate::resource) fn missing(&self, held: &ScopeSet, needed: &ScopeSet) -> ScopeSet {
+        let worth = self.policy.hierarchy.worth(held);
+        let missing = needed.iter().filter(|scope| !worth.covers(scope));
+        ScopeSet::from_tokens(missing).unwrap_or_default()
+    }
+
     /// The scopes that these demands need together, by the alternatives that are nearest to what is held.
     pub(in crate::resource) fn needed<'a>(
         &self,
