@@ -7,7 +7,7 @@ use crate::jose::Algorithm;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::wire::authorization::AuthorizationUrl;
-use crate::wire::callback::Callback;
+use crate::wire::callback::{Arrival, Returned};
 use crate::wire::http::{HttpRequest, HttpResponse};
 use crate::wire::server_metadata::Issuer;
 use crate::wire::token::TokenTypeUri;
@@ -167,10 +167,22 @@ pub struct DevicePrompt {
 
 impl AuthorizationPrompt {
     /// Whether a request to the redirect URI answers this prompt: it carries the `state` that was sent.
-    /// Anything else, such as a favicon or a guess, is to be ignored. Takes a URL, a request target or a
+    /// Anything else, such as a favicon or a guess, is no answer. Takes a URL, a request target or a
     /// query.
     pub fn is_answered_by(&self, url: &str) -> bool {
-        Callback::read(url).is_ok_and(|callback| callback.has_state(&self.state))
+        self.judge(Returned::to(url)) == Arrival::Answer
+    }
+
+    /// What a request to the redirect URI is to this prompt: an [`Answer`](Arrival::Answer) completes it as
+    /// [`Completion::Callback`], a [`Refusal`](Arrival::Refusal) as [`Completion::CallbackWithoutState`];
+    /// whoever sent anything else is told on the page that answers it, and the prompt stays open.
+    ///
+    /// A local program or a page in the user's browser may find the redirect URI, too. What they send must not
+    /// end the user's login unseen: only what carries the `state` does, and what the browser shows that it went to
+    /// as a whole. That a local program can pretend to be the browser ends a login at worst, and the error
+    /// says so.
+    pub fn judge(&self, returned: Returned<'_>) -> Arrival {
+        Arrival::of(returned, &self.state)
     }
 }
 
@@ -228,6 +240,12 @@ pub enum Completion<'a> {
         /// The URL as received; it holds the authorization code.
         url: &'a str,
     },
+    /// The browser came back with this URL, or request target, which has no `state`:
+    /// [`judge`](AuthorizationPrompt::judge) called it a refusal. The wait ends with an error.
+    CallbackWithoutState {
+        /// The URL as received.
+        url: &'a str,
+    },
     /// The record in the store is of another revision, or exists although it should not.
     Conflict,
     /// The user said no, or gave up.
@@ -266,6 +284,7 @@ impl fmt::Debug for Completion<'_> {
             Self::Approved => f.write_str("Approved"),
             Self::Assertion { kind, .. } => write!(f, "Assertion({kind:?}, …)"),
             Self::Callback { .. } => f.write_str("Callback(…)"),
+            Self::CallbackWithoutState { .. } => f.write_str("CallbackWithoutState(…)"),
             Self::Conflict => f.write_str("Conflict"),
             Self::Declined => f.write_str("Declined"),
             Self::Deleted => f.write_str("Deleted"),

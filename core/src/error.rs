@@ -258,6 +258,13 @@ pub enum PeerMisbehaved {
         /// The bound ([`limits::SCOPES`]).
         limit: usize,
     },
+    /// The browser came back with a code or an error but without `state`, so that nobody can say whose answer
+    /// it is (RFC 6749 4.1.2, 10.12).
+    #[error("the browser came back without `state`{} (RFC 6749 section 4.1.2)", WithError(.error))]
+    StateMissing {
+        /// The error that it brought, if that is one of RFC 6749 4.1.2.1; it may be anybody's word.
+        error: Option<&'static str>,
+    },
     /// A status that the specification does not provide for.
     #[error("{exchange}: unexpected status {status}")]
     Status {
@@ -684,6 +691,18 @@ impl fmt::Display for Described<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Some(text) => write!(f, ": {text}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// ` and with the error …` when it brought one.
+struct WithError<'a>(&'a Option<&'static str>);
+
+impl fmt::Display for WithError<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(code) => write!(f, " and with the error {code}"),
             None => Ok(()),
         }
     }

@@ -63,7 +63,12 @@ impl Kind {
             (_, Completion::Failed(_))
                 | (Self::Approve, Completion::Approved | Completion::Declined)
                 | (Self::Assert, Completion::Assertion { .. } | Completion::Declined)
-                | (Self::Authorize, Completion::Callback { .. } | Completion::Declined)
+                | (
+                    Self::Authorize,
+                    Completion::Callback { .. }
+                        | Completion::CallbackWithoutState { .. }
+                        | Completion::Declined
+                )
                 | (Self::CheckToken, Completion::TokenChecked(_))
                 | (Self::Delete, Completion::Deleted | Completion::Conflict)
                 | (Self::Device, Completion::Declined)

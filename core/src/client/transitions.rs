@@ -39,7 +39,9 @@ use super::respond::Challenged;
 use super::seal::Jtis;
 use super::{Engine, Startup, effect_error, unexpected};
 use crate::effect::{Completion, RecordKind, RecordRevision, Stored};
-use crate::error::{Error, Exchange, Failure, FailureKind, PeerIncompatible, PeerText, Refused, Work};
+use crate::error::{
+    Error, Exchange, Failure, FailureKind, PeerIncompatible, PeerMisbehaved, PeerText, Refused, Work,
+};
 use crate::finding::Findings;
 use crate::limits;
 use crate::secret::Secret;
@@ -68,6 +70,9 @@ impl Engine {
 
     /// Whether an answer leaves its effect open: a callback that does not answer the prompt.
     pub(super) fn leaves_open(&self, owner: Owner, completion: &Completion<'_>) -> bool {
+        if let Completion::CallbackWithoutState { url } = completion {
+            return !Callback::read(url).is_ok_and(|callback| callback.without_state().is_some());
+        }
         let Completion::Callback { url } = completion else { return false };
         let asked = self.acquisition.as_deref().and_then(|acquisition| acquisition.asked.as_deref());
         let answers = asked
@@ -371,6 +376,10 @@ impl Engine {
             (Step::Authorizing, Completion::Callback { url }) => {
                 let callback = Callback::read(url)?;
                 return self.answer(now, acquisition, callback);
+            }
+            (Step::Authorizing, Completion::CallbackWithoutState { url }) => {
+                let missing = Callback::read(url)?.without_state();
+                return Err(missing.unwrap_or(PeerMisbehaved::CallbackUnasked).into());
             }
             (Step::Authorizing, Completion::Failed(failure))
                 if acquisition.resumed && failure.kind == FailureKind::Impossible =>

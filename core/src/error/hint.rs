@@ -82,6 +82,9 @@ fn misbehaved(error: &PeerMisbehaved) -> Option<&'static str> {
         PeerMisbehaved::ResourceMismatch { .. } => {
             Some("if that identifier is meant, state it: `Config::resource_identifier`")
         }
+        PeerMisbehaved::StateMissing { .. } => {
+            Some("if it was not you who ended it there, try again: without `state`, it may be anybody's word")
+        }
         PeerMisbehaved::MissingField { field: "token_type", .. } => {
             Some("if its tokens are Bearer tokens, set `Quirks::token_type_absent`")
         }

@@ -45,6 +45,65 @@ pub struct Callback {
     repeated: Option<&'static str>,
 }
 
+/// A request that reached the redirect URI, with what tells how it came.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Returned<'a> {
+    /// Its target, such as `/callback?code=…`, or its URL; of a form post the target, `?` and the body.
+    pub target: &'a str,
+    /// Its `Sec-Fetch-Mode` header.
+    pub fetch_mode: Option<&'a str>,
+    /// Its `Sec-Fetch-Dest` header.
+    pub fetch_dest: Option<&'a str>,
+}
+
+impl<'a> Returned<'a> {
+    /// A request to this target, of which nothing else is known.
+    pub const fn to(target: &'a str) -> Self {
+        Self { target, fetch_mode: None, fetch_dest: None }
+    }
+
+    /// Whether the user's browser went there, visibly and as a whole. Browsers write these headers themselves: a
+    /// page cannot, and reaches the redirect URI unseen only by requests for its parts (Fetch Metadata).
+    fn is_navigation(&self) -> bool {
+        self.fetch_mode == Some("navigate") && self.fetch_dest == Some("document")
+    }
+}
+
+/// What a request to the redirect URI is to an authorization that waits for one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Arrival {
+    /// The answer.
+    Answer,
+    /// Nothing that an answer has. Some servers put it behind a `#`, where only the browser sees it.
+    Empty,
+    /// Another authorization's, an old page's, or a guess.
+    OtherState,
+    /// A code or an error without `state`, which the user's browser brought: the server has lost it, or refuses
+    /// by its own rules. It ends the wait, since nothing better will come.
+    Refusal,
+    /// A code or an error without `state`, which may be anybody's on this machine: it ends nothing.
+    WithoutState,
+    /// Not to be read.
+    Unreadable,
+}
+
+impl Arrival {
+    /// Judges a request by the `state` that was sent.
+    pub(crate) fn of(returned: Returned<'_>, state: &Secret) -> Self {
+        let Ok(callback) = Callback::read(returned.target) else { return Self::Unreadable };
+        match &callback.state {
+            Some(own) if own == state => Self::Answer,
+            Some(_) => Self::OtherState,
+            None if callback.repeated == Some("state") => Self::OtherState,
+            None if callback.code.is_none() && callback.error.is_none() => Self::Empty,
+            None if returned.is_navigation() => Self::Refusal,
+            None => Self::WithoutState,
+        }
+    }
+}
+
 /// What was recorded before the browser left, to hold the callback against.
 #[derive(Clone, Copy, Debug)]
 pub struct Expected<'a> {
@@ -59,16 +118,41 @@ pub struct Expected<'a> {
 impl Callback {
     /// Reads the URL, or only the query, with which the browser came back.
     ///
+    /// Where the query has no `state`, what stands behind a `#` is read, and what was put to the path without a
+    /// question mark: some servers do so, and it is the `state` that tells whether it is an answer.
+    ///
     /// # Errors
     /// [`PeerMisbehaved::CallbackSyntax`] when it is too large or malformed.
     pub fn read(url_or_query: &str) -> Result<Self, PeerMisbehaved> {
-        let query = query_of(url_or_query);
-        if query.len() > limits::CALLBACK_QUERY {
+        let text = url_or_query;
+        if text.len() > limits::CALLBACK_QUERY + limits::URL {
+            return Err(PeerMisbehaved::CallbackSyntax);
+        }
+        let places = places_of(text);
+        let mut callback = Self::read_form(places.query)?;
+        for elsewhere in [places.fragment, places.path] {
+            if callback.state.is_none()
+                && callback.repeated.is_none()
+                && let Ok(found) = Self::read_form(elsewhere)
+                && found.state.is_some()
+            {
+                callback = found;
+            }
+        }
+        Ok(callback)
+    }
+
+    fn read_form(form: &str) -> Result<Self, PeerMisbehaved> {
+        if form.len() > limits::CALLBACK_QUERY {
             return Err(PeerMisbehaved::CallbackSyntax);
         }
         let mut callback =
             Self { state: None, iss: None, code: None, error: None, error_description: None, repeated: None };
-        for (name, value) in form::read(&query).map_err(|_| PeerMisbehaved::CallbackSyntax)? {
+        for (name, value) in form::read(form).map_err(|_| PeerMisbehaved::CallbackSyntax)? {
+            // An empty parameter is none (RFC 6749 3.1), but an empty `iss` is no issuer.
+            if value.is_empty() && name != "iss" {
+                continue;
+            }
             let repeated = match name.as_str() {
                 "state" => callback.state.replace(Secret::from(value)).map(|_| "state"),
                 "iss" => callback.iss.replace(value).map(|_| "iss"),
@@ -90,6 +174,18 @@ impl Callback {
     /// request, whatever else it says.
     pub fn has_state(&self, state: &Secret) -> bool {
         self.state.as_ref() == Some(state)
+    }
+
+    /// What it means to an authorization that it brings no `state` for, as far as that may be told: a text of it
+    /// is not, since it may be anybody's.
+    pub(crate) fn without_state(&self) -> Option<PeerMisbehaved> {
+        let said = self.code.is_some() || self.error.is_some();
+        if self.state.is_some() || self.repeated == Some("state") || !said {
+            return None;
+        }
+        let error = self.error.as_deref();
+        let error = CODES.iter().find(|code| error == Some(**code)).copied();
+        Some(PeerMisbehaved::StateMissing { error })
     }
 
     /// The authorization code, if everything that protects it holds: state, then issuer, and only then
@@ -145,16 +241,43 @@ impl fmt::Debug for Callback {
     }
 }
 
-/// The query of a URL, of a request target (`/callback?…`), or the text itself.
-fn query_of(text: &str) -> String {
-    if let Ok(url) = Url::parse(text) {
-        return url.query().unwrap_or_default().to_owned();
+/// The codes of RFC 6749 4.1.2.1 and `OpenID` Connect Core 3.1.2.6.
+const CODES: [&str; 11] = [
+    "access_denied",
+    "account_selection_required",
+    "consent_required",
+    "interaction_required",
+    "invalid_request",
+    "invalid_scope",
+    "login_required",
+    "server_error",
+    "temporarily_unavailable",
+    "unauthorized_client",
+    "unsupported_response_type",
+];
+
+/// Where in a URL parameters can stand.
+struct Places<'a> {
+    query: &'a str,
+    fragment: &'a str,
+    path: &'a str,
+}
+
+/// The places of a URL, of a request target (`/callback?…`); or the text itself as the query.
+fn places_of(text: &str) -> Places<'_> {
+    let is_target = text.starts_with(['/', '?', '#']) || Url::parse(text).is_ok();
+    if !is_target {
+        return Places { query: text, fragment: "", path: "" };
     }
-    let query = match text.split_once('?') {
-        Some((path, query)) if path.is_empty() || path.starts_with('/') => query,
-        _ => text,
-    };
-    query.to_owned()
+    let (text, fragment) = text.split_once('#').unwrap_or((text, ""));
+    let (path, query) = text.split_once('?').unwrap_or((text, ""));
+    let parameters = ["state=", "code=", "error="];
+    let starts = parameters.iter().filter_map(|name| {
+        let at = path.find(name)?;
+        path.get(..at)?.ends_with(['&', ';', '/']).then_some(at)
+    });
+    let path = starts.min().and_then(|at| path.get(at..)).unwrap_or_default();
+    Places { query, fragment, path }
 }
 
 #[cfg(test)]
@@ -271,6 +394,83 @@ mod tests {
         for query in ["state=st", "state=st&code=", "state=st&code=c&error=e"] {
             assert_eq!(validate(query, false), misbehaved(PeerMisbehaved::CallbackIncomplete), "{query}");
         }
+    }
+
+    #[test]
+    fn an_empty_parameter_is_none() {
+        assert_eq!(validate("code=co+de&error=&state=st&error_description=", false), code());
+        let refused = Refused::Authorization { code: PeerText::new("access_denied"), description: None };
+        assert_eq!(validate("error=access_denied&code=&state=st", false), Some(Err(refused.into())));
+        assert_eq!(validate("code=co+de&state=st&iss=", false), misbehaved(PeerMisbehaved::IssMismatch));
+    }
+
+    #[test]
+    fn unusual_places_are_read_by_the_state_that_stands_there() {
+        for text in [
+            "http://127.0.0.1:1/callback#code=co%20de&state=st",
+            "/callback#state=st&code=co%20de",
+            "/callback?session=1#state=st&code=co%20de",
+            "/callback&code=co%20de&state=st",
+            "/callback/code=co%20de&state=st",
+            "/callback;state=st&code=co%20de",
+            "http://127.0.0.1:1/callback&state=st&code=co%20de",
+            "/callback?code=co%20de&state=st#code=other&state=other",
+            "/callback/state=other&code=other?code=co%20de&state=st",
+        ] {
+            assert_eq!(validate(text, false), code(), "{text}");
+        }
+        for text in [
+            "/callback?code=a#state=st",
+            "/callback?state=st&state=st#state=st&code=a",
+            "/callback?state=other&code=a#state=st&code=a",
+            "/callback/xcode=a&state=st",
+            "/callback/state=st/code=a",
+        ] {
+            let read = validate(text, false);
+            assert!(!matches!(read, Some(Ok(_))), "{text}: places are not mixed");
+        }
+    }
+
+    #[test]
+    fn rfc6749_10_12_only_the_users_own_navigation_ends_a_wait_without_state() {
+        let state = Secret::from("st");
+        let judge =
+            |target, mode, dest| Arrival::of(Returned { target, fetch_mode: mode, fetch_dest: dest }, &state);
+        let navigated = |target| judge(target, Some("navigate"), Some("document"));
+        for target in ["/callback?error=access_denied", "/callback?code=c", "/callback?error=x&state="] {
+            assert_eq!(navigated(target), Arrival::Refusal, "{target}");
+            // A program without such headers, an image of a page, a frame, a script.
+            for (mode, dest) in [
+                (None, None),
+                (Some("no-cors"), Some("image")),
+                (Some("navigate"), Some("iframe")),
+                (Some("cors"), Some("empty")),
+                (Some("navigate"), None),
+            ] {
+                assert_eq!(judge(target, mode, dest), Arrival::WithoutState, "{target} {mode:?} {dest:?}");
+            }
+        }
+        assert_eq!(navigated("/callback?error=access_denied&state=st"), Arrival::Answer);
+        assert_eq!(judge("/callback?code=c&state=st", None, None), Arrival::Answer);
+        for other in ["/callback?code=c&state=guess", "/callback?error=x&state=st&state=st"] {
+            assert_eq!(navigated(other), Arrival::OtherState, "{other}");
+        }
+        for empty in ["/callback", "/callback?", "/callback?x=y", "/favicon.ico"] {
+            assert_eq!(navigated(empty), Arrival::Empty, "{empty}");
+        }
+        assert_eq!(navigated("/callback?code=%ff"), Arrival::Unreadable);
+    }
+
+    #[test]
+    fn what_comes_without_state_is_told_by_known_codes_alone() {
+        let missing = |query| Callback::read(query).unwrap().without_state();
+        let known = PeerMisbehaved::StateMissing { error: Some("access_denied") };
+        assert_eq!(missing("error=access_denied&error_description=call+0900"), Some(known));
+        let none = Some(PeerMisbehaved::StateMissing { error: None });
+        assert_eq!(missing("error=call_0900"), none);
+        assert_eq!(missing("code=c"), none);
+        assert_eq!(missing("code=c&state=x"), None);
+        assert_eq!(missing("x=y"), None);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod addresses;
+mod callbacks;
 mod challenges;
 mod device;
 mod dpop;
