@@ -215,6 +215,24 @@ def every_error_tested():
     return f"{count} variants"
 
 
+def chains_say_it_once():
+    """No error repeats the text of its source: whoever prints a chain reads each thing once."""
+    shown = re.compile(r'#\[error\("[^\]]*\{(\w+)[^\]]*\)\]\s*(?:///[^\n]*\s*)*\w+[({]([^)}]*)', re.MULTILINE)
+    count, wrong = 0, []
+    for path in sources("core/src", "adapters", "examples"):
+        text = path.read_text() if path.suffix == ".rs" else ""
+        for found in shown.finditer(text):
+            count += 1
+            name, fields = found.groups()
+            sources_of = re.findall(r"#\[(?:from|source)\]\s*(?:pub\s+)?(\w+)\s*:", fields) + re.findall(r"\b(source)\s*:", fields)
+            unnamed = "0" if re.match(r"\s*#\[(?:from|source)\]\s*\w[\w:]*\s*$", fields) else None
+            if name in sources_of or name == unnamed:
+                wrong.append(f"{path.relative_to(ROOT)}:{text[: found.start()].count(chr(10)) + 1}")
+    if wrong:
+        raise Failed("show the source's text or have it as the source, not both (`#[error(transparent)]`):\n" + "\n".join(wrong))
+    return f"{count} texts with a value"
+
+
 def short_files():
     """No source file has more than 800 lines."""
     lengths = {path: len(path.read_text().splitlines()) for path in sources() if path.suffix in (".rs", ".py", ".mjs")}
@@ -258,6 +276,7 @@ GATES = [
     adapters_compared,
     may_grow,
     every_error_tested,
+    chains_say_it_once,
     short_files,
     portable,
     licences,

@@ -80,7 +80,7 @@ pub enum BuildError {
     Config(#[from] ConfigError),
     /// The platform has no verifier of certificates.
     #[error("no verifier of certificates: {0}")]
-    Tls(#[source] io::Error),
+    Tls(io::Error),
 }
 
 #[cfg(feature = "rustls")]

@@ -400,7 +400,7 @@ pub enum GuardConfigError {
     #[error("the resource: {0}")]
     Resource(UrlProblem),
     /// The metadata cannot be signed with this key.
-    #[error("the metadata: {0}")]
+    #[error(transparent)]
     Signing(#[from] SigningFailed),
     /// Claims for scopes without a name.
     #[error("a claim of {0:?} that holds scopes has no name")]

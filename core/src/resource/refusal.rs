@@ -57,7 +57,7 @@ pub enum TokenProblem {
     #[error("the token is bound to a certificate, which is not supported here")]
     CertificateBound,
     /// What it says.
-    #[error("{0}")]
+    #[error(transparent)]
     Claims(#[from] ClaimsError),
     /// Bound to a key, and sent as a bearer token (RFC 9449 7.2).
     #[error("the token is bound to a key and was sent without a proof")]
@@ -66,7 +66,7 @@ pub enum TokenProblem {
     #[error("the token is not active")]
     Inactive,
     /// How it is made.
-    #[error("{0}")]
+    #[error(transparent)]
     Jws(#[from] JwsError),
     /// Sent with a proof, and bound to no key (RFC 9449 7.1).
     #[error("the token is bound to no key and was sent as a DPoP token")]

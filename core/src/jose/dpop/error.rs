@@ -43,7 +43,7 @@ pub enum DpopError {
     Nonce,
     /// Not a JWT that can be read (check 2), an algorithm that is not accepted (check 5), or a wrong
     /// signature (check 6).
-    #[error("{0}")]
+    #[error(transparent)]
     Token(#[from] JwsError),
     /// Made too far in the future (check 11).
     #[error("the proof was made in the future (iat)")]
