@@ -271,6 +271,14 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
     Place::of(url) == Place::Loopback
 }
 
+/// Top-level labels that are not of the public DNS (RFC 6762, RFC 8375, ICANN's reservation of `internal`, and
+/// those that RFC 6762 appendix G lists as used inside networks), and those of container platforms.
+const PRIVATE_TOP_LEVELS: &[&str] =
+    &["corp", "docker", "home", "internal", "intranet", "lan", "local", "localdomain", "private", "svc"];
+/// The names of clouds' metadata services, which hand out credentials.
+const METADATA_SERVICES: &[&str] =
+    &["instance-data", "instance-data.ec2.internal", "metadata", "metadata.goog", "metadata.google.internal"];
+
 /// Where a host lives, as far as its literal tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
@@ -285,17 +293,25 @@ enum Place {
 impl Place {
     fn of(url: &Url) -> Self {
         match url.host() {
-            Some(Host::Domain(name)) => {
-                let name = name.trim_end_matches('.');
-                if name == "localhost" || name.ends_with(".localhost") {
-                    Self::Loopback
-                } else {
-                    Self::Public
-                }
-            }
+            Some(Host::Domain(name)) => Self::of_name(name),
             Some(Host::Ipv4(ip)) => Self::of_v4(ip),
             Some(Host::Ipv6(ip)) => Self::of_v6(ip),
             None => Self::Nowhere,
+        }
+    }
+
+    /// What a name says without being resolved. Names that no public DNS answers for lead into whatever network
+    /// the machine is in.
+    fn of_name(name: &str) -> Self {
+        let name = name.strip_suffix('.').unwrap_or(name);
+        let last = name.rsplit('.').next().unwrap_or(name);
+        match last {
+            "localhost" => Self::Loopback,
+            _ if METADATA_SERVICES.contains(&name) => Self::LinkLocal,
+            // A single label is completed by the machine's search domains.
+            _ if last.len() == name.len() || name.ends_with(".home.arpa") => Self::Private,
+            _ if PRIVATE_TOP_LEVELS.contains(&last) => Self::Private,
+            _ => Self::Public,
         }
     }
 
@@ -307,32 +323,43 @@ impl Place {
     }
 
     fn of_v4(ip: Ipv4Addr) -> Self {
-        let [a, b, ..] = ip.octets();
+        let [a, b, c, _] = ip.octets();
         match (a, b) {
             (127, _) => Self::Loopback,
             (10, _) | (192, 168) | (172, 16..=31) | (100, 64..=127) | (198, 18 | 19) => Self::Private,
             (169, 254) => Self::LinkLocal,
-            (0 | 224.., _) | (192, 0) => Self::Nowhere,
+            // IETF protocol assignments, metadata services of clouds among them.
+            (192, 0) if matches!(c, 0 | 2) => Self::Nowhere,
+            (0 | 224.., _) => Self::Nowhere,
             _ => Self::Public,
         }
     }
 
     fn of_v6(ip: Ipv6Addr) -> Self {
-        // Addresses that carry an IPv4 one lead to it: mapped, NAT64 (RFC 6052), 6to4 (RFC 3056).
+        // Addresses that carry an IPv4 one lead to it: mapped, translated (RFC 2765), NAT64 (RFC 6052), 6to4
+        // (RFC 3056), Teredo (RFC 4380, where the bits are inverted), ISATAP (RFC 5214).
         let [s0, s1, s2, s3, s4, s5, s6, s7] = ip.segments();
         let v4 = |high: u16, low: u16| {
             let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
             Self::of_v4(Ipv4Addr::new(a, b, c, d))
         };
         match (s0, s1, s2, s3, s4, s5) {
-            (0, 0, 0, 0, 0, 0xffff) | (0x64, 0xff9b, 0, 0, 0, 0) => v4(s6, s7),
+            (0, 0, 0, 0, 0, 0xffff) | (0, 0, 0, 0, 0xffff, 0) | (0x64, 0xff9b, 0, 0, 0, 0) => v4(s6, s7),
             (0x2002, ..) => v4(s1, s2),
+            (0x2001, 0, ..) => v4(!s6, !s7),
+            (.., 0 | 0x200, 0x5efe) if Self::is_not_public(v4(s6, s7)) => v4(s6, s7),
             _ if ip == Ipv6Addr::LOCALHOST => Self::Loopback,
             (0, 0, 0, 0, 0, 0) | (0xff00.., ..) => Self::Nowhere,
             (0xfe80..=0xfebf, ..) => Self::LinkLocal,
             (0xfc00..=0xfdff | 0xfec0..=0xfeff, ..) | (0x64, 0xff9b, 1, ..) => Self::Private,
+            // Discard-only (RFC 6666), ORCHID (RFC 4843, 7343).
+            (0x100, 0, 0, 0, ..) | (0x2001, 0x10..=0x2f, ..) => Self::Nowhere,
             _ => Self::Public,
         }
+    }
+
+    fn is_not_public(self) -> bool {
+        self != Self::Public
     }
 }
 
@@ -393,6 +420,35 @@ mod tests {
             "2130706433",
             "0x7f.1",
             "[ff02::1]",
+            "127.0.0.1.",
+            "127.1",
+            "0177.0.0.1",
+            "[::ffff:127.0.0.1]",
+            "[::127.0.0.1]",
+            "[::ffff:0:10.0.0.1]",
+            "[64:ff9b::169.254.169.254]",
+            "[64:ff9b:1::10.0.0.1]",
+            "[2001:0:1:2:3:4:f5ff:fffe]",
+            "[2001:470:1::5efe:10.0.0.1]",
+            "[fd00:ec2::254]",
+            "192.0.0.192",
+            "100.100.100.200",
+            "LOCALHOST",
+            "localhost.localdomain",
+            "ip6-localhost",
+            "router",
+            "printer.local",
+            "vault.internal",
+            "metadata.google.internal",
+            "metadata.google.internal.",
+            "metadata.goog",
+            "instance-data",
+            "db.corp",
+            "nas.lan",
+            "nas.home.arpa",
+            "kubernetes.default.svc",
+            "kubernetes.default.svc.cluster.local",
+            "host.docker.internal",
         ] {
             assert_eq!(problem(&format!("https://{host}/"), public), Some(UrlProblem::PrivateHost), "{host}");
         }
@@ -403,6 +459,15 @@ mod tests {
             Some(UrlProblem::PrivateHost)
         );
         assert_eq!(problem("https://as.example.com/", "http://127.0.0.1:8/mcp"), None);
+        assert_eq!(problem("https://as.internal/", "https://mcp.internal/mcp"), None);
+        assert_eq!(problem("https://10.0.0.1/", "https://mcp/mcp"), None);
+        let metadata = "https://metadata.google.internal/";
+        assert_eq!(problem(metadata, "https://mcp.internal/mcp"), Some(UrlProblem::PrivateHost));
+        for host in
+            ["192.0.43.7", "[2600::1]", "local.example.com", "internal.example.com", "a.localhost.com"]
+        {
+            assert_eq!(problem(&format!("https://{host}/"), public), None, "{host} is public");
+        }
         let open = UrlPolicy { allow_private_hosts: true, ..UrlPolicy::default() };
         assert!(open.read("https://10.0.0.1/", "x", &url(public)).is_ok());
         assert!(open.read("http://10.0.0.1/", "x", &url(public)).is_err(), "still https only");

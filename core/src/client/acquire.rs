@@ -51,6 +51,8 @@ pub(super) struct Acquisition {
     pub(super) question: Option<Approved>,
     /// The server that was reported as another than the pinned one.
     pub(super) noticed_change: Option<Issuer>,
+    /// Whether it was said that the configured clients belong to other servers.
+    pub(super) noticed_elsewhere: bool,
     /// Whether the issuer could not be pinned: that is done later.
     pub(super) pin_failed: bool,
     pub(super) server: Option<Box<ServerMetadata>>,
@@ -222,6 +224,7 @@ impl Acquisition {
             approved: None,
             question: None,
             noticed_change: None,
+            noticed_elsewhere: false,
             pin_failed: false,
             server: None,
             server_probe: None,

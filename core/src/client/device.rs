@@ -9,12 +9,13 @@ use super::register::is_invalid_scope;
 use super::seal::Addressee;
 use super::server::Server;
 use crate::effect::{DevicePrompt, Effect, Interaction};
-use crate::error::{PeerIncompatible, Refused};
+use crate::error::{PeerIncompatible, PeerMisbehaved, Refused};
 use crate::finding::Findings;
 use crate::limits;
 use crate::scope::ScopeSet;
 use crate::time::Now;
 use crate::wire::HttpResponse;
+use crate::wire::authorization::AuthorizationUrl;
 use crate::wire::device::{self, DeviceCodes, DeviceRequest, Poll};
 use crate::wire::server_metadata::ServerMetadata;
 
@@ -119,10 +120,15 @@ impl Engine {
             }
             codes => codes?,
         };
+        // Whatever the user is sent to passes the policy for all URLs.
+        let check = |page: &AuthorizationUrl| self.config.urls.check(page.url(), &self.config.resource);
+        let field = "verification_uri";
+        check(&codes.verification_uri).map_err(|problem| PeerMisbehaved::Url { field, problem })?;
+        let complete = codes.verification_uri_complete.as_ref().filter(|page| check(page).is_ok());
         let prompt = DevicePrompt {
             user_code: codes.user_code.clone(),
             verification_uri: codes.verification_uri.clone(),
-            verification_uri_complete: codes.verification_uri_complete.clone(),
+            verification_uri_complete: complete.cloned(),
             expires_in_s: codes.expires_in_s,
             summary: self.summary(acquisition, &resource, &server.issuer.clone(), scopes),
         };

@@ -237,6 +237,12 @@ pub enum Notice {
         /// Its id.
         client_id: PeerText,
     },
+    /// No pre-registered client of the configuration belongs to the authorization server that is used, so the
+    /// client goes by its document or registers itself there, where that is allowed.
+    RegisteredElsewhere {
+        /// The server's issuer: what [`Preregistered::with`](super::Preregistered::with) has to name.
+        issuer: PeerText,
+    },
     /// A record that only saves time later could not be stored.
     StoreFailed {
         /// Which kind.
@@ -291,6 +297,9 @@ impl fmt::Display for Notice {
             }
             Self::RecordUnreadable { kind, problem } => write!(f, "the {kind} record {problem}"),
             Self::Registered { client_id } => write!(f, "registered as {client_id}"),
+            Self::RegisteredElsewhere { issuer } => {
+                write!(f, "no client is pre-registered with {issuer}; another way is taken")
+            }
             Self::StoreFailed { kind } => write!(f, "the {kind} record could not be stored"),
             Self::TokenIssued { scope, expires_in_s, refreshable, refreshed } => {
                 f.write_str(if *refreshed { "token renewed" } else { "token issued" })?;

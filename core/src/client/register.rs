@@ -8,6 +8,7 @@ use super::acquire::{Acquisition, Cause, End, Step};
 use super::config::Preregistered;
 use super::flow::Flow;
 use super::ops::Owner;
+use super::output::Notice;
 use super::record::{self, ClientRecord};
 use super::server::Server;
 use super::still_known::Doubted;
@@ -53,6 +54,7 @@ impl Engine {
             acquisition.client = Some(client.ok_or(PeerIncompatible::NoClientAuthentication)?);
             return Ok(None);
         }
+        self.notice_registered_elsewhere(acquisition, &server.issuer);
         // Who stands for itself, or has the platform vouch for it, was registered by hand (MCP extension
         // "OAuth Client Credentials").
         let by_hand = by_itself || self.config.flow == Flow::Workload;
@@ -79,11 +81,19 @@ impl Engine {
         }
     }
 
+    /// Says that no configured client belongs to the server, so that the client becomes one in another way.
+    fn notice_registered_elsewhere(&mut self, acquisition: &mut Acquisition, issuer: &Issuer) {
+        if !self.config.preregistered.is_empty() && !acquisition.noticed_elsewhere {
+            acquisition.noticed_elsewhere = true;
+            self.notice(Notice::RegisteredElsewhere { issuer: issuer.into() });
+        }
+    }
+
     /// The configured client that belongs to this server. One without an issuer belongs to the first
     /// that it was used with.
     pub(super) fn preregistered_at(&self, issuer: &Issuer) -> Option<&Preregistered> {
         let own = &self.config.preregistered;
-        let here = |own: &Issuer| self.config.same_issuer(own, issuer);
+        let here = |own: &Issuer| self.config.is_of_server(own, issuer);
         own.iter().find(|client| client.issuer.as_ref().is_some_and(here)).or_else(|| {
             let bound = self.binding.record.preregistered_with.as_deref();
             let free = bound.is_none_or(|bound| bound == issuer.as_str());
@@ -146,7 +156,8 @@ impl Engine {
         }
         let method = self.registration_method(&server.token_endpoint_auth_methods)?;
         let scopes = self.scopes_to_register(acquisition, server);
-        let request = self.registration_request(endpoint, &redirect_uri, method, &scopes).request();
+        let request =
+            self.registration_request(&server.issuer, endpoint, &redirect_uri, method, &scopes).request();
         let why = "the client is not registered with this authorization server";
         self.fetch(now, request, why);
         Ok(Some(Step::Registering))
@@ -202,6 +213,7 @@ impl Engine {
 
     pub(super) fn registration_request<'a>(
         &'a self,
+        issuer: &Issuer,
         endpoint: &'a Url,
         redirect_uri: &'a str,
         method: ClientAuthMethod,
@@ -214,7 +226,7 @@ impl Engine {
             redirect_uri: Some(redirect_uri).filter(|uri| !uri.is_empty()),
             method,
             scope,
-            initial_access_token: self.config.initial_access_token.as_ref(),
+            initial_access_token: self.config.initial_access_token_for(issuer),
         }
     }
 

@@ -516,7 +516,7 @@ impl Engine {
             server.registration_endpoint.as_ref().ok_or(PeerIncompatible::NoClientAuthentication)?;
         let method = self.registration_method(&server.token_endpoint_auth_methods)?;
         let scopes = self.scopes_to_register(acquisition, server);
-        let request = self.registration_request(endpoint, redirect_uri, method, &scopes);
+        let request = self.registration_request(&server.issuer, endpoint, redirect_uri, method, &scopes);
         let mut findings = Findings::new();
         let read = registration::read(&request, response, &self.config.quirks, &mut findings);
         self.keep(findings);
@@ -574,6 +574,7 @@ impl Engine {
     /// The tokens are new and only here: they are kept, and stored before anything else.
     pub(super) fn keep_obtained(&mut self, acquisition: &mut Acquisition) {
         if let Some(grant) = acquisition.obtained.take() {
+            self.binding.due = self.pinned().as_ref() != Some(grant.server.issuer());
             self.grant.keep_unsaved(NewTokens { grant, replaces: Replaces::Any }, None);
         }
     }

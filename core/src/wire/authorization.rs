@@ -122,6 +122,10 @@ impl AuthorizationUrl {
         self.0.as_str()
     }
 
+    pub(crate) fn url(&self) -> &Url {
+        &self.0
+    }
+
     /// The endpoint, without the query: safe to show.
     pub fn endpoint(&self) -> String {
         let mut url = self.0.clone();

@@ -193,18 +193,24 @@ pub(crate) fn check_client_id(client_id: &str) -> Result<(), DocumentError> {
     }
 }
 
-/// Whether a text can be a redirect URI: absolute, without fragment; http only to loopback (MCP
-/// "Communication Security"), never a scheme that browsers run.
+/// Whether a text can be a redirect URI: absolute, without user info and fragment; https, http to loopback (MCP
+/// "Communication Security"), or a private-use scheme, which is a domain name of the application's in reverse
+/// order (RFC 8252 7.1) and so neither one that browsers run nor another application's.
 pub(crate) fn is_redirect_uri(text: &str) -> bool {
+    let is_visible = |byte: u8| byte.is_ascii_graphic();
     let Ok(url) = Url::parse(text) else { return false };
-    if url.fragment().is_some() || text.len() > crate::limits::URL {
+    let has_user = !url.username().is_empty() || url.password().is_some();
+    if url.fragment().is_some()
+        || has_user
+        || text.len() > crate::limits::URL
+        || !text.bytes().all(is_visible)
+    {
         return false;
     }
     match url.scheme() {
         "https" => url.has_host(),
         "http" => address::is_loopback(&url),
-        "javascript" | "data" | "file" | "blob" | "vbscript" | "about" | "ws" | "wss" | "ftp" => false,
-        _ => true,
+        scheme => scheme.contains('.') && scheme.split('.').all(|label| !label.is_empty()),
     }
 }
 
@@ -282,13 +288,41 @@ mod tests {
     }
 
     #[test]
-    fn redirect_uris() {
-        for good in ["https://a/cb", "http://127.0.0.1:1/cb", "http://localhost/cb", "com.example.app:/cb"] {
+    fn rfc8252_7_redirect_uris() {
+        for good in [
+            "https://a/cb",
+            "https://a:8443/cb?x=y",
+            "http://127.0.0.1:1/cb",
+            "http://[::1]:1/cb",
+            "http://localhost/cb",
+            "com.example.app:/cb",
+            "com.example.app://cb",
+            "app.example.com.x-y+z:/cb",
+        ] {
             assert!(is_redirect_uri(good), "{good}");
         }
-        for bad in
-            ["http://a/cb", "javascript:alert(1)", "data:text/html,x", "https://a/#x", "/cb", "file:///x"]
-        {
+        for bad in [
+            "http://a/cb",
+            "http://127.0.0.1.example.com/cb",
+            "http://u@127.0.0.1/cb",
+            "https://u:p@a/cb",
+            "https://a/c b",
+            "https://a/cb\n",
+            " https://a/cb",
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "https://a/#x",
+            "/cb",
+            "file:///x",
+            "myapp://cb",
+            "myapp:/cb",
+            "calculator:1",
+            "ms-settings:privacy",
+            "mailto:a@b.c",
+            "urn:ietf:wg:oauth:2.0:oob",
+            "com..example:/cb",
+            "com.:/cb",
+        ] {
             assert!(!is_redirect_uri(bad), "{bad}");
         }
     }

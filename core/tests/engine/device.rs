@@ -1,9 +1,9 @@
 //! Device authorization (RFC 8628).
 
 use grantor::client::Flow;
-use grantor::error::{Failure, FailureKind, PeerIncompatible, PeerText, Refused};
+use grantor::error::{Failure, FailureKind, PeerIncompatible, PeerMisbehaved, PeerText, Refused};
 use grantor::wire::token::GrantType;
-use grantor::{Completion, Effect, Error, Interaction};
+use grantor::{Completion, Effect, Error, Interaction, UrlProblem};
 use grantor_world::Player;
 use grantor_world::grants::Device;
 use grantor_world::player::config;
@@ -173,4 +173,45 @@ fn a_cancelled_device_authorization_stops_polling() {
     player.world.server().offers.device = Device::Agreed;
     player.wait_s(5);
     assert_eq!(player.outcome(again).unwrap().delivered().status(), 200);
+}
+
+#[test]
+fn rfc8628_3_3_the_page_for_the_user_passes_the_policy_for_urls() {
+    for (page, problem) in [
+        ("http://as.example.com/activate", UrlProblem::Insecure),
+        ("https://10.0.0.1/activate", UrlProblem::PrivateHost),
+        ("https://router.local/activate", UrlProblem::PrivateHost),
+        ("https://as.example.com@evil.example/activate", UrlProblem::UserInfo),
+        ("https://as.example.com/activate#x", UrlProblem::Fragment),
+    ] {
+        for complete in [false, true] {
+            let mut player = device();
+            player.world.intercept = Some(Box::new(move |asked| {
+                (asked.uri().path() == "/device").then(|| {
+                    let good = "https://as.example.com/activate";
+                    let body = serde_json::json!({
+                        "device_code": "planted-device", "user_code": "ABCD", "expires_in": 600,
+                        "verification_uri": if complete { good } else { page },
+                        "verification_uri_complete": if complete { page } else { good },
+                    });
+                    grantor_world::json(http::StatusCode::OK, &body)
+                })
+            }));
+            let call = player.begin("ping");
+            player.run();
+            if complete {
+                // What is optional and unusable is as if it was not there.
+                let Some(Interaction::Device(prompt)) = player.prompts.last() else { panic!("{page}") };
+                assert_eq!(prompt.verification_uri_complete, None, "{page}");
+                continue;
+            }
+            let error = PeerMisbehaved::Url { field: "verification_uri", problem };
+            assert_eq!(player.outcome(call).unwrap().failed(), error.into(), "{page}");
+            assert!(!player.prompts.iter().any(|prompt| matches!(prompt, Interaction::Device(_))));
+            player.world.intercept = None;
+            let call = waiting(&mut player);
+            player.wait_s(5);
+            player.outcome(call).unwrap().delivered();
+        }
+    }
 }

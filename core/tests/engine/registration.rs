@@ -237,7 +237,8 @@ fn rfc7591_3_2_2_refusals_reach_the_caller() {
 
 #[test]
 fn an_initial_access_token_permits_registering() {
-    let mut player = Player::new(config().initial_access_token(Secret::from("planted-initial")));
+    let mut player =
+        Player::new(config().initial_access_token("https://as.example.com", Secret::from("planted-initial")));
     player.world.intercept = Some(Box::new(|request| {
         let missing =
             grantor_world::header(request.headers(), "authorization") != Some("Bearer planted-initial");

@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use grantor::client::{CallId, Config, Notice, ResponseHead};
+use grantor::client::{CallId, Config, Notice, Preregistered, ResponseHead};
 use grantor::error::{Failure, FailureKind, PeerText, Refused};
 use grantor::{Completion, Effect, Interaction, Reason, RecordKind, Secret, Summary, TrustPolicy};
+use grantor_world::authorization_server::RegisteredClient;
 use grantor_world::player::{Player, User, config};
 use grantor_world::{AuthorizationServer, Outcome, World};
 
@@ -274,4 +275,64 @@ fn tokens_of_a_process_that_died_before_it_pinned_their_issuer_are_found() {
     let asked = player.world.asked.len();
     player.call("ping").delivered();
     assert_eq!((player.world.asked.len(), player.count("/token")), (asked + 1, 1), "and pinned");
+}
+
+#[test]
+fn rfc7591_3_the_initial_access_token_is_for_its_own_issuer() {
+    for (configured, goes_along) in [
+        ("https://as.example.com", true),
+        ("https://as.example.com/", true),
+        ("https://other.example.com", false),
+        ("https://as.example.com/tenant", false),
+        ("http://as.example.com", false),
+    ] {
+        let seen = Seen::default();
+        let log = seen.clone();
+        let mut world = World::new();
+        world.intercept = Some(Box::new(move |asked| {
+            let header = grantor_world::header(asked.headers(), "authorization").unwrap_or_default();
+            log.lock().unwrap().push(format!("{} {header}", asked.uri()));
+            None
+        }));
+        let token = Secret::from("planted-initial");
+        let mut player = Player::in_world(world, config().initial_access_token(configured, token)).unwrap();
+        player.call("ping").delivered();
+        let seen = seen.lock().unwrap();
+        let of = |text: &str| seen.iter().filter(|sent| sent.contains(text)).count();
+        assert_eq!(of("Bearer planted-initial"), usize::from(goes_along), "{configured}");
+        assert_eq!(of("https://as.example.com/register"), 1);
+        assert!(!player.said.iter().any(|said| said.contains("planted-initial")));
+    }
+}
+
+#[test]
+fn a_preregistered_client_is_matched_over_a_slash_and_its_absence_is_said() {
+    let elsewhere = Notice::RegisteredElsewhere { issuer: PeerText::new("https://as.example.com") };
+    for (configured, is_here) in [
+        ("https://as.example.com", true),
+        ("https://as.example.com/", true),
+        ("https://other.example.com", false),
+        ("https://as.example.com/x", false),
+    ] {
+        let own = Preregistered::with(configured, "own").secret(Secret::from("planted-own"));
+        let mut player = Player::new(config().preregistered(own));
+        let server = player.world.server();
+        server.auth_method = if is_here { "client_secret_basic" } else { "none" }.into();
+        let client = RegisteredClient {
+            secret: Some("planted-own".into()),
+            redirect_uris: vec![player.redirect_uri.clone()],
+            ..RegisteredClient::default()
+        };
+        player.world.server().clients.insert("own".into(), client);
+        player.call("ping").delivered();
+        assert_eq!(player.count("client_id=own"), usize::from(is_here), "{configured}");
+        assert_eq!(player.count("/register"), usize::from(!is_here));
+        let said = player.notices.iter().filter(|notice| **notice == elsewhere).count();
+        assert_eq!(said, usize::from(!is_here), "{configured}");
+        // The secret is found again after a restart, and for a refresh.
+        player.restart();
+        player.wait_s(3600);
+        player.call("ping").delivered();
+        assert_eq!(player.count("/authorize"), 1);
+    }
 }

@@ -22,8 +22,12 @@ pub enum ConfigError {
     /// A parameter of the caller's own cannot be added: Grantor sets it, or it is malformed.
     #[error(transparent)]
     Parameter(#[from] ParameterError),
-    /// The redirect URI is neither https, nor loopback, nor of an application's own scheme.
-    #[error("not a redirect URI: it must be https, loopback http, or of the application's own scheme")]
+    /// The redirect URI is neither https, nor loopback, nor of a private-use scheme that is a domain name in
+    /// reverse order (RFC 8252 7).
+    #[error(
+        "not a redirect URI: it must be https, loopback http, or of the application's own scheme with a dot in \
+         it, such as com.example.app:/callback"
+    )]
     RedirectUri,
     /// The ways to authenticate that a client may register with are without a key, and at least one.
     #[error("a client registers for none, client_secret_basic or client_secret_post")]

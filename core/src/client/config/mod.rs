@@ -57,7 +57,7 @@ pub struct Config {
     pub(crate) preregistered: Vec<Preregistered>,
     pub(crate) client_id_document: Option<Box<str>>,
     pub(crate) dynamic_registration: bool,
-    pub(crate) initial_access_token: Option<Secret>,
+    pub(crate) initial_access_tokens: Vec<(Issuer, Secret)>,
     pub(crate) redirect: Redirect,
     pub(crate) scopes: ScopeSet,
     /// Whether no others are asked for.
@@ -89,7 +89,8 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Redirect {
-    /// Always the same URI: of a web application, an application's own scheme, or a fixed port.
+    /// Always the same URI: of a web application, an application's own scheme, or a fixed port. A scheme of one's
+    /// own is a domain name in reverse order, such as `com.example.app:/callback` (RFC 8252 7.1).
     Fixed(Box<str>),
     /// The host is asked each time ([`Interaction::Listen`](crate::Interaction::Listen)), which lets it
     /// take a free loopback port (RFC 8252 7.3).
@@ -132,7 +133,7 @@ impl Config {
             preregistered: Vec::new(),
             client_id_document: None,
             dynamic_registration: true,
-            initial_access_token: None,
+            initial_access_tokens: Vec::new(),
             redirect: Redirect::Listen,
             scopes: ScopeSet::new(),
             only_scopes: false,
@@ -197,10 +198,20 @@ impl Config {
         self
     }
 
-    /// The token that permits dynamic registration, for servers that want one (RFC 7591 3).
+    /// The token that permits dynamic registration with the authorization server `issuer`, for servers that want
+    /// one (RFC 7591 3). No other server sees it.
+    ///
+    /// ```
+    /// use grantor::Secret;
+    /// use grantor::client::Config;
+    /// use grantor::wire::client_metadata::ClientMetadata;
+    /// let config = Config::new("https://mcp.example.com/mcp", ClientMetadata::named("Example"))?
+    ///     .initial_access_token("https://as.example.com", Secret::from("…"));
+    /// # Ok::<(), grantor::client::ConfigError>(())
+    /// ```
     #[must_use]
-    pub fn initial_access_token(mut self, token: Secret) -> Self {
-        self.initial_access_token = Some(token);
+    pub fn initial_access_token(mut self, issuer: &str, token: Secret) -> Self {
+        self.initial_access_tokens.push((Issuer::trusted(issuer), token));
         self
     }
 
@@ -568,6 +579,18 @@ impl Config {
         a == b || self.quirks.issuer_trailing_slash && a.equals_but_for_slash(b.as_str())
     }
 
+    /// Whether what was configured for one server is the other's: also where they differ by a slash at the end.
+    /// No two servers do, and people copy issuers with and without.
+    pub(crate) fn is_of_server(&self, configured: &Issuer, issuer: &Issuer) -> bool {
+        self.same_issuer(configured, issuer) || configured.equals_but_for_slash(issuer.as_str())
+    }
+
+    /// The token that permits dynamic registration with this server.
+    pub(crate) fn initial_access_token_for(&self, issuer: &Issuer) -> Option<&Secret> {
+        let tokens = &self.initial_access_tokens;
+        tokens.iter().find(|(own, _)| self.is_of_server(own, issuer)).map(|(_, token)| token)
+    }
+
     /// Whether this issuer is trusted whatever the policy says.
     pub(crate) fn trusts(&self, issuer: &Issuer) -> bool {
         let known = self.provider().server.as_ref().map(|server| &server.issuer);
@@ -600,13 +623,15 @@ impl Config {
     /// The configured client with this id at this server: an authorization server, or the identity provider.
     /// Others see nothing of it, whatever id they give their clients.
     pub(crate) fn own_client(&self, issuer: &str, id: &str) -> Option<&Preregistered> {
+        let issuer = Issuer::trusted(issuer);
         let at_provider = match &self.flow {
-            Flow::Enterprise(enterprise) if enterprise.issuer.as_str() == issuer => Some(&enterprise.client),
+            Flow::Enterprise(enterprise) if self.is_of_server(&enterprise.issuer, &issuer) => {
+                Some(&enterprise.client)
+            }
             _ => None,
         };
-        let issuer = Issuer::trusted(issuer);
         let here =
-            |own: &&Preregistered| own.issuer.as_ref().is_none_or(|own| self.same_issuer(own, &issuer));
+            |own: &&Preregistered| own.issuer.as_ref().is_none_or(|own| self.is_of_server(own, &issuer));
         at_provider.into_iter().chain(self.preregistered.iter().filter(here)).find(|own| *own.id == *id)
     }
 

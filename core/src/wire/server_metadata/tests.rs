@@ -191,14 +191,14 @@ fn rfc8414_2_issuers_have_no_query() {
     let resource = url("https://mcp.example.com/mcp");
     let read = |text| Issuer::read(text, &UrlPolicy::default(), &resource);
     assert_eq!(
-        read("https://as/?a"),
+        read("https://as.example.com/?a"),
         Err(PeerMisbehaved::Url { field: "issuer", problem: UrlProblem::Query })
     );
     assert_eq!(
-        read("https://as#a"),
+        read("https://as.example.com#a"),
         Err(PeerMisbehaved::Url { field: "issuer", problem: UrlProblem::Fragment })
     );
-    assert_eq!(read("https://as/").unwrap().as_str(), "https://as/");
+    assert_eq!(read("https://as.example.com/").unwrap().as_str(), "https://as.example.com/");
 }
 
 #[test]
