@@ -12,14 +12,14 @@ use grantor_world::grants::signing_key;
 use grantor_world::net::Served;
 
 /// Their names for `--grant`.
-pub(crate) const NAMES: [&str; 4] = ["client_credentials", "device", "enterprise", "workload"];
+pub(crate) const NAMES: [&str; 4] = ["client-credentials", "device", "enterprise", "workload"];
 
 /// Prepares servers and client for a grant.
 pub(crate) fn prepare(name: &str, servers: &Served, config: Config) -> Result<Setup, Box<dyn Error>> {
     let issuer = servers.issuer.clone();
     let mut world = servers.world();
     Ok(match name {
-        "client_credentials" => {
+        "client-credentials" => {
             let registered = RegisteredClient {
                 key: Some(signing_key().public().clone()),
                 for_itself: true,

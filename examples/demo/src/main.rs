@@ -33,7 +33,7 @@ const LIFETIME_S: u64 = 3;
 const USAGE: &str = "\
 usage: cargo demo [-- OPTIONS]
 
-  --grant NAME     gets tokens by another grant than the user's browser: client_credentials,
+  --grant NAME     gets tokens by another grant than the user's browser: client-credentials,
                    device, enterprise or workload
   --browser        opens the real browser instead of approving by itself
   --adapter NAME   the HTTP stack of the client: reqwest (default), hyper, smol or ureq
@@ -72,7 +72,7 @@ fn options(mut args: impl Iterator<Item = String>) -> Result<Option<Options>, St
         match arg.as_str() {
             "--adapter" => options.adapter = args.next().ok_or("--adapter needs a name")?,
             "--browser" => options.browser = true,
-            "--grant" => options.grant = Some(args.next().ok_or("--grant needs a name")?),
+            "--grant" => options.grant = Some(args.next().ok_or("--grant needs a name")?.replace('_', "-")),
             "--help" | "-h" => return Ok(None),
             other => return Err(format!("unknown option {other}")),
         }
@@ -99,6 +99,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         server.lifetime_s = LIFETIME_S;
         if options.browser {
             server.consent = Consent::AskInPage;
+            server.scope_notes = grantor_protected_server::scope_notes();
         }
     }
     let mcp = McpServer::start(&servers.issuer, &trace)?;

@@ -44,12 +44,12 @@ impl Trace {
 
     pub(crate) fn chapter(&self, text: &str) {
         let _state = self.lock();
-        println!("\n{}", self.paint("1", text));
+        println!("\n{}", self.paint("1", &wrapped("", text)));
     }
 
     pub(crate) fn result(&self, status: u16, text: &str) {
         let _state = self.lock();
-        println!("    {}", self.paint("32", &format!("the client got {status}: {text}")));
+        println!("{}", self.paint("32", &wrapped(INDENT, &format!("the client got {status}: {text}"))));
     }
 
     pub(crate) fn end(&self) {
@@ -128,15 +128,17 @@ impl Trace {
         let mut state = self.lock();
         state.step += 1;
         let colour = if status < 400 { "32" } else { "33" };
-        let number = format!("{:>2}", state.step);
-        println!("{number}  {from} → {to}: {what} {}", self.paint(colour, &format!("→ {status}")));
-        println!("    {}", self.paint("2", why));
+        let first = format!("{:>2}  ", state.step);
+        let line = wrapped(&first, &format!("{from} → {to}: {what} →\u{a0}{status}"));
+        let answer = format!("→\u{a0}{status}");
+        println!("{}", line.replace(&answer, &self.paint(colour, &format!("→ {status}"))));
+        println!("{}", self.paint("2", &wrapped(INDENT, why)));
         let _ = std::io::stdout().flush();
     }
 
     fn note(&self, text: &str) {
         let _state = self.lock();
-        println!("    {}", self.paint("36", text));
+        println!("{}", self.paint("36", &wrapped(INDENT, text)));
     }
 
     fn paint(&self, code: &str, text: &str) -> String {
@@ -145,5 +147,31 @@ impl Trace {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What stands before all lines but those that begin a step.
+const INDENT: &str = "    ";
+
+/// A text in lines that fit a terminal of 80 columns; the first begins with `first`.
+fn wrapped(first: &str, text: &str) -> String {
+    let after = if first.is_empty() { "" } else { INDENT };
+    textwrap::fill(text, textwrap::Options::new(80).initial_indent(first).subsequent_indent(after))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_fit_80_columns() {
+        let text = "client → authorization server: POST /register and whatever else there is to say about it";
+        for first in ["", INDENT, "12  "] {
+            let lines = wrapped(first, &text.repeat(3));
+            assert!(
+                lines.lines().count() > 2 && lines.lines().all(|line| line.chars().count() <= 80),
+                "{lines}"
+            );
+        }
     }
 }

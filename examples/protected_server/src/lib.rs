@@ -6,6 +6,7 @@
 mod log;
 mod mcp;
 
+use std::collections::BTreeMap;
 use std::error::Error;
 
 use axum::Router;
@@ -48,10 +49,20 @@ pub fn policy() -> Policy {
                     .note("notes:read", "Read notes")
                     .note("notes:write", "Write and change notes")
                     .note("notes:delete", "Throw notes away")
+                    .note("notes:share", "Show notes to members of the team")
+                    .note("notes:publish", "Show notes to anybody")
+                    .note("notes:private", "Read the private notes")
                     .note("notes:admin", "Everything")
             })
     };
     build().expect("well-formed scopes")
+}
+
+/// What each scope allows, in words for a consent page.
+pub fn scope_notes() -> BTreeMap<String, String> {
+    let table = policy().to_json();
+    let notes = table["notes"].as_object().into_iter().flatten();
+    notes.filter_map(|(scope, words)| Some((scope.clone(), words.as_str()?.to_owned()))).collect()
 }
 
 /// The configuration for this place and this issuer, whose tokens are JWTs.

@@ -5,8 +5,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use grantor::jose::{Algorithm, SigningKey};
-use grantor_protected_server::{app, config, policy};
+use grantor_protected_server::{app, config, policy, scope_notes};
 use grantor_world::Consent;
+use grantor_world::grants::Device;
 use grantor_world::net::Served;
 use tokio::net::TcpListener;
 
@@ -15,7 +16,7 @@ usage: cargo run -p grantor-protected-server [-- OPTIONS]
 
   --issuer URL     accepts the tokens of this authorization server: JWTs by RFC 9068.
                    Without it, one runs in this process; its users agree to everything
-  --port NUMBER    the port of 127.0.0.1 to listen on (by itself a free one)
+  --port NUMBER    the port of 127.0.0.1 to listen on (a free one by default)
   --scopes         prints which operation needs which scopes, and ends
   --scopes-json    the same as JSON
   --help           prints this";
@@ -81,7 +82,9 @@ async fn serve(options: Options) -> Result<(), Box<dyn Error>> {
     let app = app(config(&resource, &issuer))?;
     println!("MCP server:           {resource}");
     println!("authorization server: {issuer}");
-    println!("Connect any MCP client. It needs no credentials; who opens the browser page agrees there.");
+    println!(
+        "Connect any MCP client. It needs no credentials: you agree in the browser, or with a device code."
+    );
     Ok(axum::serve(listener, app).await?)
 }
 
@@ -94,6 +97,9 @@ fn authorization_server() -> Result<Served, Box<dyn Error>> {
         // Known to all: for a demonstration alone.
         server.signs = Some(SigningKey::generate(Algorithm::Es256, &[7; 32])?.with_kid("demo"));
         server.consent = Consent::AskInPage;
+        server.devices = true;
+        server.offers.device = Device::AskInPage;
+        server.scope_notes = scope_notes();
     }
     Ok(served)
 }

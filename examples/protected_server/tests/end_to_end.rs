@@ -3,12 +3,15 @@
 use std::io::{BufRead as _, BufReader};
 use std::sync::Arc;
 
-use grantor::client::Config;
+use grantor::DevicePrompt;
+use grantor::client::{Config, Flow};
 use grantor::jose::{Algorithm, SigningKey};
 use grantor::wire::client_metadata::ClientMetadata;
 use grantor_adapters::{ADAPTERS, Adapter, open};
 use grantor_driver::{Browser, Setup};
-use grantor_protected_server::{app, config};
+use grantor_protected_server::{app, config, scope_notes};
+use grantor_world::Consent;
+use grantor_world::grants::Device;
 use grantor_world::mcp_server::stateless_tool_call;
 use grantor_world::net::Served;
 use serde_json::{Value, json};
@@ -68,6 +71,73 @@ fn from_the_first_401_to_the_step_up() {
         assert_eq!(done("share_note", json!({ "with": "a@elsewhere.example.com" })), 4);
         assert_eq!(done("read_note", json!({})), 4);
     }
+}
+
+#[test]
+fn rfc9470_a_tool_that_needs_a_fresh_sign_in() {
+    let running = start();
+    let client = client("ureq", &running);
+    let (status, answer) = call(&*client, &running, "export_all", json!({}));
+    assert_eq!(
+        (status, &answer["result"]["content"][0]["text"]),
+        (200, &json!("export_all done for planted-user"))
+    );
+    let issued = running.issuer.world().server().issued;
+    call(&*client, &running, "export_all", json!({}));
+    assert_eq!(running.issuer.world().server().issued, issued, "ten minutes are not over");
+}
+
+#[test]
+fn the_consent_page_says_who_asks_for_what() {
+    let running = start();
+    {
+        let mut world = running.issuer.world();
+        world.server().consent = Consent::AskInPage;
+        world.server().scope_notes = scope_notes();
+    }
+    let (shown, pages) = std::sync::mpsc::channel();
+    let agree = move |url: &str| {
+        let (url, shown) = (url.to_owned(), shown.clone());
+        std::thread::spawn(move || {
+            shown.send(ureq::get(&url).call().unwrap().body_mut().read_to_string().unwrap()).unwrap();
+            ureq::post(&url).send("decision=allow").unwrap();
+        });
+        Ok(())
+    };
+    let config = Config::new(&running.resource, ClientMetadata::named("Ada's <client>")).unwrap();
+    let client = open("ureq", Setup::new(config).user_agent(Browser::shown_by(agree))).unwrap();
+    assert_eq!(call(&*client, &running, "read_note", json!({})).0, 200);
+    let page = pages.recv().unwrap();
+    for text in
+        ["Ada's &lt;client&gt; wants access", "Read notes <code>(notes:read)", "a program on this computer"]
+    {
+        assert!(page.contains(text), "{text}: {page}");
+    }
+    assert!(!page.contains("client-"), "an id is no name: {page}");
+}
+
+#[test]
+fn a_device_is_connected_in_the_page() {
+    let running = start();
+    {
+        let mut world = running.issuer.world();
+        let server = world.server();
+        (server.devices, server.offers.device, server.offers.device_interval_s) =
+            (true, Device::AskInPage, 1);
+    }
+    let type_in = |prompt: &DevicePrompt| {
+        let (page, code) = (prompt.verification_uri.as_str().to_owned(), prompt.user_code.to_string());
+        std::thread::spawn(move || {
+            let get = |url: String| ureq::get(&url).call().unwrap().body_mut().read_to_string().unwrap();
+            assert!(get(page.clone()).contains("The code that the device shows"));
+            assert!(get(format!("{page}?user_code=nonsense")).contains("No device shows this code"));
+            assert!(get(format!("{page}?user_code={code}")).contains("test wants access"));
+            ureq::post(&page).send(format!("user_code={code}&decision=allow")).unwrap();
+        });
+    };
+    let config = Config::new(&running.resource, ClientMetadata::named("test")).unwrap().flow(Flow::Device);
+    let client = open("ureq", Setup::new(config).user_agent(Browser::default().on_code(type_in))).unwrap();
+    assert_eq!(call(&*client, &running, "read_note", json!({})).0, 200);
 }
 
 #[test]

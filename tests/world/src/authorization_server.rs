@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use url::{Url, form_urlencoded};
 
 use crate::grants::{Offers, proven};
-use crate::{Answered, Asked, header, text, with};
+use crate::{Answered, Asked, header, pages, text, with};
 
 /// What the user decides at the consent page.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,16 +58,20 @@ pub struct AuthorizationServer {
     pub consent: Consent,
     /// Signs access tokens as JWTs (RFC 9068); without it they are opaque.
     pub signs: Option<SigningKey>,
-    /// The name of the user who is always logged in.
+    /// Its clients, by their ids.
     pub clients: BTreeMap<String, RegisteredClient>,
     /// What it offers beyond codes and refresh tokens.
     pub offers: Offers,
     /// Whether it has device codes.
     pub devices: bool,
+    /// What its scopes allow, in words for the consent page.
+    pub scope_notes: BTreeMap<String, String>,
     codes: BTreeMap<String, Code>,
     access: BTreeMap<String, Access>,
     refresh: BTreeMap<String, Refresh>,
     revoked: BTreeSet<u64>,
+    /// When the user of each grant signed in.
+    pub(crate) signed_in: BTreeMap<u64, u64>,
     counter: u64,
     /// Nonce and `acr` of the authorization whose code is exchanged.
     user: Option<(Option<String>, Option<String>)>,
@@ -80,6 +84,8 @@ pub struct AuthorizationServer {
 /// A client.
 #[derive(Clone, Debug, Default)]
 pub struct RegisteredClient {
+    /// The name that it gave itself.
+    pub name: String,
     /// Its secret, if it has one.
     pub secret: Option<String>,
     /// Where browsers may be sent.
@@ -101,6 +107,7 @@ struct Code {
     resource: String,
     nonce: Option<String>,
     acr: Option<String>,
+    signed_in: u64,
 }
 
 /// An access token as the resource sees it.
@@ -182,7 +189,7 @@ impl AuthorizationServer {
         match (request.method().as_str(), path.strip_prefix(&prefix)?) {
             ("POST", "/register") => Some(self.register(request)),
             ("GET", "/jwks") => Some(crate::json(StatusCode::OK, &self.keys())),
-            ("GET" | "POST", "/authorize") => Some(self.authorize(request)),
+            ("GET" | "POST", "/authorize") => Some(self.authorize(unix_s, request)),
             ("POST", path) if path == self.token_path => {
                 let answer = self.token(unix_s, request);
                 Some(self.with_nonce(answer))
@@ -237,13 +244,25 @@ impl AuthorizationServer {
     }
 
     /// An access token: opaque, or a JWT when there is a key.
-    fn access_token(&self, unix_s: u64, client: &str, scope: &str, resource: &str, n: u64) -> String {
+    fn access_token(
+        &self,
+        unix_s: u64,
+        client: &str,
+        scope: &str,
+        resource: &str,
+        family: u64,
+        n: u64,
+    ) -> String {
         let Some(key) = &self.signs else { return self.name("planted-access", n) };
         let header = json!({ "alg": key.algorithm().name(), "typ": "at+jwt", "kid": key.public().kid() });
-        let claims = json!({
+        let mut claims = json!({
             "iss": self.issuer, "aud": resource, "sub": "planted-user", "client_id": client, "scope": scope,
             "jti": n.to_string(), "iat": unix_s, "exp": unix_s + self.lifetime_s,
         });
+        // RFC 9470 6.1: what the resource needs to know of the user's authentication.
+        if let Some(signed_in) = self.signed_in.get(&family) {
+            claims["auth_time"] = json!(signed_in);
+        }
         let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let input = format!("{}.{}", encode(&header), encode(&claims));
         let signature = key.sign(input.as_bytes()).expect("a signature");
@@ -284,6 +303,7 @@ impl AuthorizationServer {
         let id = self.name("client", n);
         let secret = (self.auth_method != "none").then(|| self.name("planted client/secret", n));
         let client = RegisteredClient {
+            name: body["client_name"].as_str().unwrap_or_default().to_owned(),
             secret: secret.clone(),
             redirect_uris: uris,
             scope,
@@ -299,7 +319,7 @@ impl AuthorizationServer {
         crate::json(StatusCode::CREATED, &body)
     }
 
-    fn authorize(&mut self, request: &Asked) -> Answered {
+    fn authorize(&mut self, unix_s: u64, request: &Asked) -> Answered {
         let query = request.uri().query().unwrap_or_default().to_owned();
         let mut asked = pairs(&query);
         if let Some(reference) = asked.get("request_uri") {
@@ -322,7 +342,7 @@ impl AuthorizationServer {
             return text(StatusCode::BAD_REQUEST, "unknown client or redirect URI");
         }
         if self.consent == Consent::AskInPage && *request.method() == Method::GET {
-            return consent_page(&asked);
+            return self.consent_page(&asked);
         }
         let decision = pairs(&String::from_utf8_lossy(request.body()));
         let mut back =
@@ -363,6 +383,7 @@ impl AuthorizationServer {
                 resource: get("resource"),
                 nonce: asked.get("nonce").cloned(),
                 acr: asked.get("acr_values").cloned(),
+                signed_in: unix_s,
             };
             self.codes.insert(code, code_for);
         }
@@ -373,6 +394,20 @@ impl AuthorizationServer {
             back.query_pairs_mut().append_pair("iss", &self.issuer);
         }
         with(text(StatusCode::FOUND, ""), "location", back.as_str())
+    }
+
+    fn consent_page(&self, asked: &BTreeMap<String, String>) -> Answered {
+        let get = |name: &str| asked.get(name).map_or("", String::as_str);
+        let page = pages::Asked {
+            client_name: self.clients.get(get("client_id")).map_or("", |client| &client.name),
+            client_id: get("client_id"),
+            resource: get("resource"),
+            scope: get("scope"),
+            redirect_uri: Some(get("redirect_uri")),
+            scopes: &self.scope_notes,
+            sign_in: asked.contains_key("max_age"),
+        };
+        pages::consent(&page, &[])
     }
 
     fn token(&mut self, unix_s: u64, request: &Asked) -> Answered {
@@ -401,6 +436,7 @@ impl AuthorizationServer {
                 }
                 let family = self.next();
                 self.user = Some((code.nonce, code.acr));
+                self.signed_in.insert(family, code.signed_in);
                 self.issue(unix_s, &client, &code.scope, &code.resource, family, jkt)
             }
             "refresh_token" => {
@@ -451,7 +487,7 @@ impl AuthorizationServer {
         let (nonce, acr) = self.user.take().unwrap_or_default();
         self.issued += 1;
         let n = self.next();
-        let token = self.access_token(unix_s, client, scope, resource, n);
+        let token = self.access_token(unix_s, client, scope, resource, family, n);
         let access = Access {
             scope: scope.into(),
             resource: resource.into(),
@@ -529,28 +565,4 @@ pub(crate) fn refuse(status: StatusCode, error: &str) -> Answered {
 
 pub(crate) fn pairs(text: &str) -> BTreeMap<String, String> {
     form_urlencoded::parse(text.as_bytes()).into_owned().collect()
-}
-
-/// A consent page for people.
-fn consent_page(asked: &BTreeMap<String, String>) -> Answered {
-    let escape = |text: &str| {
-        text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-    };
-    let get = |name: &str| escape(asked.get(name).map_or("", String::as_str));
-    let scopes = match get("scope") {
-        scope if scope.is_empty() => "whatever the server considers right".to_owned(),
-        scope => scope.split(' ').map(|scope| format!("<li>{scope}</li>")).collect(),
-    };
-    let page = format!(
-        "<!doctype html><html lang=en><meta charset=utf-8><title>Allow access?</title>\
-         <meta name=viewport content=\"width=device-width\">\
-         <body style=\"font:1.1rem/1.5 system-ui;max-width:36rem;margin:3rem auto;padding:0 1rem\">\
-         <h1>Allow access?</h1><p>The client <b>{}</b> wants to use <b>{}</b> in your name, with:</p>\
-         <ul>{scopes}</ul><p>You will return to {}.</p><form method=post>\
-         <button name=decision value=allow>Allow</button> <button name=decision value=deny>Deny</button></form>",
-        get("client_id"),
-        get("resource"),
-        get("redirect_uri"),
-    );
-    crate::respond(StatusCode::OK, "text/html; charset=utf-8", page)
 }

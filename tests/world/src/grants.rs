@@ -8,8 +8,8 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::authorization_server::{AuthorizationServer, refuse};
-use crate::{Answered, Asked, header, text, with};
+use crate::authorization_server::{AuthorizationServer, pairs, refuse};
+use crate::{Answered, Asked, header, pages, text, with};
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -57,6 +57,8 @@ pub enum Device {
     Ignored,
     /// Nobody has yet, and the client is to ask less often.
     TooFast,
+    /// The page for codes decides.
+    AskInPage,
 }
 
 #[derive(Clone, Debug)]
@@ -65,6 +67,8 @@ struct DeviceCode {
     scope: String,
     resource: String,
     expires_at: u64,
+    user_code: String,
+    decision: Option<bool>,
 }
 
 /// The key by which the worlds' servers sign ID tokens and ID-JAGs.
@@ -153,10 +157,13 @@ impl AuthorizationServer {
 
     /// Answers what is beyond `/authorize`, `/token` and `/register`.
     pub(crate) fn answer_more(&mut self, unix_s: u64, path: &str, request: &Asked) -> Option<Answered> {
+        if path == "/activate" && self.devices {
+            return Some(self.activate(request));
+        }
         if *request.method() != Method::POST {
             return None;
         }
-        let form = crate::authorization_server::pairs(&String::from_utf8_lossy(request.body()));
+        let form = pairs(&String::from_utf8_lossy(request.body()));
         if !matches!(path, "/device" | "/par" | "/revoke") {
             return None;
         }
@@ -194,17 +201,53 @@ impl AuthorizationServer {
         let code = self.name("planted-device", n);
         let page = format!("{}/activate", self.issuer.trim_end_matches('/'));
         let (scope, resource) = (get("scope"), get("resource"));
-        let entry = DeviceCode { client: client.into(), scope, resource, expires_at: unix_s + 605 };
+        let user_code = format!("WXYZ-{n:04}");
+        let entry = DeviceCode {
+            client: client.into(),
+            scope,
+            resource,
+            expires_at: unix_s + 605,
+            user_code: user_code.clone(),
+            decision: None,
+        };
         self.offers.devices.insert(code.clone(), entry);
         let mut body = json!({
-            "device_code": code, "user_code": format!("WXYZ-{n:04}"), "verification_uri": page,
-            "verification_uri_complete": format!("{page}?user_code=WXYZ-{n:04}"),
+            "device_code": code, "user_code": user_code, "verification_uri": page,
+            "verification_uri_complete": format!("{page}?user_code={user_code}"),
             "expires_in": 600,
         });
         if self.offers.device_interval_s > 0 {
             body["interval"] = json!(self.offers.device_interval_s);
         }
         crate::json(StatusCode::OK, &body)
+    }
+
+    /// The page for the codes of other devices: the code, then the consent.
+    fn activate(&mut self, request: &Asked) -> Answered {
+        let mut asked = pairs(request.uri().query().unwrap_or_default());
+        asked.extend(pairs(&String::from_utf8_lossy(request.body())));
+        let Some(code) = asked.get("user_code").filter(|code| !code.is_empty()) else {
+            return pages::code_of_a_device("");
+        };
+        let typed = code.trim().to_uppercase();
+        let Some(entry) = self.offers.devices.values_mut().find(|entry| entry.user_code == typed) else {
+            return pages::code_of_a_device("No device shows this code. Compare it, and try again.");
+        };
+        if *request.method() == Method::POST {
+            let agreed = asked.get("decision").is_some_and(|decision| decision == "allow");
+            entry.decision = Some(agreed);
+            return pages::done(if agreed { "The device is connected" } else { "The device was refused" });
+        }
+        let page = pages::Asked {
+            client_name: self.clients.get(&entry.client).map_or("", |client| &client.name),
+            client_id: &entry.client,
+            resource: &entry.resource,
+            scope: &entry.scope,
+            redirect_uri: None,
+            scopes: &self.scope_notes,
+            sign_in: false,
+        };
+        pages::consent(&page, &[("user_code", &entry.user_code)])
     }
 
     fn revoke(&mut self, client: &str, form: &BTreeMap<String, String>) -> Answered {
@@ -265,14 +308,21 @@ impl AuthorizationServer {
                 if entry.client != client {
                     return refused("invalid_grant");
                 }
-                match self.offers.device {
+                let device = match (self.offers.device, entry.decision) {
+                    (Device::AskInPage, Some(true)) => Device::Agreed,
+                    (Device::AskInPage, Some(false)) => Device::Denied,
+                    (Device::AskInPage, None) => Device::Ignored,
+                    (device, _) => device,
+                };
+                match device {
                     _ if entry.expires_at <= unix_s => refused("expired_token"),
-                    Device::Ignored => refused("authorization_pending"),
+                    Device::Ignored | Device::AskInPage => refused("authorization_pending"),
                     Device::TooFast => refused("slow_down"),
                     Device::Denied => refused("access_denied"),
                     Device::Agreed => {
                         self.offers.devices.remove(&code);
                         let family = self.next();
+                        self.signed_in.insert(family, unix_s);
                         self.issue(unix_s, client, &entry.scope, &entry.resource, family, jkt)
                     }
                 }

@@ -9,6 +9,7 @@ pub mod grants;
 pub mod mcp_server;
 #[cfg(feature = "net")]
 pub mod net;
+mod pages;
 pub mod player;
 pub mod raw;
 pub mod recording;
