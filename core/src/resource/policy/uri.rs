@@ -9,7 +9,7 @@
 //!   is read then can be anywhere. Nobody can list all readings, so such a URI is [not
 //!   legible](is_legible), and refused. No honest client needs one: URIs come from the server's own lists.
 //! - **The letters**: encoded or not, in either case, composed or not, with a part that some leave out. The
-//!   readings of a legible URI are a short list ([`Parts::without`], [`place`]), and it needs what each of
+//!   readings of a legible URI are a short list ([`Parts::without`], [`Parts::place`]), and it needs what each of
 //!   them needs. Refusing these would shut out names with spaces, ports, queries or an `é`.
 
 use std::borrow::Cow;
