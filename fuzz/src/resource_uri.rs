@@ -26,6 +26,8 @@ pub fn resource_uri(data: &[u8]) {
     let table = input.letter(TABLES.each_ref());
     let how = input.letter([How::Read, How::Listen, How::Complete, How::Other, How::Header]);
     let Ok(uri) = std::str::from_utf8(input.0) else { return };
+    // A header's value has no spaces around it.
+    let uri = if how == How::Header { uri.trim_matches([' ', '\t']) } else { uri };
     if how == How::Complete && uri.contains('{') {
         return; // a template is expanded before anybody reads it
     }
@@ -83,7 +85,7 @@ impl Request {
                 let lines = [
                     ("mcp-protocol-version", "2026-07-28"),
                     ("mcp-method", "resources/read"),
-                    ("mcp-name", uri.trim()),
+                    ("mcp-name", uri),
                 ];
                 for (name, value) in lines {
                     headers.insert(HeaderName::from_static(name), HeaderValue::from_str(value).ok()?);

@@ -13,7 +13,7 @@ pub(super) struct Reader {
     pub(super) view: fn(&str) -> String,
 }
 
-pub(super) static READERS: [Reader; 18] = [
+pub(super) static READERS: [Reader; 19] = [
     Reader { name: "as it stands", read: |uri, _| vec![uri.to_owned()], view: as_is },
     Reader { name: "url and to_file_path", read: |uri, _| url_file(uri), view: decoded },
     Reader { name: "url as it serializes", read: |uri, _| url_text(uri), view: as_is },
@@ -34,7 +34,8 @@ pub(super) static READERS: [Reader; 18] = [
     Reader { name: "Windows", read: |uri, _| windows(uri), view: small_decoded },
     Reader { name: "path parameters taken off", read: |uri, _| vec![without_parameters(uri)], view: as_is },
     Reader { name: "C strings", read: |uri, _| c_string(uri), view: decoded },
-    Reader { name: "slashes taken off", read: |uri, _| without_slashes(uri), view: bare },
+    Reader { name: "slashes before are nothing", read: |uri, _| vec![uri.to_owned()], view: bare },
+    Reader { name: "a slash at the end is nothing", read: without_slash, view: as_is },
     Reader {
         name: "wide and unseen letters",
         read: |uri, _| vec![normalised(&uri.replace('\\', "/"))],
@@ -80,7 +81,7 @@ fn twice(text: &str) -> String {
     decoded(&decoded(text))
 }
 
-/// Without the slashes before and after.
+/// Without the slashes after the scheme.
 fn bare(text: &str) -> String {
     match text.split_once(':') {
         Some((scheme, rest)) => format!("{scheme}:{}", rest.trim_start_matches('/')),
@@ -225,9 +226,8 @@ fn c_string(uri: &str) -> Vec<String> {
     vec![text.split('\0').next().unwrap_or_default().to_owned()]
 }
 
-fn without_slashes(uri: &str) -> Vec<String> {
-    vec![uri.to_owned(), uri.trim_end_matches('/').to_owned()]
-        .into_iter()
-        .filter(|text| text.contains(':'))
-        .collect()
+/// A slash at the end is nothing where a rule is for the name without it; else it is what makes a folder.
+fn without_slash(uri: &str, table: &Table) -> Vec<String> {
+    let name = uri.trim_end_matches('/');
+    if table.names(name) { vec![name.to_owned()] } else { Vec::new() }
 }

@@ -99,6 +99,11 @@ impl Table {
         (scope != ANY).then_some(scope)
     }
 
+    /// Whether a rule is for this name alone.
+    pub(super) fn names(&self, name: &str) -> bool {
+        self.rules.iter().any(|(own, _)| *own == name)
+    }
+
     /// The schemes that rules name.
     pub(super) fn schemes(&self) -> Vec<&'static str> {
         let mut schemes: Vec<&str> =

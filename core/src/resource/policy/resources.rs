@@ -164,22 +164,22 @@ impl Resources {
         }
         readings.sort_unstable();
         readings.dedup();
+        // Without scheme and host, the rest may be no resource of any rule.
+        let is_rest = |reading: &&Reading| !reading.has_host && known.is_none();
+        let is_taken = |reading: &Reading| self.rules.iter().any(|rule| rule.takes(reading));
+        if readings.iter().filter(is_rest).any(|reading| !is_taken(reading)) {
+            see(None);
+        }
         for rule in &self.rules {
             let is_open = match known {
                 Some(_) => rule.scheme.is_none() || rule.scheme.as_deref() == known,
                 // A page of the web is no file or note, but it may be the one that a rule names.
                 None => !is_web || rule.scheme.is_none() || !rule.place.is_all(),
             };
-            // It does where rules have no host, and if it does not look at the scheme either.
+            // A server looks at no host where rules have none, and if it does not look at the scheme either.
             let is_seen = |reading: &&Reading| reading.has_host || !rule.has_host || known.is_none();
-            let takes = |reading: &Reading| match &rule.scheme {
-                Some(_) => rule.takes(reading),
-                None => rule.place.takes(&reading.whole) || rule.takes(reading),
-            };
-            if is_open
-                && readings.iter().filter(is_seen).any(takes)
-                && !texts.iter().any(|text| rule.own.takes(text))
-            {
+            let takes = || readings.iter().filter(is_seen).any(|reading| rule.takes(reading));
+            if is_open && takes() && !texts.iter().any(|text| rule.own.takes(text)) {
                 see(Some(rule.demand));
             }
         }
@@ -189,7 +189,9 @@ impl Resources {
 impl Readable {
     fn takes(&self, reading: &Reading) -> bool {
         let bare = self.bare.as_ref().zip(reading.bare.as_ref());
-        self.place.takes(&reading.place) || bare.is_some_and(|(own, bare)| own.takes(bare))
+        self.place.takes(&reading.place)
+            || self.scheme.is_none() && self.place.takes(&reading.whole)
+            || bare.is_some_and(|(own, bare)| own.takes(bare))
     }
 }
 
