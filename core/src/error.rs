@@ -7,6 +7,7 @@
 mod hint;
 mod redact;
 mod report;
+mod text;
 mod words;
 
 use std::fmt;
@@ -14,13 +15,12 @@ use std::fmt;
 use crate::address::UrlProblem;
 use crate::finding::{JsonType, Problem};
 use crate::jose::{Algorithm, ClaimsError, JwsError};
-use crate::limits;
 use crate::scope::ScopeSet;
-use crate::secret::Secret;
 use crate::wire::token::GrantType;
 
 pub(crate) use self::redact::Sent;
 pub use self::report::{Asked, ErrorReport};
+pub use self::text::PeerText;
 
 /// Why a call, or the authorization that it needed, failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -111,7 +111,7 @@ pub enum Refused {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PeerMisbehaved {
-    /// A body over its bound ([`limits`]).
+    /// A body over its bound ([`limits`](crate::limits)).
     #[error("{exchange}: the answer is larger than {limit} bytes")]
     BodyTooLarge {
         /// What was asked.
@@ -162,7 +162,7 @@ pub enum PeerMisbehaved {
     #[error("the server keeps demanding another DPoP nonce (RFC 9449 section 8)")]
     DpopNonce,
     /// What the peers answer leads to the same exchange again and again; the call's budget of it is spent
-    /// ([`limits`]).
+    /// ([`limits`](crate::limits)).
     #[error("it would not end: {what}, {times} times for one call")]
     Endless {
         /// What kept happening.
@@ -255,7 +255,7 @@ pub enum PeerMisbehaved {
     /// asked for before.
     #[error("more than {limit} scopes are demanded in all")]
     TooManyScopes {
-        /// The bound ([`limits::SCOPES`]).
+        /// The bound ([`limits::SCOPES`](crate::limits::SCOPES)).
         limit: usize,
     },
     /// The browser came back with a code or an error but without `state`, so that nobody can say whose answer
@@ -467,7 +467,7 @@ impl fmt::Display for FailureKind {
 pub enum RecordProblem {
     /// It was cut off or changed, or is something else.
     Damaged,
-    /// It is larger than [`limits::RECORD`].
+    /// It is larger than [`limits::RECORD`](crate::limits::RECORD).
     TooLarge,
     /// It belongs to a client that is not configured any more.
     UnknownClient,
@@ -580,7 +580,7 @@ pub enum RedirectProblem {
     Location,
     /// To another scheme, host or port.
     OtherOrigin,
-    /// More than [`limits::REDIRECTS`].
+    /// More than [`limits::REDIRECTS`](crate::limits::REDIRECTS).
     TooMany,
     /// This exchange allows none.
     Unexpected,
@@ -622,68 +622,6 @@ pub enum ApiMisuse {
     WrongCompletion,
 }
 
-/// A peer's or host's words, safe to show: at most [`limits::PEER_TEXT_CHARS`] characters, control and
-/// formatting characters replaced, secrets of the exchange removed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct PeerText(Box<str>);
-
-impl PeerText {
-    /// Makes `text` safe to show.
-    pub fn new(text: &str) -> Self {
-        let mut shown = String::with_capacity(text.len().min(limits::PEER_TEXT_CHARS * 4));
-        for (index, c) in text.chars().enumerate() {
-            if index == limits::PEER_TEXT_CHARS {
-                shown.push('…');
-                break;
-            }
-            shown.push(if c.is_control() || is_formatting(c) { '\u{fffd}' } else { c });
-        }
-        Self(shown.into())
-    }
-
-    /// As [`new`](Self::new), with every occurrence of the secrets replaced: a server that echoes what
-    /// it was sent must not bring it into a log.
-    pub(crate) fn without(text: &str, secrets: &[&Secret]) -> Self {
-        // A reader of the text must not learn even half a secret, so this comes before the cut.
-        Self::new(&redact::hide(text, secrets.iter().copied()))
-    }
-
-    /// The text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// Characters that change how the text around them is shown: joiners, marks of direction, tags.
-fn is_formatting(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-        | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
-}
-
-impl fmt::Display for PeerText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Debug for PeerText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
-    }
-}
-
-impl PartialEq<str> for PeerText {
-    fn eq(&self, other: &str) -> bool {
-        *self.0 == *other
-    }
-}
-
-impl PartialEq<&str> for PeerText {
-    fn eq(&self, other: &&str) -> bool {
-        *self.0 == **other
-    }
-}
-
 /// `: words` when there are words.
 struct Described<'a>(&'a Option<PeerText>);
 
@@ -723,21 +661,6 @@ impl fmt::Display for Later<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn peer_text_is_safe_to_show() {
-        assert_eq!(PeerText::new("a\u{1b}[31mb\nc\u{202e}d").as_str(), "a\u{fffd}[31mb\u{fffd}c\u{fffd}d");
-        let long = PeerText::new(&"ü".repeat(10_000));
-        assert_eq!(long.as_str().chars().count(), limits::PEER_TEXT_CHARS + 1);
-    }
-
-    #[test]
-    fn peer_text_hides_secrets_even_at_the_cut() {
-        let secret = Secret::from("TOP-SECRET-VALUE");
-        let text = format!("{}TOP-SECRET-VALUE!", "x".repeat(limits::PEER_TEXT_CHARS - 4));
-        let shown = PeerText::without(&text, &[&secret]);
-        assert!(!shown.as_str().contains("TOP"), "{shown}");
-    }
 
     #[test]
     fn messages_say_whose_fault_it_is() {

@@ -9,12 +9,13 @@ use super::calls::{Stage, is_named};
 use super::nonces;
 use super::output::{CallId, Notice, ResponseHead, Verdict};
 use crate::UrlProblem;
-use crate::error::{Error, PeerMisbehaved, Refused};
+use crate::error::{Error, Exchange, PeerMisbehaved, Refused};
+use crate::finding::{Finding, Findings, Handling, Problem};
 use crate::limits;
 use crate::policy::{DpopPolicy, StepUpPolicy};
 use crate::scope::ScopeSet;
 use crate::time::Now;
-use crate::wire::challenge::{ChallengeError, Challenges};
+use crate::wire::challenge::Challenges;
 
 /// What a challenge says that matters to the engine.
 #[derive(Clone, Debug, Default)]
@@ -225,7 +226,7 @@ impl Engine {
         };
         let (scope, all_read) = bearer.readable_scope();
         if !all_read {
-            self.notice(Notice::MalformedChallenge(ChallengeError::Scope));
+            self.keep_of_challenge("scope", Problem::Malformed, "RFC 6749 section 3.3", Handling::OthersUsed);
         }
         // Who demands scopes that cannot be read demands nothing that could be asked for.
         let insufficient_scope = bearer.is_insufficient_scope() && (all_read || !scope.is_empty());
@@ -247,11 +248,25 @@ impl Engine {
         }
     }
 
+    fn keep_of_challenge(
+        &mut self,
+        member: &'static str,
+        problem: Problem,
+        section: &'static str,
+        handling: Handling,
+    ) {
+        let (document, member) = (Exchange::Challenge, Some(member.into()));
+        let mut findings = Findings::new();
+        findings.add(&Finding { document, member, problem, section, handling });
+        self.keep(findings);
+    }
+
     /// The URL that a challenge names, unless the policy forbids it: there may be another way then.
     fn read_metadata_url(&mut self, text: &str) -> Option<Url> {
         let read = self.config.urls.read(text, "resource_metadata", &self.config.resource);
         if let Err(PeerMisbehaved::Url { problem, .. }) = &read {
-            self.notice(Notice::MalformedChallenge(ChallengeError::ResourceMetadata(*problem)));
+            let problem = Problem::Url(*problem);
+            self.keep_of_challenge("resource_metadata", problem, "RFC 9728 section 5.1", Handling::Absent);
         }
         read.ok()
     }

@@ -2,7 +2,9 @@
 
 use crate::address::UrlProblem;
 
-use super::{Error, ErrorReport, PeerIncompatible, PeerMisbehaved, PeerText, Refused};
+use super::{
+    EffectError, Error, ErrorReport, FailureKind, PeerIncompatible, PeerMisbehaved, PeerText, Refused, Work,
+};
 
 impl ErrorReport {
     /// What can be done about it, where there is something to do: an option, a quirk, another way. It is part
@@ -12,13 +14,57 @@ impl ErrorReport {
             Error::Refused(error) => refused(error),
             Error::PeerIncompatible(error) => incompatible(error),
             Error::PeerMisbehaved(error) => misbehaved(error),
-            Error::Effect(_) => None,
+            Error::Effect(error) => effect(error),
         }
+    }
+}
+
+fn effect(error: &EffectError) -> Option<&'static str> {
+    match (error.what, error.kind) {
+        (Work::Exchange(_), FailureKind::Unreachable) => Some(
+            "check that address, the network and the certificates; for a proxy or roots of your own, bring the \
+             HTTP stack's client",
+        ),
+        (Work::Exchange(_), FailureKind::TimedOut) => {
+            Some("if that server needs longer, say so: `Config::timeouts`")
+        }
+        (Work::Interaction, FailureKind::TimedOut) => Some(
+            "nobody came back from the page in time (`Config::interaction_ms`); where no browser opens, show the \
+             page's URL with `Browser::shown_by`, or use `Flow::Device`",
+        ),
+        (Work::Interaction, FailureKind::Impossible) => Some(
+            "where there is no browser, show the page's URL with `Browser::shown_by`, use `Flow::Device`, or a \
+             `UserAgent` of your own",
+        ),
+        (Work::Store, FailureKind::Unreadable) => {
+            Some("look at it, then remove it, or have it kept aside: `Config::unreadable_records`")
+        }
+        _ => None,
     }
 }
 
 fn refused(error: &Refused) -> Option<&'static str> {
     match error {
+        Refused::Authorization { code, .. } if *code == "invalid_scope" => {
+            Some("ask for the scopes that it knows: `Config::only_scopes`")
+        }
+        Refused::DeviceCodeExpired => Some("try again, and enter the code while it is good"),
+        Refused::InsufficientAuthentication => Some("if the user may be asked, allow it: `Config::step_up`"),
+        Refused::Token { code, .. } if *code == "invalid_client" => Some(
+            "if the client was registered by hand, check its secret and how it is sent: `Preregistered::secret`, \
+             `method`",
+        ),
+        Refused::Token { code, .. } if *code == "invalid_target" => Some(
+            "the server does not know the resource by this name; state its own: `Config::resource_identifier`, or \
+             `Quirks::resource_parameter`",
+        ),
+        Refused::TokenRejected => Some(
+            "the resource and its authorization server disagree, most often about the audience: ask who runs the \
+             resource, or state its identifier: `Config::resource_identifier`",
+        ),
+        Refused::Untrusted { .. } => Some(
+            "if you trust it, say so: `Config::trusted_issuer`, `Config::trust`, or agree when you are asked",
+        ),
         Refused::Registration { code, .. } => Some(registration(code)),
         _ => None,
     }

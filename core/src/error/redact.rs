@@ -12,8 +12,10 @@ use crate::secret::Secret;
 use crate::wire::form;
 use crate::wire::http::HttpRequest;
 
-/// So many bytes of a secret in a row are hidden wherever they stand: a part of a token is too much, too.
-const PART: usize = 8;
+/// Of a secret, half is hidden wherever it stands, or so many bytes in a row: a part of a token is too much, too.
+const PART: usize = 16;
+/// No fewer than these: any text has that much in common with any secret.
+const LEAST: usize = 8;
 
 /// What a request carried that must not be shown.
 #[derive(Clone, Default)]
@@ -158,7 +160,7 @@ impl<'a> Page<'a> {
     }
 
     fn hide(&mut self, secret: &[u8]) {
-        let len = secret.len().min(PART);
+        let len = (secret.len() / 2).clamp(LEAST, PART).min(secret.len());
         if len == 0 {
             return;
         }
@@ -188,7 +190,7 @@ impl<'a> Page<'a> {
             let start = at + found;
             let rest = bytes.get(start..).unwrap_or_default();
             let len = rest.iter().take_while(|byte| of_token(byte)).count();
-            if len >= 2 * PART {
+            if len >= PART {
                 blacken(&mut self.hidden, start, start + len);
             }
             at = start + len.max(3);
@@ -257,7 +259,7 @@ mod tests {
 
     #[test]
     fn a_secret_is_hidden_in_every_form_that_a_server_may_give_it() {
-        let secret = "s3cr3t/+ Grüße?&=%~planted";
+        let secret = "s3cr3t/+ grüße?&=%~planted";
         let encoded = form::encode(secret);
         let all = secret.bytes().map(|byte| format!("%{byte:02x}")).collect::<String>();
         let spaced = encoded.replace('+', "%20");
@@ -279,6 +281,9 @@ mod tests {
     #[test]
     fn a_part_of_a_secret_is_hidden_and_a_short_one_wherever_it_stands() {
         assert_eq!(hidden("token abcdefgh… unknown", "abcdefghijklmnop"), "token …… unknown");
+        let long = "0123456789abcdef".repeat(4);
+        assert_eq!(hidden("token 0123456789abcdef", &long), "token …");
+        assert_eq!(hidden("at example.com", "secret-of-example.com-0123456789"), "at example.com");
         assert_eq!(hidden("code c0d3 (c0d3)", "c0d3"), "code … (…)");
         assert_eq!(hidden("nothing of it", ""), "nothing of it");
         assert_eq!(hidden("ü secret ü", "secret"), "ü … ü");

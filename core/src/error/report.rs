@@ -6,7 +6,7 @@ use url::Url;
 
 use super::redact::Sent;
 use super::words;
-use super::{Error, Exchange, PeerText};
+use super::{EffectError, Error, Exchange, PeerText};
 use crate::address;
 use crate::wire::http::{HttpRequest, HttpResponse};
 
@@ -78,9 +78,12 @@ impl fmt::Display for ErrorReport {
             f.write_str(&error)?;
             return self.write_hint(f);
         };
-        // Many errors name the exchange themselves; it is said once.
-        let own = error.strip_prefix(&asked.exchange.to_string()).and_then(|rest| rest.strip_prefix(": "));
-        let error = own.unwrap_or(&error);
+        // Many errors name the exchange themselves, and effects what they are for; it is said once.
+        let what = match &self.error {
+            Error::Effect(EffectError { what, .. }) => what.to_string(),
+            _ => asked.exchange.to_string(),
+        };
+        let error = error.strip_prefix(&what).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(&error);
         write!(f, "{} at {}: {error}", asked.exchange, asked.url)?;
         if let Some(status) = asked.status
             && !error.contains(&status.to_string())

@@ -13,7 +13,6 @@ use http::header::{HeaderMap, WWW_AUTHENTICATE};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::address::UrlProblem;
 use crate::error::PeerText;
 use crate::limits;
 use crate::scope::{ScopeError, ScopeSet};
@@ -56,12 +55,6 @@ pub enum ChallengeError {
         /// The byte in that line, from 0.
         at: usize,
     },
-    /// Its `resource_metadata` is a URL that the policy forbids; the well-known ones are tried.
-    #[error("the challenge's `resource_metadata` cannot be used, since {0} (RFC 9728 section 5.1)")]
-    ResourceMetadata(UrlProblem),
-    /// Scopes that cannot be asked for; the others of the challenge are.
-    #[error("the challenge's `scope` has entries that are no scopes (RFC 6749 section 3.3)")]
-    Scope,
     /// More bytes, challenges or parameters than [`limits`] allow.
     #[error("too large a challenge")]
     TooLarge,

@@ -3,8 +3,9 @@
 
 use grantor::UrlProblem;
 use grantor::client::{Notice, RequestHead};
-use grantor::error::{PeerMisbehaved, Refused};
-use grantor::wire::challenge::{ChallengeError, Challenges};
+use grantor::error::{Exchange, PeerMisbehaved, Refused};
+use grantor::finding::Problem;
+use grantor::wire::challenge::Challenges;
 use grantor_world::player::{Outcome, Player, config};
 use grantor_world::{Answered, text};
 use http::StatusCode;
@@ -87,8 +88,13 @@ fn rfc9728_5_1_a_url_that_cannot_be_used_is_told_and_the_well_known_ones_are_ask
         let lines: &'static [&'static str] = Vec::leak(vec![line]);
         let mut player = challenged(lines, None);
         assert_eq!(player.call("ping").delivered().status(), 200, "{line}");
-        let told = Notice::MalformedChallenge(ChallengeError::ResourceMetadata(problem));
-        assert!(player.notices.contains(&told), "{line}: {:?}", player.notices);
+        let found = player.engine.findings().iter().find(|finding| finding.problem == Problem::Url(problem));
+        let found = found.unwrap_or_else(|| panic!("{line}: {:?}", player.notices)).clone();
+        assert_eq!(
+            (found.document, found.member.as_deref()),
+            (Exchange::Challenge, Some("resource_metadata"))
+        );
+        assert!(player.notices.contains(&Notice::Finding(found)), "{line}: {:?}", player.notices);
         let fine = |asked: &String| asked.contains("mcp.example.com") || asked.contains("as.example.com");
         assert!(player.world.asked.iter().all(fine), "{:?}", player.world.asked);
     }
@@ -98,7 +104,8 @@ fn rfc9728_5_1_a_url_that_cannot_be_used_is_told_and_the_well_known_ones_are_ask
 fn rfc6749_3_3_scopes_that_are_none_are_left_out_and_told() {
     let mut player = challenged(&[r#"Bearer scope="mcp:use a\"b files:read""#], None);
     player.call("ping").delivered();
-    assert!(player.notices.contains(&Notice::MalformedChallenge(ChallengeError::Scope)));
+    let found = player.engine.findings().iter().any(|finding| finding.member.as_deref() == Some("scope"));
+    assert!(found, "{:?}", player.notices);
     let page = player.world.asked.iter().find(|asked| asked.contains("/authorize?")).unwrap();
     assert!(page.contains("scope=mcp%3Ause+files%3Aread&"), "{page}");
 }

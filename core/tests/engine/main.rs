@@ -10,6 +10,7 @@ mod device;
 mod dpop;
 mod endless;
 mod enterprise;
+mod errors;
 mod flow;
 mod grants;
 mod hostile;
