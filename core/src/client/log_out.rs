@@ -22,6 +22,7 @@ use crate::limits;
 use crate::secret::Secret;
 use crate::time::Now;
 use crate::wire::HttpResponse;
+use crate::wire::client_auth::{Client, ClientAuthMethod};
 use crate::wire::revocation::{self, RevocationRequest, TokenHint};
 use crate::wire::server_metadata::{self, Issuer};
 use crate::wire::well_known::Found;
@@ -101,6 +102,8 @@ struct Return {
     tokens: Vec<(Secret, TokenHint)>,
     endpoint: Option<Url>,
     probe: Option<Probe<Url>>,
+    /// Whether the server wants a member for a secret where there is none.
+    empty_secret: bool,
 }
 
 impl Return {
@@ -110,7 +113,7 @@ impl Return {
         let access = access.map(|access| (Secret::from(access.expose()), TokenHint::AccessToken));
         let tokens: Vec<_> = access.into_iter().chain(refresh).collect();
         let endpoint = grant.server.revocation_endpoint().cloned();
-        (!tokens.is_empty()).then_some(Self { grant, tokens, endpoint, probe: None })
+        (!tokens.is_empty()).then_some(Self { grant, tokens, endpoint, probe: None, empty_secret: false })
     }
 }
 
@@ -285,7 +288,10 @@ impl Engine {
             hint,
             assertion: seals.assertion.as_ref(),
         };
-        let request = request.request(&self.config.quirks);
+        let request = match returning.empty_secret {
+            true => request.with_empty_secret(&self.config.quirks),
+            false => request.request(&self.config.quirks),
+        };
         self.send_request(now, Owner::LogOut, request, "the token is given back");
         Ok(Some(Step::Revoking))
     }
@@ -377,6 +383,9 @@ impl Engine {
         match read {
             // The endpoint is of the record; the metadata may name another one.
             Err(_) if is_gone(response) && returning.probe.is_none() => returning.endpoint = None,
+            Err(error) if !returning.empty_secret && wants_secret(&error, request.client) => {
+                returning.empty_secret = true;
+            }
             Err(error) if !is_unsupported(&error) => progress.fail(self.report_of(error)),
             _ => drop(returning.tokens.pop()),
         }
@@ -436,4 +445,13 @@ impl LogOut {
 /// out by themselves.
 fn is_unsupported(error: &Error) -> bool {
     matches!(error, Error::Refused(Refused::Token { code, .. }) if *code == "unsupported_token_type")
+}
+
+/// Whether a server demands `client_secret` in the body of a client that has none, or none there, as the MCP Python
+/// SDK's does.
+fn wants_secret(error: &Error, client: &Client) -> bool {
+    let none_in_body = matches!(client.method, ClientAuthMethod::None | ClientAuthMethod::SecretBasic);
+    let Error::Refused(Refused::Token { code, description, .. }) = error else { return false };
+    let is_about_it = description.as_ref().is_some_and(|text| text.as_str().contains("client_secret"));
+    none_in_body && *code == "invalid_request" && is_about_it
 }

@@ -583,8 +583,11 @@ impl Engine {
     fn install(&mut self, now: Now, acquisition: &mut Acquisition, revision: RecordRevision) {
         let Some(grant) = acquisition.obtained.take() else { return };
         acquisition.stored = true;
-        // A refresh of the old grant has nothing to add.
+        // A refresh of the old grant has nothing to add: who waited for it waits for this.
         self.refresh = None;
+        for call in self.calls.at(|stage| matches!(stage, Stage::WaitingForRefresh { .. })) {
+            self.set_stage(call, Stage::acquisition());
+        }
         self.abandon_ops(Owner::Refresh);
         self.forget_sealing(Owner::Refresh);
         self.kept_subject = None;
@@ -669,9 +672,6 @@ impl Engine {
     fn serve_waiting(&mut self, now: Now) {
         for call in self.calls.at(|stage| matches!(stage, Stage::WaitingForExchange)) {
             self.end_call(call, Verdict::Done);
-        }
-        for call in self.calls.at(|stage| matches!(stage, Stage::WaitingForRefresh { .. })) {
-            self.dispatch(now, call);
         }
         let requested = self.grant.grant.as_ref().map(|grant| grant.requested.clone()).unwrap_or_default();
         for call in self.calls.at(|stage| matches!(stage, Stage::WaitingForAcquisition { .. })) {

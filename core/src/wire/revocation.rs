@@ -61,12 +61,22 @@ pub enum TokenHint {
 impl RevocationRequest<'_> {
     /// Builds the request.
     pub fn request(&self, quirks: &Quirks) -> HttpRequest {
+        self.client.post(EXCHANGE, self.endpoint, self.form(), self.assertion, quirks)
+    }
+
+    /// The same with an empty `client_secret`, which may be left out (RFC 6749 2.3.1) and which some servers demand
+    /// of clients that have none, or send theirs in the header.
+    pub(crate) fn with_empty_secret(&self, quirks: &Quirks) -> HttpRequest {
+        let form = self.form().add("client_secret", "");
+        self.client.post(EXCHANGE, self.endpoint, form, self.assertion, quirks)
+    }
+
+    fn form(&self) -> Form<'_> {
         let hint = match self.hint {
             TokenHint::AccessToken => "access_token",
             TokenHint::RefreshToken => "refresh_token",
         };
-        let form = Form::new().add("token", self.token.expose()).add("token_type_hint", hint);
-        self.client.post(EXCHANGE, self.endpoint, form, self.assertion, quirks)
+        Form::new().add("token", self.token.expose()).add("token_type_hint", hint)
     }
 }
 

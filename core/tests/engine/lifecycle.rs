@@ -417,3 +417,26 @@ fn a_code_whose_token_endpoint_moved_meanwhile_is_not_lost() {
     player.call("ping").delivered();
     assert_eq!((player.count("/authorize"), player.count("/v2/token")), (1, 1));
 }
+
+#[test]
+fn rfc6749_2_3_1_an_empty_secret_is_sent_where_a_server_demands_the_member() {
+    for method in ["none", "client_secret_basic"] {
+        let mut player = Player::in_world(world(method, &[method]), config()).unwrap();
+        player.world.server().offers.revocation = true;
+        player.call("ping").delivered();
+        player.world.intercept = Some(Box::new(|request| {
+            let has = String::from_utf8_lossy(request.body()).contains("client_secret=");
+            (request.uri().path() == "/revoke").then(|| match has {
+                true => grantor_world::json(StatusCode::OK, &json!({})),
+                false => {
+                    let words = "client_secret: Field required";
+                    let body = json!({ "error": "invalid_request", "error_description": words });
+                    grantor_world::json(StatusCode::BAD_REQUEST, &body)
+                }
+            })
+        }));
+        let outcome = player.log_out();
+        assert!(matches!(outcome, Outcome::Done), "{method}: {outcome:?}");
+        assert_eq!(player.count("/revoke"), 3, "{method}: the first token twice");
+    }
+}
