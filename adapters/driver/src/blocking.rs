@@ -14,6 +14,7 @@ use grantor::wire::HttpRequest;
 use grantor::wire::challenge::Challenges;
 use grantor::{ApiMisuse, Now, OpId};
 
+use crate::addresses::Addresses;
 use crate::effects::{Performed, interact};
 use crate::error::CallError;
 use crate::event::Event;
@@ -25,8 +26,9 @@ use crate::store::{StoreError, accounts};
 
 /// What a session needs of a blocking HTTP stack.
 pub trait Host: Send + Sync + 'static {
-    /// Sends a request as it is, within `timeout`: no redirect followed, no credentials added; reads at
-    /// most `max_body` bytes of the body, decoded.
+    /// Sends a request as it is, within `timeout`: no redirect followed, no header added but what the
+    /// connection needs, none of the caller's own among them; reads at most `max_body` bytes of the body,
+    /// decoded.
     ///
     /// # Errors
     /// When there is no answer.
@@ -36,6 +38,12 @@ pub trait Host: Send + Sync + 'static {
         max_body: usize,
         timeout: Duration,
     ) -> Result<HttpAnswer, HttpFailure>;
+
+    /// The addresses that requests may be sent to. A host that has them connects to nothing else; without
+    /// them, names are not checked.
+    fn addresses(&self) -> Option<&Addresses> {
+        None
+    }
 }
 
 /// The calls of one account to one resource. Clones are the same session, for other threads.
@@ -370,8 +378,9 @@ impl<H: Host> Shared<H> {
     }
 
     fn send(&self, request: &HttpRequest, max_body: usize, deadline: Instant, why: &str) -> Performed {
+        let checked = self.host.addresses().map_or(Ok(None), |addresses| addresses.check(request));
         let timeout = deadline.saturating_duration_since(Instant::now());
-        let answer = self.host.send(request, max_body, timeout);
+        let answer = checked.and_then(|_| self.host.send(request, max_body, timeout));
         self.setup.observer.event(Event::Exchanged { request, why, answer: answer.as_ref() });
         answer.map_or_else(Performed::from, Performed::Http)
     }

@@ -18,7 +18,7 @@ use http::HeaderMap;
 
 use crate::effects::Performed;
 use crate::http::HttpFailure;
-use crate::nonblocking::Host;
+use crate::nonblocking::{Host, send_checked};
 use crate::pump::Clock;
 
 /// How often one request may have to wait. Twice is usual at most: for keys, for newer keys.
@@ -235,7 +235,8 @@ impl<H: Host> Shared<H> {
     async fn perform(&self, deadline: Instant, effect: Effect) -> Done {
         match effect {
             Effect::Http { request, max_body } => {
-                let answer = future::or(self.host.send(&request, max_body), self.late(deadline)).await;
+                let answer = send_checked(&self.host, &request, max_body);
+                let answer = future::or(answer, self.late(deadline)).await;
                 Done::Performed(answer.map_or_else(Performed::from, Performed::Http))
             }
             Effect::CheckToken { token } => match &self.verifier {

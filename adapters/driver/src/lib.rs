@@ -13,8 +13,11 @@
 
 #![deny(missing_docs)]
 
+mod addresses;
 pub mod blocking;
 pub mod browser;
+mod coding;
+mod demand;
 mod effects;
 mod error;
 mod event;
@@ -27,7 +30,9 @@ mod setup;
 pub mod store;
 mod vouch;
 
-pub use crate::browser::{Answer, Browser, InteractionFailure, UserAgent, Wait};
+pub use crate::addresses::{Addresses, Resolver};
+pub use crate::browser::{Answer, Browser, InteractionFailure, Landing, PageRequest, UserAgent, Wait};
+pub use crate::demand::{OnDemand, Recent};
 pub use crate::error::CallError;
 pub use crate::event::{Event, Observer};
 pub use crate::http::{Arriving, HttpAnswer, HttpFailure};

@@ -13,10 +13,12 @@ use futures_lite::future;
 use grantor::client::{
     Account, CallId, ConfigError, Credentials, Engine, RequestHead, ResponseHead, Verdict,
 };
+use grantor::error::FailureKind;
 use grantor::wire::HttpRequest;
 use grantor::wire::challenge::Challenges;
 use grantor::{ApiMisuse, Interaction, Now, OpId};
 
+use crate::addresses::Addresses;
 use crate::effects::{Performed, interact};
 use crate::error::CallError;
 use crate::event::Event;
@@ -27,8 +29,8 @@ use crate::store::{StoreError, accounts};
 
 /// What a session needs of an async runtime and its HTTP stack.
 pub trait Host: Send + Sync + 'static {
-    /// Sends a request as it is: no redirect followed, no credentials added; reads at most `max_body`
-    /// bytes of the body, decoded.
+    /// Sends a request as it is: no redirect followed, no header added but what the connection needs, none
+    /// of the caller's own among them; reads at most `max_body` bytes of the body, decoded.
     fn send(
         &self,
         request: &HttpRequest,
@@ -45,6 +47,25 @@ pub trait Host: Send + Sync + 'static {
     fn unblock(&self, work: impl FnOnce() + Send + 'static) {
         std::thread::spawn(work);
     }
+
+    /// The addresses that requests may be sent to. A host that has them connects to nothing else; without
+    /// them, names are not checked.
+    fn addresses(&self) -> Option<&Addresses> {
+        None
+    }
+}
+
+/// Sends a request, once it is known where it may go.
+pub(crate) async fn send_checked<H: Host>(
+    host: &H,
+    request: &HttpRequest,
+    max_body: usize,
+) -> Result<HttpAnswer, HttpFailure> {
+    if let Some(check) = host.addresses().and_then(|addresses| addresses.to_check(request)) {
+        let checked = elsewhere(|work| host.unblock(work), move || check.run()).await;
+        checked.unwrap_or_else(|| Err(HttpFailure::new(FailureKind::Other, "the resolver panicked")))?;
+    }
+    host.send(request, max_body).await
 }
 
 /// The calls of one account to one resource. Clones are the same session.
@@ -379,7 +400,7 @@ impl<H: Host> Shared<H> {
             self.host.sleep(deadline.saturating_duration_since(Instant::now())).await;
             Err(HttpFailure::timed_out())
         };
-        let answer = future::or(self.host.send(request, max_body), late).await;
+        let answer = future::or(send_checked(&*self.host, request, max_body), late).await;
         self.setup.observer.event(Event::Exchanged { request, why, answer: answer.as_ref() });
         answer.map_or_else(Performed::from, Performed::Http)
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use grantor::client::Config;
 use http::Uri;
 
+use crate::addresses::{Addresses, Resolver};
 use crate::browser::{Browser, UserAgent};
 use crate::event::{Deaf, Observer};
 use crate::store::{MemoryStore, Store};
@@ -26,7 +27,7 @@ use crate::vouch::{AssertionSource, Nobody, Signer};
 ///     Ok(())
 /// });
 /// let setup = Setup::new(config)
-///     .store(FileStore::new("credentials")?)
+///     .store(FileStore::for_application("example")?)
 ///     .user_agent(on_a_terminal)
 ///     .observer(|event: Event<'_>| {
 ///         if let Event::Notice(notice) = event {
@@ -43,6 +44,7 @@ pub struct Setup {
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) signer: Arc<dyn Signer>,
     pub(crate) assertions: Arc<dyn AssertionSource>,
+    addresses: Addresses,
 }
 
 impl Setup {
@@ -55,6 +57,7 @@ impl Setup {
             observer: Arc::new(Deaf),
             signer: Arc::new(Nobody),
             assertions: Arc::new(Nobody),
+            addresses: Addresses::default(),
         }
     }
 
@@ -88,6 +91,13 @@ impl Setup {
         Self { assertions: Arc::new(source), ..self }
     }
 
+    /// Resolves names by this instead of the system's resolver, for Grantor's own requests. What URLs from
+    /// outside lead to is checked in any case ([`UrlPolicy`](grantor::UrlPolicy)).
+    #[must_use]
+    pub fn resolver(self, resolver: impl Resolver) -> Self {
+        Self { addresses: Addresses::by(resolver), ..self }
+    }
+
     /// The same for another account.
     #[must_use]
     pub fn account(self, name: &str) -> Self {
@@ -98,6 +108,11 @@ impl Setup {
     pub fn url_of(&self, uri: &Uri) -> Cow<'_, str> {
         let resource = self.config.resource().as_str();
         if *uri == *resource { resource.into() } else { uri.to_string().into() }
+    }
+
+    /// The addresses that Grantor's own requests may be sent to, for the HTTP stack.
+    pub fn addresses(&self) -> &Addresses {
+        &self.addresses
     }
 
     /// The configuration.

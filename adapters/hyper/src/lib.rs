@@ -20,10 +20,16 @@
 //! By itself it speaks TLS with rustls, aws-lc-rs and the verifier of the platform, so it trusts whom the
 //! user's system trusts, the authorities of an enterprise included. For anything else, bring a
 //! [connector](AuthorizedClient::with_connector) or a [client](AuthorizedClient::with_client).
+//!
+//! To authorization servers goes what Grantor made and nothing else: hyper's client adds nothing to requests,
+//! and layers around this service see the caller's requests alone. Names in URLs that came from outside are
+//! resolved and checked before ([`UrlPolicy`](grantor::UrlPolicy)). A connector of your own that asks a
+//! [`Resolver`] connects to the addresses that were checked, and to no others.
 
 #![deny(missing_docs)]
 
 mod body;
+mod resolver;
 
 use std::fmt;
 use std::future::Future;
@@ -37,7 +43,7 @@ use grantor_driver::grantor::client::{ConfigError, Credentials, RequestHead, Res
 use grantor_driver::grantor::error::FailureKind;
 use grantor_driver::grantor::wire::HttpRequest;
 use grantor_driver::nonblocking::{Host, Session};
-use grantor_driver::{HttpAnswer, HttpFailure, KeptHead};
+use grantor_driver::{Addresses, HttpAnswer, HttpFailure, KeptHead};
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -48,6 +54,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 pub use crate::body::Body;
+pub use crate::resolver::Resolver;
 /// What this adapter is made with: the store's trait and types, sessions, hosts.
 pub use grantor_driver as driver;
 pub use grantor_driver::grantor::client::Config;
@@ -62,7 +69,7 @@ pub type Error = CallError<hyper_util::client::legacy::Error>;
 
 /// The connector of [`AuthorizedClient::new`].
 #[cfg(feature = "rustls")]
-pub type Https = hyper_rustls::HttpsConnector<HttpConnector>;
+pub type Https = hyper_rustls::HttpsConnector<HttpConnector<Resolver>>;
 
 /// A hyper client whose requests to one MCP server are authorized for one account.
 pub struct AuthorizedClient<C: Connect + Clone + Send + Sync + 'static> {
@@ -90,7 +97,8 @@ impl AuthorizedClient<Https> {
     /// # Errors
     /// [`BuildError`].
     pub fn new(setup: impl Into<Setup>) -> Result<Self, BuildError> {
-        let mut tcp = HttpConnector::new();
+        let setup = setup.into();
+        let mut tcp = HttpConnector::new_with_resolver(Resolver::of(&setup));
         tcp.set_nodelay(true);
         tcp.enforce_http(false);
         let connector = hyper_rustls::HttpsConnectorBuilder::new()
@@ -104,7 +112,18 @@ impl AuthorizedClient<Https> {
 }
 
 impl<C: Connect + Clone + Send + Sync + 'static> AuthorizedClient<C> {
-    /// A client whose connections the caller makes: other TLS, proxies, Unix sockets, timeouts.
+    /// A client whose connections the caller makes: other TLS, proxies, Unix sockets, timeouts. Give it a
+    /// [`Resolver`] if it takes one:
+    ///
+    /// ```no_run
+    /// # fn example(setup: grantor_hyper::Setup) -> Result<(), Box<dyn std::error::Error>> {
+    /// use grantor_hyper::{AuthorizedClient, Resolver};
+    /// use hyper_util::client::legacy::connect::HttpConnector;
+    /// let plain = HttpConnector::new_with_resolver(Resolver::of(&setup));
+    /// let client = AuthorizedClient::with_connector(setup, plain)?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`ConfigError`].
@@ -119,7 +138,9 @@ impl<C: Connect + Clone + Send + Sync + 'static> AuthorizedClient<C> {
     /// # Errors
     /// [`ConfigError`].
     pub fn with_client(setup: impl Into<Setup>, http: Client<C, Body>) -> Result<Self, ConfigError> {
-        let session = Session::new(Arc::new(Hyper(http.clone())), setup)?;
+        let setup = setup.into();
+        let host = Hyper { http: http.clone(), addresses: setup.addresses().clone() };
+        let session = Session::new(Arc::new(host), setup)?;
         Ok(Self { session, http })
     }
 
@@ -209,7 +230,10 @@ where
 }
 
 /// hyper's client as the driver's host.
-struct Hyper<C>(Client<C, Body>);
+struct Hyper<C> {
+    http: Client<C, Body>,
+    addresses: Addresses,
+}
 
 impl<C: Connect + Clone + Send + Sync + 'static> Host for Hyper<C> {
     async fn send(&self, request: &HttpRequest, max_body: usize) -> Result<HttpAnswer, HttpFailure> {
@@ -218,7 +242,7 @@ impl<C: Connect + Clone + Send + Sync + 'static> Host for Hyper<C> {
         *sent.uri_mut() =
             request.url.as_str().parse().map_err(|_| HttpFailure::new(FailureKind::Other, "no URI"))?;
         *sent.headers_mut() = request.headers.clone();
-        let response = self.0.request(sent).await.map_err(|error| {
+        let response = self.http.request(sent).await.map_err(|error| {
             let kind = if error.is_connect() { FailureKind::Unreachable } else { FailureKind::Broken };
             failure(kind, &error)
         })?;
@@ -230,7 +254,7 @@ impl<C: Connect + Clone + Send + Sync + 'static> Host for Hyper<C> {
                 answer.push(part)?;
             }
         }
-        Ok(answer.whole())
+        answer.whole()
     }
 
     async fn sleep(&self, duration: Duration) {
@@ -243,6 +267,10 @@ impl<C: Connect + Clone + Send + Sync + 'static> Host for Hyper<C> {
 
     fn unblock(&self, work: impl FnOnce() + Send + 'static) {
         tokio::task::spawn_blocking(work);
+    }
+
+    fn addresses(&self) -> Option<&Addresses> {
+        Some(&self.addresses)
     }
 }
 

@@ -16,19 +16,24 @@
 //! # }
 //! ```
 
+//!
+//! To authorization servers goes what Grantor made and nothing else, by an HTTP client of its own: no default
+//! header of the caller's client, no cookie. Names in URLs that came from outside are resolved and checked
+//! before ([`UrlPolicy`](grantor::UrlPolicy)).
+
 #![deny(missing_docs)]
 
-use std::sync::Arc;
-use std::time::Duration;
+mod host;
 
+use std::sync::Arc;
+
+use grantor_driver::CallError;
 use grantor_driver::grantor::client::{ConfigError, Credentials, RequestHead, ResponseHead};
-use grantor_driver::grantor::error::FailureKind;
-use grantor_driver::grantor::wire::HttpRequest;
 use grantor_driver::nonblocking::{Host, Session};
-use grantor_driver::{CallError, HttpAnswer, HttpFailure};
 use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, Request, RequestBuilder, Response};
 
+pub use crate::host::Reqwest;
 /// What this adapter is made with: the store's trait and types, sessions, hosts.
 pub use grantor_driver as driver;
 pub use grantor_driver::grantor::client::Config;
@@ -55,6 +60,12 @@ pub enum BuildError {
     /// The configuration cannot work.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The builder would add headers or cookies of the caller's to requests for authorization servers.
+    #[error(
+        "the builder's {0} would go to authorization servers, too: give a client with them to `with_clients`, \
+         and a builder without"
+    )]
+    Headers(String),
     /// reqwest cannot make a client.
     #[error(transparent)]
     Http(#[from] reqwest::Error),
@@ -66,27 +77,57 @@ impl AuthorizedClient {
     /// # Errors
     /// [`BuildError`].
     pub fn new(setup: impl Into<Setup>) -> Result<Self, BuildError> {
-        Self::with_builder(setup, Client::builder())
+        let setup = setup.into();
+        let (host, http) = Reqwest::shared(setup.addresses().clone(), Client::builder())?;
+        Ok(Self { session: Session::new(Arc::new(host), setup)?, http })
     }
 
-    /// A client with settings of the caller: proxies, roots, timeouts. Redirects are switched off, since
-    /// a token must not follow them.
+    /// A client with settings of the caller: proxies, roots, timeouts. They are asked for twice, for the
+    /// caller's requests and for Grantor's own, so default headers and cookies have no place among them: those
+    /// are for [`with_clients`](Self::with_clients). Redirects are switched off, since a token must not follow
+    /// them.
+    ///
+    /// ```no_run
+    /// # fn example(setup: grantor_reqwest::Setup) -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// let settings = || reqwest::Client::builder().connect_timeout(Duration::from_secs(5));
+    /// let client = grantor_reqwest::AuthorizedClient::with_builder(setup, settings)?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`BuildError`].
-    pub fn with_builder(setup: impl Into<Setup>, builder: ClientBuilder) -> Result<Self, BuildError> {
-        Ok(Self::with_client(setup, builder.redirect(Policy::none()).build()?)?)
+    pub fn with_builder(
+        setup: impl Into<Setup>,
+        settings: impl Fn() -> ClientBuilder + Send + Sync + 'static,
+    ) -> Result<Self, BuildError> {
+        let http = settings().redirect(Policy::none()).build()?;
+        Self::with_clients(setup, http, settings)
     }
 
-    /// A client that shares the caller's connections. It must have been built with
-    /// [`Policy::none`]: credentials would follow its redirects. Answers to Grantor's own requests that
-    /// came after a redirect are refused.
+    /// A client that sends the caller's requests over the caller's connections, with all that `http` adds to
+    /// them, and Grantor's own with reqwest's usual settings. It must have been built with [`Policy::none`]:
+    /// credentials would follow its redirects.
     ///
     /// # Errors
-    /// [`ConfigError`].
-    pub fn with_client(setup: impl Into<Setup>, http: Client) -> Result<Self, ConfigError> {
-        let session = Session::new(Arc::new(Reqwest(http.clone())), setup)?;
-        Ok(Self { session, http })
+    /// [`BuildError`].
+    pub fn with_client(setup: impl Into<Setup>, http: Client) -> Result<Self, BuildError> {
+        Self::with_clients(setup, http, Client::builder)
+    }
+
+    /// The same, with settings for Grantor's own requests: proxies, roots, timeouts.
+    ///
+    /// # Errors
+    /// [`BuildError`].
+    pub fn with_clients(
+        setup: impl Into<Setup>,
+        http: Client,
+        settings: impl Fn() -> ClientBuilder + Send + Sync + 'static,
+    ) -> Result<Self, BuildError> {
+        let setup = setup.into();
+        let host = Reqwest::apart(setup.addresses().clone(), settings)?;
+        Ok(Self { session: Session::new(Arc::new(host), setup)?, http })
     }
 
     /// The same for another account: one store, tokens of its own. Each call makes a session that loads its
@@ -154,73 +195,4 @@ impl AuthorizedClient {
     pub fn session(&self) -> &Session<impl Host + use<>> {
         &self.session
     }
-}
-
-/// reqwest as the driver's host, also for servers that are protected by a
-/// [`Guard`](grantor::resource::Guard).
-#[derive(Clone, Debug)]
-pub struct Reqwest(Client);
-
-impl Reqwest {
-    /// A host of its own connections, with reqwest's usual settings.
-    ///
-    /// # Errors
-    /// When reqwest cannot make a client.
-    pub fn new() -> reqwest::Result<Self> {
-        Client::builder().redirect(Policy::none()).build().map(Self)
-    }
-
-    /// A host that shares the caller's connections. The client must have been built with
-    /// [`Policy::none`]; answers that came after a redirect are refused.
-    pub fn with_client(client: Client) -> Self {
-        Self(client)
-    }
-}
-
-impl Host for Reqwest {
-    async fn send(&self, request: &HttpRequest, max_body: usize) -> Result<HttpAnswer, HttpFailure> {
-        let body = request.body.expose().to_owned();
-        let sending = self
-            .0
-            .request(request.method.clone(), request.url.clone())
-            .headers(request.headers.clone())
-            .body(body)
-            .send();
-        let mut response = sending.await.map_err(failure)?;
-        if *response.url() != request.url {
-            return Err(HttpFailure::new(FailureKind::Other, "the client followed a redirect"));
-        }
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let mut answer = HttpAnswer::arriving(status, headers, max_body)?;
-        while let Some(part) = response.chunk().await.map_err(failure)? {
-            answer.push(&part)?;
-        }
-        Ok(answer.whole())
-    }
-
-    async fn sleep(&self, duration: Duration) {
-        tokio::time::sleep(duration).await;
-    }
-
-    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        tokio::spawn(task);
-    }
-
-    fn unblock(&self, work: impl FnOnce() + Send + 'static) {
-        tokio::task::spawn_blocking(work);
-    }
-}
-
-/// What went wrong, without the URL, whose query may hold more than a log should.
-fn failure(error: reqwest::Error) -> HttpFailure {
-    let kind = if error.is_timeout() {
-        FailureKind::TimedOut
-    } else if error.is_connect() {
-        FailureKind::Unreachable
-    } else if error.is_request() || error.is_body() || error.is_decode() {
-        FailureKind::Broken
-    } else {
-        FailureKind::Other
-    };
-    HttpFailure::because(kind, &error.without_url())
 }

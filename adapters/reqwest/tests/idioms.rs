@@ -7,8 +7,8 @@ use std::time::Duration;
 use grantor_reqwest::grantor::error::{EffectError, FailureKind};
 use grantor_reqwest::grantor::{self, AuthorizationPrompt, Summary};
 use grantor_reqwest::{
-    Answer, AuthorizedClient, Browser, ClientMetadata, Config, Error, InteractionFailure, Setup, UserAgent,
-    Wait,
+    Answer, AuthorizedClient, Browser, BuildError, ClientMetadata, Config, Error, InteractionFailure, Setup,
+    UserAgent, Wait,
 };
 use grantor_world::mcp_server::tool_call;
 use grantor_world::net::Served;
@@ -97,23 +97,27 @@ async fn the_callers_settings_hold() {
     let servers = served();
     let mut headers = reqwest::header::HeaderMap::new();
     headers.insert("x-everywhere", "1".parse().unwrap());
-    let builder = Client::builder().default_headers(headers);
-    let client = AuthorizedClient::with_builder(setup(&servers.resource), builder).unwrap();
+    let builder = move || Client::builder().default_headers(headers.clone());
+    let http = builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    // A builder is for Grantor's requests as well, and headers are not.
+    let refused = AuthorizedClient::with_builder(setup(&servers.resource), builder);
+    assert!(matches!(refused, Err(BuildError::Headers(what)) if what.contains("x-everywhere")));
+    let client = AuthorizedClient::with_client(setup(&servers.resource), http).unwrap();
     let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
     let log = Arc::clone(&seen);
     servers.world().intercept = Some(Box::new(move |request| {
-        log.lock()
-            .unwrap()
-            .push(request.headers().contains_key("x-everywhere") || request.uri().path() == "/authorize");
+        let has = request.headers().contains_key("x-everywhere");
+        log.lock().unwrap().push(has == (request.uri().path() == "/mcp"));
         None
     }));
     let request = client.http().post(&servers.resource).body(tool_call("ping"));
     client.send(request).await.unwrap();
-    assert!(seen.lock().unwrap().iter().all(|has| *has) && seen.lock().unwrap().len() == 7);
+    assert!(seen.lock().unwrap().iter().all(|right| *right) && seen.lock().unwrap().len() == 7);
 }
 
+/// Whatever the caller's client does, Grantor's requests go by another.
 #[tokio::test]
-async fn a_client_that_follows_redirects_is_found_out() {
+async fn a_client_that_follows_redirects_takes_no_credentials_along() {
     let servers = served();
     let elsewhere = RawServer::start(|_, stream| {
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}");
@@ -127,7 +131,8 @@ async fn a_client_that_follows_redirects_is_found_out() {
     }));
     let client = AuthorizedClient::with_client(setup(&servers.resource), Client::new()).unwrap();
     let error = client.send(client.http().post(&servers.resource).body(tool_call("ping"))).await.unwrap_err();
-    assert!(error.to_string().contains("followed a redirect"), "{error}");
+    assert!(error.to_string().contains("redirect"), "{error}");
+    assert_eq!(elsewhere.requests(), 0);
 }
 
 #[tokio::test]
@@ -135,7 +140,7 @@ async fn timeouts_of_the_callers_client() {
     let servers = served();
     let slow = RawServer::start(|_, _| std::thread::sleep(Duration::from_secs(3)));
     servers.world().mcp.authorization_servers = vec![slow.origin.clone()];
-    let builder = Client::builder().timeout(Duration::from_millis(200));
+    let builder = || Client::builder().timeout(Duration::from_millis(200));
     let client = AuthorizedClient::with_builder(setup(&servers.resource), builder).unwrap();
     let error = client.send(client.http().post(&servers.resource).body(tool_call("ping"))).await.unwrap_err();
     let Error::Authorization(report) = error else { panic!("{error}") };

@@ -28,25 +28,29 @@
 //! The libcurl that isahc builds waits for sockets with `select`, which knows file descriptors below 1024
 //! only: in a process with more of them open, connecting fails.
 //!
+//! To authorization servers goes what Grantor made and nothing else, by an HTTP client of its own: no default
+//! header of the caller's client, no cookie. Names in URLs that came from outside are resolved and checked
+//! before ([`UrlPolicy`](grantor::UrlPolicy)), and connected to by address. Where the environment names a
+//! proxy (`https_proxy`, `all_proxy`), it is the proxy that resolves them.
+//!
 //! isahc can trace what is on the wire, tokens included (target `isahc::wire`). Leave that off.
 
 #![deny(missing_docs)]
 
+mod host;
+
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_lite::AsyncReadExt as _;
 use grantor_driver::grantor::client::{ConfigError, Credentials, RequestHead, ResponseHead};
-use grantor_driver::grantor::error::FailureKind;
-use grantor_driver::grantor::wire::HttpRequest;
 use grantor_driver::nonblocking::{Host, Session};
-use grantor_driver::{HttpAnswer, HttpFailure};
 use http::request::{Builder, Parts};
 use http::{Request, Response};
 use isahc::config::{Configurable as _, RedirectPolicy};
 use isahc::error::ErrorKind;
-use isahc::{AsyncBody, HttpClient};
-use zeroize::Zeroizing;
+use isahc::{AsyncBody, HttpClient, HttpClientBuilder};
+
+use crate::host::Isahc;
 
 /// What this adapter is made with: the store's trait and types, sessions, hosts.
 pub use grantor_driver as driver;
@@ -88,18 +92,49 @@ impl AuthorizedClient {
     /// # Errors
     /// [`BuildError`].
     pub fn new(setup: impl Into<Setup>) -> Result<Self, BuildError> {
+        let setup = setup.into();
         let http = HttpClient::builder().max_connections(MAX_CONNECTIONS).build()?;
-        Ok(Self::with_client(setup, http)?)
+        let host = Isahc::shared(setup.addresses().clone(), http.clone());
+        Ok(Self { session: Session::new(Arc::new(host), setup)?, http })
     }
 
-    /// The caller's client with its settings and connections: proxies, roots, timeouts. Its redirects are
-    /// not used, since a token must not follow them.
+    /// A client with settings of the caller: proxies, roots, timeouts, default headers. They are asked for
+    /// twice, for the caller's requests and, without the default headers, for Grantor's own. A cookie jar is
+    /// not for them, but for [`with_clients`](Self::with_clients).
+    ///
+    /// # Errors
+    /// [`BuildError`].
+    pub fn with_builder(
+        setup: impl Into<Setup>,
+        settings: impl Fn() -> HttpClientBuilder + Send + Sync + 'static,
+    ) -> Result<Self, BuildError> {
+        let http = settings().build()?;
+        Ok(Self::with_clients(setup, http, settings)?)
+    }
+
+    /// A client that sends the caller's requests over the caller's connections, with all that `http` adds to
+    /// them, and Grantor's own with isahc's usual settings. Its redirects are not used, since a token must not
+    /// follow them.
     ///
     /// # Errors
     /// [`ConfigError`].
     pub fn with_client(setup: impl Into<Setup>, http: HttpClient) -> Result<Self, ConfigError> {
-        let session = Session::new(Arc::new(Isahc(http.clone())), setup)?;
-        Ok(Self { session, http })
+        Self::with_clients(setup, http, HttpClient::builder)
+    }
+
+    /// The same, with settings for Grantor's own requests: proxies, roots, timeouts. Default headers among them
+    /// are dropped.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn with_clients(
+        setup: impl Into<Setup>,
+        http: HttpClient,
+        settings: impl Fn() -> HttpClientBuilder + Send + Sync + 'static,
+    ) -> Result<Self, ConfigError> {
+        let setup = setup.into();
+        let host = Isahc::apart(setup.addresses().clone(), settings);
+        Ok(Self { session: Session::new(Arc::new(host), setup)?, http })
     }
 
     /// The same for another account: one store, tokens of its own. Each call makes a session that loads its
@@ -196,64 +231,11 @@ fn request_builder(parts: Parts) -> Builder {
     builder.redirect_policy(RedirectPolicy::None)
 }
 
-async fn send_once(
+pub(crate) async fn send_once(
     http: &HttpClient,
     request: Builder,
     body: AsyncBody,
 ) -> Result<Response<AsyncBody>, isahc::Error> {
     let request = request.body(body).map_err(|_| ErrorKind::InvalidRequest)?;
     http.send_async(request).await
-}
-
-/// isahc on smol as the driver's host.
-#[derive(Debug)]
-struct Isahc(HttpClient);
-
-impl Host for Isahc {
-    async fn send(&self, request: &HttpRequest, max_body: usize) -> Result<HttpAnswer, HttpFailure> {
-        let mut builder = Request::builder().method(request.method.clone()).uri(request.url.as_str());
-        if let Some(headers) = builder.headers_mut() {
-            *headers = request.headers.clone();
-        }
-        let builder = builder.redirect_policy(RedirectPolicy::None).automatic_decompression(false);
-        let body = match request.body.expose() {
-            "" => AsyncBody::empty(),
-            body => body.into(),
-        };
-        let response = send_once(&self.0, builder, body).await.map_err(|error| failure(&error))?;
-        let (head, mut body) = response.into_parts();
-        let mut answer = HttpAnswer::arriving(head.status.as_u16(), head.headers, max_body)?;
-        let mut part = Zeroizing::new([0; 8 * 1024]);
-        loop {
-            match body.read(&mut *part).await.map_err(|error| failure(&error.into()))? {
-                0 => return Ok(answer.whole()),
-                len => answer.push(&part[..len])?,
-            }
-        }
-    }
-
-    async fn sleep(&self, duration: Duration) {
-        smol::Timer::after(duration).await;
-    }
-
-    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        smol::spawn(task).detach();
-    }
-
-    fn unblock(&self, work: impl FnOnce() + Send + 'static) {
-        smol::unblock(work).detach();
-    }
-}
-
-/// What went wrong. isahc's errors name no URL.
-fn failure(error: &isahc::Error) -> HttpFailure {
-    let kind = match error.kind() {
-        ErrorKind::Timeout => FailureKind::TimedOut,
-        ErrorKind::BadServerCertificate | ErrorKind::ConnectionFailed | ErrorKind::NameResolution => {
-            FailureKind::Unreachable
-        }
-        ErrorKind::Io | ErrorKind::ProtocolViolation => FailureKind::Broken,
-        _ => FailureKind::Other,
-    };
-    HttpFailure::because(kind, error)
 }

@@ -153,8 +153,8 @@ fn timeouts_of_the_callers_client() {
     let servers = served();
     let slow = RawServer::start(|_, _| std::thread::sleep(Duration::from_secs(3)));
     servers.world().mcp.authorization_servers = vec![slow.origin.clone()];
-    let http = HttpClient::builder().timeout(Duration::from_millis(300)).build().unwrap();
-    let client = AuthorizedClient::with_client(setup(&servers.resource), http).unwrap();
+    let settings = || HttpClient::builder().timeout(Duration::from_millis(300));
+    let client = AuthorizedClient::with_builder(setup(&servers.resource), settings).unwrap();
     let error = smol::block_on(client.send(request(&servers, tool_call("ping")))).unwrap_err();
     let Error::Authorization(report) = error else { panic!("{error}") };
     let grantor::Error::Effect(EffectError { kind, .. }) = report.error else { panic!("{report}") };

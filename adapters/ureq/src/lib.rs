@@ -18,20 +18,24 @@
 //! # }
 //! ```
 
+//!
+//! To authorization servers goes what Grantor made and nothing else, by an agent of its own: nothing of the
+//! caller's middleware, no cookie. Names in URLs that came from outside are resolved and checked before
+//! ([`UrlPolicy`](grantor::UrlPolicy)).
+
 #![deny(missing_docs)]
 
-use std::io::Read as _;
-use std::sync::Arc;
-use std::time::Duration;
+mod host;
 
+use std::sync::Arc;
+
+use grantor_driver::CallError;
 use grantor_driver::blocking::{Host, Session};
 use grantor_driver::grantor::client::{ConfigError, Credentials, RequestHead, ResponseHead};
-use grantor_driver::grantor::error::FailureKind;
-use grantor_driver::grantor::wire::HttpRequest;
-use grantor_driver::{CallError, HttpAnswer, HttpFailure};
 use http::{Request, Response};
 use ureq::{Agent, AsSendBody, Body};
-use zeroize::Zeroizing;
+
+use crate::host::{Ureq, plain};
 
 /// What this adapter is made with: the store's trait and types, sessions, hosts.
 pub use grantor_driver as driver;
@@ -62,13 +66,15 @@ impl AuthorizedAgent {
     }
 
     /// The caller's agent with its settings: proxies, roots, timeouts. Its redirects are not used, since
-    /// a token must not follow them.
+    /// a token must not follow them. Grantor's own requests have an agent of the same settings, without the
+    /// middleware, the cookies, the connector and the resolver of this one.
     ///
     /// # Errors
     /// [`ConfigError`].
     pub fn with_agent(setup: impl Into<Setup>, agent: Agent) -> Result<Self, ConfigError> {
-        let session = Session::new(Arc::new(Ureq(agent.clone())), setup)?;
-        Ok(Self { session, agent })
+        let setup = setup.into();
+        let host = Ureq::like(&agent, setup.addresses().clone());
+        Ok(Self { session: Session::new(Arc::new(host), setup)?, agent })
     }
 
     /// The same for another account: one store, tokens of its own. Each call makes a session that loads its
@@ -120,82 +126,4 @@ impl AuthorizedAgent {
     pub fn session(&self) -> &Session<impl Host + use<>> {
         &self.session
     }
-}
-
-/// A request of which every response comes back as it is.
-fn plain<B: AsSendBody>(agent: &Agent, request: Request<B>, timeout: Option<Duration>) -> Request<B> {
-    let config = agent
-        .configure_request(request)
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .max_redirects_will_error(false);
-    match timeout {
-        Some(timeout) => config.timeout_global(Some(timeout)).build(),
-        None => config.build(),
-    }
-}
-
-/// ureq as the driver's host.
-#[derive(Debug)]
-struct Ureq(Agent);
-
-impl Host for Ureq {
-    fn send(
-        &self,
-        request: &HttpRequest,
-        max_body: usize,
-        timeout: Duration,
-    ) -> Result<HttpAnswer, HttpFailure> {
-        let body = request.body.expose().as_bytes();
-        let mut sent = Request::new(body);
-        *sent.method_mut() = request.method.clone();
-        *sent.uri_mut() =
-            request.url.as_str().parse().map_err(|_| HttpFailure::new(FailureKind::Other, "no URI"))?;
-        *sent.headers_mut() = request.headers.clone();
-        // The caller's own timeouts hold as well; this one is the last resort.
-        let timeout = self.0.config().timeouts().global.map_or(timeout, |own| own.min(timeout));
-        let response = match request.method {
-            http::Method::GET => {
-                let (head, _) = sent.into_parts();
-                self.0.run(plain(&self.0, Request::from_parts(head, ()), Some(timeout)))
-            }
-            _ => self.0.run(plain(&self.0, sent, Some(timeout))),
-        };
-        let response = response.map_err(|error| match &error {
-            // What rustls says of a certificate, and of a peer that does not speak TLS.
-            ureq::Error::Io(cause) if cause.kind() == std::io::ErrorKind::InvalidData => {
-                HttpFailure::new(FailureKind::Unreachable, error.to_string())
-            }
-            _ => failure(&error),
-        })?;
-        let (head, body) = response.into_parts();
-        let mut answer = HttpAnswer::arriving(head.status.as_u16(), head.headers, max_body)?;
-        let mut reader = body.into_with_config().limit(u64::MAX).reader();
-        let mut part = Zeroizing::new([0; 8 * 1024]);
-        loop {
-            match reader.read(&mut *part) {
-                Ok(0) => return Ok(answer.whole()),
-                Ok(len) => answer.push(&part[..len])?,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(failure(&error.into())),
-            }
-        }
-    }
-}
-
-/// What went wrong. ureq's errors name no URL.
-fn failure(error: &ureq::Error) -> HttpFailure {
-    let kind = match error {
-        ureq::Error::Timeout(_) => FailureKind::TimedOut,
-        ureq::Error::HostNotFound | ureq::Error::ConnectionFailed | ureq::Error::Tls(_) => {
-            FailureKind::Unreachable
-        }
-        ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
-            FailureKind::Unreachable
-        }
-        ureq::Error::Io(_) | ureq::Error::Protocol(_) | ureq::Error::Http(_) => FailureKind::Broken,
-        ureq::Error::BodyExceedsLimit(_) => FailureKind::BodyTooLarge,
-        _ => FailureKind::Other,
-    };
-    HttpFailure::new(kind, error.to_string())
 }

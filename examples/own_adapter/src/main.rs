@@ -47,7 +47,7 @@ impl Host for Stack {
         let (head, body) = self.exchange(&sent).map_err(|error| failure(&error))?.into_parts();
         let mut answer = HttpAnswer::arriving(head.status.as_u16(), head.headers, max_body)?;
         answer.push(&body)?;
-        Ok(answer.whole())
+        answer.whole()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Every adapter behind one trait, for tests that hold for all of them.
 
+mod adding;
 mod asynchronous;
 mod blocking;
 mod trusting;
@@ -13,6 +14,7 @@ use grantor_driver::grantor::wire::challenge::Challenges;
 use grantor_driver::{CallError, Setup};
 use http::HeaderMap;
 
+pub use crate::adding::open_adding;
 use crate::asynchronous::{Async, Smol, Tokio};
 use crate::blocking::Ureq;
 pub use crate::trusting::{open_trusting, trusting_agent};

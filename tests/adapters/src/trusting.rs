@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use grantor_driver::Setup;
 use hyper_rustls::HttpsConnectorBuilder;
+use hyper_util::client::legacy::connect::HttpConnector;
 use isahc::HttpClient;
 use isahc::config::Configurable as _;
 use isahc::tls::{TlsConfig, TrustStore};
@@ -31,22 +32,24 @@ pub fn open_trusting(name: &str, setup: Setup, pem: &str) -> Result<Box<dyn Adap
                 .with_safe_default_protocol_versions()?
                 .with_root_certificates(roots)
                 .with_no_client_auth();
-            let connector =
-                HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
+            let mut tcp = HttpConnector::new_with_resolver(grantor_hyper::Resolver::of(&setup));
+            tcp.enforce_http(false);
+            let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
+            let connector = https.enable_http1().wrap_connector(tcp);
             let client = grantor_hyper::AuthorizedClient::with_connector(setup, connector)?;
             Box::new(Async(client, Tokio::start()?))
         }
         "reqwest" => {
             let certificate = reqwest::Certificate::from_pem(pem.as_bytes())?;
-            let builder = reqwest::Client::builder().tls_certs_only([certificate]);
+            let builder = move || reqwest::Client::builder().tls_certs_only([certificate.clone()]);
             let client = grantor_reqwest::AuthorizedClient::with_builder(setup, builder)?;
             Box::new(Async(client, Tokio::start()?))
         }
         "smol" => {
             let store = TrustStore::builder().certificate_from_pem(pem).build();
             let tls = TlsConfig::builder().trust_store(store).build();
-            let http = HttpClient::builder().tls_config(tls).build()?;
-            Box::new(Async(grantor_smol::AuthorizedClient::with_client(setup, http)?, Smol))
+            let settings = move || HttpClient::builder().tls_config(tls.clone());
+            Box::new(Async(grantor_smol::AuthorizedClient::with_builder(setup, settings)?, Smol))
         }
         "ureq" => {
             let agent = trusting_agent(pem)?;

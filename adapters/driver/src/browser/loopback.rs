@@ -1,24 +1,25 @@
 //! The loopback receiver: a web server for one request (RFC 8252 7.3).
+//!
+//! Other programs of this machine and any page in the browser can connect to it. None of them can keep it
+//! busy: it is one thread that waits for nobody, each connection has a bounded time for its whole exchange, and
+//! when there are too many, the one that has taken longest makes room for the next.
 
-use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
-use std::sync::mpsc::{self, Receiver as Incoming, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io::{self, ErrorKind};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use url::{Host, Url};
 
 use super::Wait;
-use super::page;
+use super::connection::{Connection, Progress};
+use super::page::Landing;
 
 /// Connections that are served at once. Browsers open a few ahead of need and leave them idle.
 const CONNECTIONS: usize = 32;
-/// The head of a request.
-const HEAD: usize = 32 * 1024;
-/// How long a connection may take to send it.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// How often new connections and the end of the wait are looked for.
+/// How long a connection has at least, since a browser's request follows its connection at once.
+const GRACE: Duration = Duration::from_millis(200);
+/// How often new connections, what came on others, and the end of the wait are looked for.
 const TICK: Duration = Duration::from_millis(20);
 
 /// A place on the user's machine that a browser can come back to.
@@ -90,168 +91,86 @@ impl Receiver {
     }
 
     /// Waits for the request that answers; gives every other one a page and goes on. Returns the
-    /// request's target.
-    pub(super) fn wait(&self, answers: impl Fn(&str) -> bool, wait: &Wait) -> Option<String> {
-        let (found, targets) = mpsc::channel();
-        let serving = Arc::new(Mutex::new(0));
+    /// request's target. `aside` is asked now and then whether the answer came by another way.
+    pub(super) fn wait(
+        &self,
+        visit: &Visit<'_>,
+        wait: &Wait,
+        mut aside: impl FnMut() -> Option<String>,
+    ) -> Option<String> {
+        let mut connections = Vec::new();
         while !wait.is_over() {
-            self.accept(&found, &serving);
-            if let Some(target) = first_answer(&targets, &answers) {
-                return Some(target);
+            self.accept(&mut connections);
+            let mut answer = None;
+            connections.retain_mut(|connection: &mut Connection| match connection.proceed(self, visit) {
+                Progress::Answer(target) => {
+                    answer.get_or_insert(target);
+                    false
+                }
+                Progress::Over => false,
+                Progress::Waits => true,
+            });
+            if let Some(answer) = answer.or_else(&mut aside) {
+                return Some(answer);
             }
+            thread::sleep(TICK);
         }
         None
     }
 
-    /// Gives each new connection a thread of its own, so that one that sends nothing holds up no other.
-    fn accept(&self, found: &Sender<Request>, serving: &Arc<Mutex<usize>>) {
+    /// Takes what has connected. When there is no room, those that wait get it from those that have had their
+    /// time, in the order in which they came.
+    fn accept(&self, connections: &mut Vec<Connection>) {
         for listener in &self.listeners {
-            while let Ok((stream, _)) = listener.accept() {
-                let mut count = serving.lock().unwrap_or_else(PoisonError::into_inner);
-                if *count >= CONNECTIONS {
-                    continue; // dropping it closes it
+            loop {
+                if connections.len() >= CONNECTIONS {
+                    let now = Instant::now();
+                    let slowest = (0..connections.len()).max_by_key(|n| connections[*n].age(now));
+                    match slowest.filter(|n| connections[*n].age(now) >= GRACE) {
+                        Some(slowest) => drop(connections.swap_remove(slowest)),
+                        None => return,
+                    }
                 }
-                let (found, serving_now) = (found.clone(), Arc::clone(serving));
-                let (path, port) = (self.path.clone(), self.port);
-                let serve = move || {
-                    let _ = serve(stream, &path, port, &found);
-                    *serving_now.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
-                };
-                if thread::Builder::new().name("grantor-callback".into()).spawn(serve).is_ok() {
-                    *count += 1;
-                }
-            }
-        }
-    }
-}
-
-/// A request to the right path; who decides about it sends back whether it is the answer.
-struct Request {
-    target: String,
-    verdict: Sender<bool>,
-}
-
-fn first_answer(requests: &Incoming<Request>, answers: &impl Fn(&str) -> bool) -> Option<String> {
-    let deadline = Instant::now() + TICK;
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let request = requests.recv_timeout(left).ok()?;
-        let is_answer = answers(&request.target);
-        let _ = request.verdict.send(is_answer);
-        if is_answer {
-            // The page is on its way; the connection's thread sees to it.
-            return Some(request.target);
-        }
-    }
-}
-
-/// Serves one connection: one request, one page.
-fn serve(mut stream: TcpStream, path: &str, port: u16, found: &Sender<Request>) -> io::Result<()> {
-    stream.set_nonblocking(false)?;
-    let Some(target) = read_head(&mut stream)? else { return Ok(()) };
-    match target {
-        Err(status) => respond(&mut stream, status, ""),
-        Ok(Head { target, host }) => {
-            let own_path = target.split('?').next() == Some(path);
-            if !is_own_host(&host, port) {
-                // Some page in the browser plays a trick with names (DNS rebinding).
-                respond(&mut stream, "421 Misdirected Request", "")
-            } else if !own_path {
-                respond(&mut stream, "404 Not Found", "") // a favicon, most likely
-            } else {
-                let (verdict, decided) = mpsc::channel();
-                let asked = found.send(Request { target, verdict }).is_ok();
-                let is_answer = asked && decided.recv_timeout(PATIENCE).unwrap_or(false);
-                match is_answer {
-                    true => respond(&mut stream, "200 OK", page::RECEIVED),
-                    false => respond(&mut stream, "400 Bad Request", page::NOT_ASKED),
+                match listener.accept() {
+                    Ok((stream, _)) => connections.extend(Connection::new(stream)),
+                    Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
+                    Err(_) => break,
                 }
             }
         }
     }
-}
 
-struct Head {
-    target: String,
-    host: String,
-}
+    /// The path that the browser comes back to.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
 
-/// Reads the head of a request: `None` when the connection ends before, a status when it is not one to
-/// answer.
-fn read_head(stream: &mut TcpStream) -> io::Result<Option<Result<Head, &'static str>>> {
-    let deadline = Instant::now() + PATIENCE;
-    let mut head = Vec::new();
-    let mut chunk = [0; 2048];
-    loop {
-        let mut headers = [httparse::EMPTY_HEADER; 64];
-        let mut request = httparse::Request::new(&mut headers);
-        match request.parse(&head) {
-            Ok(httparse::Status::Complete(_)) => return Ok(Some(understand(&request))),
-            Ok(httparse::Status::Partial) if head.len() < HEAD => {}
-            Ok(httparse::Status::Partial) | Err(httparse::Error::TooManyHeaders) => {
-                return Ok(Some(Err("431 Request Header Fields Too Large")));
-            }
-            Err(_) => return Ok(Some(Err("400 Bad Request"))),
-        }
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Ok(None);
-        }
-        stream.set_read_timeout(Some(left))?;
-        match stream.read(&mut chunk)? {
-            0 => return Ok(None),
-            n => head.extend_from_slice(&chunk[..n]),
-        }
+    /// Whether a `Host` header names this machine and port.
+    pub(super) fn is_own_host(&self, host: &str) -> bool {
+        let own = |name: &str| host == format!("{name}:{}", self.port) || self.port == 80 && host == name;
+        own("127.0.0.1")
+            || own("localhost")
+            || own("[::1]")
+            || host
+                .strip_suffix(&format!(":{}", self.port))
+                .and_then(|ip| ip.parse::<Ipv4Addr>().ok())
+                .is_some_and(|ip| ip.is_loopback())
     }
 }
 
-fn understand(request: &httparse::Request<'_, '_>) -> Result<Head, &'static str> {
-    if request.method != Some("GET") {
-        return Err("405 Method Not Allowed");
-    }
-    let mut hosts = request.headers.iter().filter(|header| header.name.eq_ignore_ascii_case("host"));
-    let host = hosts.next().and_then(|header| std::str::from_utf8(header.value).ok());
-    match (request.path, host, hosts.next()) {
-        (Some(target), Some(host), None) => Ok(Head { target: target.into(), host: host.into() }),
-        _ => Err("400 Bad Request"),
-    }
-}
-
-/// Whether a `Host` header names this machine.
-fn is_own_host(host: &str, port: u16) -> bool {
-    let own = |name: &str| host == format!("{name}:{port}") || port == 80 && host == name;
-    own("127.0.0.1")
-        || own("localhost")
-        || own("[::1]")
-        || host
-            .strip_suffix(&format!(":{port}"))
-            .and_then(|ip| ip.parse::<Ipv4Addr>().ok())
-            .is_some_and(|ip| ip.is_loopback())
-}
-
-/// Writes a response that keeps nothing: the URL of the page holds the code, so it goes into no cache and
-/// no referrer, and the page may load nothing.
-fn respond(stream: &mut TcpStream, status: &str, body: &str) -> io::Result<()> {
-    let response = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: {}\r\n\
-         Cache-Control: no-store\r\nReferrer-Policy: no-referrer\r\nX-Content-Type-Options: nosniff\r\n\
-         Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; img-src data:; \
-         frame-ancestors 'none'\r\nConnection: close\r\n\r\n{body}",
-        body.len()
-    );
-    stream.set_write_timeout(Some(PATIENCE))?;
-    stream.write_all(response.as_bytes())?;
-    stream.flush()?;
-    // Until the other side has read it, so that closing does not cut it off.
-    stream.shutdown(std::net::Shutdown::Write)?;
-    stream.set_read_timeout(Some(Duration::from_secs(1)))?;
-    let mut rest = [0; 512];
-    while stream.read(&mut rest).is_ok_and(|n| n > 0) {}
-    Ok(())
+/// What visitors are judged by, and what they get to see.
+pub(super) struct Visit<'a> {
+    /// Whether a request's target answers.
+    pub(super) answers: &'a dyn Fn(&str) -> bool,
+    /// The page for a request, in the languages of its browser.
+    pub(super) page: &'a dyn Fn(Landing, &str) -> String,
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpStream;
+
     use super::*;
 
     /// Sends bytes and reads the response.
@@ -267,6 +186,13 @@ mod tests {
         ask(receiver, &format!("GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n\r\n", receiver.port))
     }
 
+    fn visit() -> Visit<'static> {
+        Visit {
+            answers: &|target| target.contains("state=right"),
+            page: &|landing, languages| format!("<html>{landing:?} {languages}"),
+        }
+    }
+
     fn wait() -> Wait {
         Wait::until(Instant::now() + Duration::from_secs(20))
     }
@@ -276,7 +202,7 @@ mod tests {
         let receiver = Receiver::on_port(0).unwrap();
         thread::scope(|scope| {
             let browser = scope.spawn(|| then(&receiver));
-            let target = receiver.wait(|target| target.contains("state=right"), &wait());
+            let target = receiver.wait(&visit(), &wait(), || None);
             browser.join().unwrap();
             target
         })
@@ -288,10 +214,10 @@ mod tests {
             assert!(get(receiver, "/favicon.ico").starts_with("HTTP/1.1 404"));
             assert!(get(receiver, "/").starts_with("HTTP/1.1 404"));
             let wrong = get(receiver, "/callback?code=x&state=wrong");
-            assert!(wrong.starts_with("HTTP/1.1 400") && wrong.contains("answers nothing"), "{wrong}");
+            assert!(wrong.starts_with("HTTP/1.1 400") && wrong.contains("NotAsked"), "{wrong}");
             assert!(ask(receiver, "POST /callback HTTP/1.1\r\nHost: x\r\n\r\n").starts_with("HTTP/1.1 405"));
             let page = get(receiver, "/callback?code=c&state=right");
-            assert!(page.starts_with("HTTP/1.1 200") && page.contains("lang=\"en\""), "{page}");
+            assert!(page.starts_with("HTTP/1.1 200") && page.contains("Agreed"), "{page}");
             assert!(
                 page.contains("Cache-Control: no-store") && page.contains("Referrer-Policy: no-referrer")
             );
@@ -305,7 +231,7 @@ mod tests {
             let silent: Vec<_> =
                 (0..8).map(|_| TcpStream::connect(("127.0.0.1", receiver.port)).unwrap()).collect();
             assert!(ask(receiver, "\u{1}\u{2}\r\n\r\n").starts_with("HTTP/1.1 400"));
-            let long = format!("GET /callback?{} HTTP/1.1\r\n", "x".repeat(HEAD));
+            let long = format!("GET /callback?{} HTTP/1.1\r\n", "x".repeat(33 * 1024));
             assert!(ask(receiver, &long).starts_with("HTTP/1.1 431"));
             let many = format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(100));
             assert!(ask(receiver, &many).starts_with("HTTP/1.1 431"));
@@ -323,10 +249,114 @@ mod tests {
     fn waits_no_longer_than_it_may() {
         let receiver = Receiver::on_port(0).unwrap();
         let short = Wait::until(Instant::now() + Duration::from_millis(50));
-        assert_eq!(receiver.wait(|_| true, &short), None);
+        assert_eq!(receiver.wait(&visit(), &short, || None), None);
         let abandoned = wait();
         abandoned.abandon();
-        assert_eq!(receiver.wait(|_| true, &abandoned), None);
+        assert_eq!(receiver.wait(&visit(), &abandoned, || None), None);
+    }
+
+    /// Connections that send a byte now and then, and come back when they are closed.
+    #[test]
+    fn dripping_connections_hold_up_nobody() {
+        use std::sync::atomic::{AtomicBool, Ordering};
+        let over = AtomicBool::new(false);
+        let ready = std::sync::Barrier::new(4);
+        let target = with_browser(|receiver| {
+            thread::scope(|scope| {
+                let drip = || {
+                    let connect = || TcpStream::connect(("127.0.0.1", receiver.port)).ok();
+                    let mut streams: Vec<_> = (0..CONNECTIONS).map(|_| connect()).collect();
+                    ready.wait();
+                    while !over.load(Ordering::Relaxed) {
+                        for stream in &mut streams {
+                            let sent = stream.as_mut().is_some_and(|stream| stream.write_all(b"G").is_ok());
+                            if !sent {
+                                *stream = connect();
+                            }
+                        }
+                        thread::sleep(TICK);
+                    }
+                };
+                (0..3).for_each(|_| drop(scope.spawn(drip)));
+                ready.wait();
+                let begun = Instant::now();
+                assert!(get(receiver, "/callback?state=wrong").starts_with("HTTP/1.1 400"));
+                assert!(get(receiver, "/callback?state=right").starts_with("HTTP/1.1 200"));
+                over.store(true, Ordering::Relaxed);
+                assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+            });
+        });
+        assert!(target.is_some());
+    }
+
+    #[test]
+    fn a_connection_that_never_ends_its_request_is_closed() {
+        let receiver = Receiver::on_port(0).unwrap();
+        let mut stream = TcpStream::connect(("127.0.0.1", receiver.port)).unwrap();
+        stream.write_all(b"GET /callback").unwrap();
+        let mut connections = Vec::new();
+        while connections.is_empty() {
+            receiver.accept(&mut connections);
+        }
+        let connection = &mut connections[0];
+        assert!(matches!(connection.proceed(&receiver, &visit()), Progress::Waits));
+        connection.grow_old();
+        assert!(matches!(connection.proceed(&receiver, &visit()), Progress::Over));
+    }
+
+    /// OAuth 2.0 Form Post Response Mode.
+    #[test]
+    fn an_answer_in_a_form() {
+        let target = with_browser(|receiver| {
+            let post = |kind: &str, body: &str| {
+                let head = format!("POST /callback HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n", receiver.port);
+                let rest = format!("Content-Type: {kind}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+                ask(receiver, &(head + &rest))
+            };
+            assert!(post("text/plain", "state=right").starts_with("HTTP/1.1 405"));
+            let form = "application/x-www-form-urlencoded; charset=utf-8";
+            assert!(post(form, "code=c&state=wrong").starts_with("HTTP/1.1 400"));
+            assert!(post(form, &"x".repeat(40_000)).starts_with("HTTP/1.1 4"));
+            assert!(post(form, "code=c&state=right").starts_with("HTTP/1.1 200"));
+        });
+        assert_eq!(target.as_deref(), Some("/callback?code=c&state=right"));
+    }
+
+    #[test]
+    fn an_answer_that_comes_by_another_way() {
+        let receiver = Receiver::on_port(0).unwrap();
+        let mut asked = 0;
+        let aside = || {
+            asked += 1;
+            (asked == 3).then(|| "pasted".to_owned())
+        };
+        assert_eq!(receiver.wait(&visit(), &wait(), aside).as_deref(), Some("pasted"));
+    }
+
+    /// RFC 8252 7.3: `localhost` may be either address, so the receiver is at both.
+    #[test]
+    fn rfc8252_7_3_both_loopback_addresses() {
+        let receiver = Receiver::at(&format!("http://localhost:{}/callback", free_port())).unwrap();
+        thread::scope(|scope| {
+            let port = receiver.port;
+            let browser = scope.spawn(move || {
+                let ask = |address: (&str, u16), state: &str| {
+                    let mut stream = TcpStream::connect(address).ok()?;
+                    let request =
+                        format!("GET /callback?state={state} HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n");
+                    stream.write_all(request.as_bytes()).unwrap();
+                    let mut answer = String::new();
+                    let _ = stream.read_to_string(&mut answer);
+                    Some(answer)
+                };
+                if let Some(answer) = ask(("::1", port), "wrong") {
+                    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+                }
+                assert!(ask(("127.0.0.1", port), "right").unwrap().starts_with("HTTP/1.1 200"));
+            });
+            assert!(receiver.wait(&visit(), &wait(), || None).is_some());
+            browser.join().unwrap();
+        });
     }
 
     #[test]

@@ -4,12 +4,13 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use grantor::{RecordRevision, Secret, StoreKey};
+use grantor::{RecordRevision, Secret, StoreKey, limits};
 use keyring_core::{CredentialStore, Entry, Error};
 use zeroize::Zeroizing;
 
-use super::lock::{self, failed};
-use super::{Record, Store, StoreError, Swap, name, revision};
+use super::lock;
+use super::private::{self, Above};
+use super::{Record, Store, StoreError, Swap, application_directory, name, revision};
 
 /// Records in the operating system's keyring, encrypted as it does that, for any number of processes of one
 /// user on one machine.
@@ -22,28 +23,25 @@ use super::{Record, Store, StoreError, Swap, name, revision};
 /// ```
 /// use grantor_driver::store::KeyringStore;
 ///
-/// # fn example(directory: std::path::PathBuf) -> Result<(), Box<dyn std::error::Error>> {
+/// # fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let keyring = keyring_core::mock::Store::new()?; // the platform's, in an application
-/// let store = KeyringStore::new(keyring, "com.example.app", directory)?;
+/// let store = KeyringStore::for_application(keyring, "example-client")?;
 /// # Ok(())
 /// # }
-/// # let directory = std::env::temp_dir().join(format!("grantor-keyring-doc-{}", std::process::id()));
-/// # example(directory.clone()).unwrap();
-/// # std::fs::remove_dir(directory).unwrap();
 /// ```
 ///
 /// # Several processes
 ///
 /// No keyring compares before it writes. So readers and writers of a record lock a file in a directory that
-/// holds nothing else; all processes that share the service's records must name the same directory. Its place
-/// is on the machine itself, not on a network: `$XDG_STATE_HOME`, `~/Library/Application Support` or
-/// `%LOCALAPPDATA%`. Where a keyring is synchronised between machines, two machines do not exclude each
+/// holds nothing else; all processes that share the service's records must name the same directory, as
+/// [`for_application`](Self::for_application) does. Its place is on the machine itself, not on a network. Where a keyring is synchronised between machines, two machines do not exclude each
 /// other; turn that off for this service, or give each machine an account name of its own.
 ///
 /// # Large records
 ///
 /// Windows stores at most 2,560 bytes in one credential. A record of more than 2,000 is kept in several, and
-/// a head that names them is written last, so that a crash leaves the old record or the new one.
+/// a head that names them is written last, so that a crash leaves the old record or the new one. What else it
+/// leaves is removed when the record is replaced or deleted.
 pub struct KeyringStore {
     keyring: Arc<CredentialStore>,
     service: String,
@@ -52,8 +50,25 @@ pub struct KeyringStore {
 
 /// How much one credential takes.
 const PART: usize = 2_000;
+/// So many make the largest record.
+const PARTS: usize = limits::RECORD / PART + 1;
+/// Parts are written beside those that they replace, so there are two sets of names.
+const SETS: [char; 2] = ['a', 'b'];
+
+fn part(name: &str, set: char, n: usize) -> String {
+    format!("{name}.{set}{n}")
+}
 
 impl KeyringStore {
+    /// A store in this keyring for the application of this name, which is also the service's, with locks in the
+    /// [platform's directory](super::application_directory) for its state.
+    ///
+    /// # Errors
+    /// When there is no such directory, or it cannot be made or used.
+    pub fn for_application(keyring: Arc<CredentialStore>, name: &str) -> Result<Self, StoreError> {
+        Self::new(keyring, name, application_directory(name)?.join("locks"))
+    }
+
     /// A store in this keyring, under the name of this service, with locks in this directory, which is made
     /// if it does not exist.
     ///
@@ -64,8 +79,7 @@ impl KeyringStore {
         service: impl Into<String>,
         locks: impl Into<PathBuf>,
     ) -> Result<Self, StoreError> {
-        let locks = locks.into();
-        lock::create_private_directory(&locks).map_err(|error| failed("make", &locks, &error))?;
+        let locks = private::directory(&locks.into(), Above::Checked)?;
         Ok(Self { keyring, service: service.into(), locks })
     }
 
@@ -110,11 +124,22 @@ impl KeyringStore {
         Ok(content)
     }
 
-    /// Removes the parts of a record that has been replaced. If that fails, they are overwritten some time.
-    fn forget(&self, name: &str, head: Option<&Head>) {
-        for part in head.and_then(|head| head.parts).into_iter().flat_map(|parts| parts.names(name)) {
-            let _ = self.remove(&part);
+    /// Removes the parts that the record does not consist of: of the one that it has replaced, and of one that
+    /// was never finished. What there is of a set begins with its first part, since it is written from there on
+    /// and removed from behind.
+    fn sweep(&self, name: &str, head: Option<&Head>) -> Result<(), StoreError> {
+        for set in SETS {
+            let used = head.and_then(|head| head.parts).filter(|parts| parts.set == set);
+            let used = used.map_or(0, |parts| parts.count);
+            let mut end = used;
+            while end < PARTS && self.get(&part(name, set, end))?.is_some() {
+                end += 1;
+            }
+            for n in (used..end).rev() {
+                self.remove(&part(name, set, n))?;
+            }
         }
+        Ok(())
     }
 }
 
@@ -146,7 +171,8 @@ impl Store for KeyringStore {
             }
         }
         self.set(&name, &new.bytes)?;
-        self.forget(&name, old.as_ref());
+        // It is stored; what cannot be removed now is removed the next time.
+        let _ = self.sweep(&name, Some(&new));
         Ok(Swap::Done(Some(new.revision())))
     }
 
@@ -158,7 +184,7 @@ impl Store for KeyringStore {
             return Ok(Swap::Conflict);
         }
         self.remove(&name)?;
-        self.forget(&name, old.as_ref());
+        self.sweep(&name, None)?;
         Ok(Swap::Done(None))
     }
 }
@@ -176,7 +202,6 @@ struct Head {
     parts: Option<Parts>,
 }
 
-/// Parts are written beside those that they replace, so there are two sets of names.
 #[derive(Clone, Copy)]
 struct Parts {
     set: char,
@@ -186,7 +211,7 @@ struct Parts {
 impl Parts {
     fn names(self, name: &str) -> impl Iterator<Item = String> + use<> {
         let name = name.to_owned();
-        (0..self.count).map(move |n| format!("{name}.{}{n}", self.set))
+        (0..self.count).map(move |n| part(&name, self.set, n))
     }
 }
 
@@ -206,9 +231,9 @@ impl Head {
     fn read(bytes: Zeroizing<Vec<u8>>) -> Self {
         let parts = || {
             let (parts, _) = std::str::from_utf8(&bytes).ok()?.strip_prefix('+')?.split_once(':')?;
-            let set = parts.chars().next().filter(|set| matches!(set, 'a' | 'b'))?;
+            let set = parts.chars().next().filter(|set| SETS.contains(set))?;
             let count = parts.get(1..)?.parse().ok()?;
-            (count <= grantor::limits::RECORD / PART + 1).then_some(Parts { set, count })
+            (count <= PARTS).then_some(Parts { set, count })
         };
         let parts = parts();
         Self { bytes, parts }
@@ -296,6 +321,49 @@ mod tests {
         // And goes on.
         assert!(matches!(store.save(&key(), &Secret::from(new.as_str()), Some(revision)), Ok(Swap::Done(_))));
         assert_eq!(&store.load(&key()).unwrap().unwrap().content[..], new.as_bytes());
+        fs::remove_dir_all(path).unwrap();
+    }
+
+    /// Whether any part of either set is stored.
+    fn has_parts(store: &KeyringStore) -> bool {
+        let name = name(&key());
+        SETS.iter().any(|set| (0..PARTS).any(|n| store.get(&part(&name, *set, n)).unwrap().is_some()))
+    }
+
+    #[test]
+    fn nothing_stays_of_a_record_that_was_never_finished() {
+        let (store, path) = store("unfinished");
+        let name = name(&key());
+        let begin = |len: usize| {
+            let content = "n".repeat(len);
+            let head = Head::of(content.as_bytes(), store.head(&name).unwrap().as_ref());
+            for (part, content) in head.parts.unwrap().names(&name).zip(content.as_bytes().chunks(PART)) {
+                store.set(&part, content).unwrap();
+            }
+        };
+        // A process dies before it writes the head; the record is deleted, as at a log-out.
+        begin(9_000);
+        assert!(has_parts(&store));
+        assert_eq!(
+            store.delete(&key(), RecordRevision::from_counter(1)).unwrap(),
+            Swap::Done(None),
+            "there is no record, and nothing else either"
+        );
+        assert!(!has_parts(&store));
+        // The same with a record, a large one after a small one and the other way round.
+        for (first, unfinished, second) in [(5_000, 9_000, 3_000), (10, 20_000, 10), (9_000, 3_000, 10)] {
+            let save = |len: usize, expect| {
+                let record = Secret::from("o".repeat(len));
+                let Swap::Done(revision) = store.save(&key(), &record, expect).unwrap() else { panic!() };
+                revision
+            };
+            let revision = save(first, None);
+            begin(unfinished);
+            let revision = save(second, revision);
+            assert_eq!(store.load(&key()).unwrap().unwrap().content.len(), second);
+            assert_eq!(store.delete(&key(), revision.unwrap()).unwrap(), Swap::Done(None));
+            assert!(!has_parts(&store), "{first} {unfinished} {second}");
+        }
         fs::remove_dir_all(path).unwrap();
     }
 

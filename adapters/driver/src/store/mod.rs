@@ -7,12 +7,14 @@ mod file;
 mod keyring;
 mod lock;
 mod memory;
+mod private;
 
 pub use contract::check_contract;
 pub use file::FileStore;
 #[cfg(feature = "keyring")]
 pub use keyring::KeyringStore;
 pub use memory::MemoryStore;
+pub use private::application_directory;
 
 use std::sync::Arc;
 

@@ -153,7 +153,7 @@ impl Fault {
 }
 
 /// Whether a call may end so after this fault; says how.
-pub(crate) fn check(leg: Leg, fault: Fault, decodes: bool, outcome: Result<u16, Failed>) -> String {
+pub(crate) fn check(leg: Leg, fault: Fault, outcome: Result<u16, Failed>) -> String {
     let Some(exchange) = leg.exchange() else { return check_call(fault, outcome) };
     let error = match outcome {
         Err(Failed::Authorization(error)) => error,
@@ -168,8 +168,6 @@ pub(crate) fn check(leg: Leg, fault: Fault, decodes: bool, outcome: Result<u16, 
     let unavailable = |status, retry_after_s| Refused::Unavailable { exchange, status, retry_after_s }.into();
     let right = match fault {
         Fault::BadGateway => error == unavailable(502, None),
-        // A stack that decodes nothing asks for no coding, and reads no body that has one.
-        Fault::Bomb if !decodes => kind == Some(FailureKind::Other),
         Fault::Bomb | Fault::Huge => kind == Some(FailureKind::BodyTooLarge),
         Fault::LengthTooLarge | Fault::ResetInBody | Fault::ResetInHead => kind == Some(FailureKind::Broken),
         Fault::LengthTooSmall | Fault::TruncatedJson => {

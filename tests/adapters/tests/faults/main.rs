@@ -43,7 +43,7 @@ fn play(cell: Cell) -> String {
     let outcome = site.call();
     assert!(site.has_met_the_fault(), "the fault was not met: {outcome:?}");
     assert!(site.requests() - requests <= 12, "retries are bounded");
-    let shown = fault::check(cell.leg, cell.fault, site.client_decodes(), outcome);
+    let shown = fault::check(cell.leg, cell.fault, outcome);
     site.mend();
     site.check_records(&before);
     // A token request that hangs is waited for; only then is the next one made.

@@ -164,12 +164,6 @@ impl Site {
         self.world.lock().unwrap()
     }
 
-    /// Whether the HTTP stack asks for content codings, and so takes them off.
-    pub(crate) fn client_decodes(&self) -> bool {
-        let asks = |head: &String| head.to_lowercase().contains("accept-encoding: gzip");
-        self.server.heads().iter().filter(|head| head.starts_with("POST /mcp")).any(asks)
-    }
-
     /// How many requests came.
     pub(crate) fn requests(&self) -> usize {
         self.server.requests()

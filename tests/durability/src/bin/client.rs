@@ -30,9 +30,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         Ok(())
     });
     let config = Config::new(resource, ClientMetadata::named("Durability"))?;
-    let setup = Setup::new(config)
-        .store(Stopping(store(place)?, points.clone()))
-        .user_agent(Stopping(browser, points));
+    let store = store(place).inspect_err(|error| println!("{error}"))?;
+    let setup =
+        Setup::new(config).store(Stopping(store, points.clone())).user_agent(Stopping(browser, points));
     let client = open(adapter, setup)?;
     let mut headers = HeaderMap::new();
     headers.insert("mcp-method", HeaderValue::from_static("tools/call"));

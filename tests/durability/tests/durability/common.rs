@@ -32,14 +32,18 @@ impl Client {
     /// As `nobody` if need be. That one may not see the place where programs are built.
     #[cfg(unix)]
     pub(crate) fn start_as(nobody: bool, adapter: &str, resource: &str, directory: &Path) -> Self {
+        use std::os::unix::fs::PermissionsExt as _;
         use std::os::unix::process::CommandExt as _;
-        let program = directory.join("client");
-        fs::copy(env!("CARGO_BIN_EXE_client"), &program).unwrap();
+        let program = directory.with_extension("client");
+        if !program.exists() {
+            fs::copy(env!("CARGO_BIN_EXE_client"), &program).unwrap();
+            fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        }
         let mut command = Command::new(program);
         if nobody {
             command.uid(65534);
         }
-        command.current_dir(directory).args([adapter, resource]).arg(directory);
+        command.current_dir("/").args([adapter, resource]).arg(directory);
         Self::spawn(command)
     }
 
@@ -115,5 +119,6 @@ impl Directory {
 impl Drop for Directory {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
+        let _ = fs::remove_file(self.0.with_extension("client"));
     }
 }

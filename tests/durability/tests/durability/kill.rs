@@ -217,3 +217,50 @@ fn between_every_two_effects_of_a_refresh() {
     // After the token request, before the save.
     everywhere("refresh", 2, refresh);
 }
+
+/// A process that is killed while it writes leaves a file with tokens in it. What has the directory open already
+/// removes it with the record, as a log-out does; what opens it, at once.
+#[test]
+fn in_the_middle_of_a_write() {
+    use std::fs;
+    use std::process::Command;
+
+    use grantor::StoreKey;
+    use grantor_driver::store::Swap;
+    use grantor_driver::{FileStore, Store as _};
+
+    let key = StoreKey::accounts("https://mcp.example.com/mcp");
+    for by_opening in [false, true] {
+        let directory = Directory::new();
+        let store = FileStore::new(&directory.0).unwrap();
+        let left = || {
+            let files = directory.files().into_iter();
+            files.filter(|path| path.extension().is_some_and(|it| it == "new")).collect::<Vec<_>>()
+        };
+        let is_left = (0..200).any(|_| {
+            let child = Command::new(env!("CARGO_BIN_EXE_writer")).arg(&directory.0).spawn().unwrap();
+            let child = Mutex::new(child);
+            while left().is_empty() {
+                thread::yield_now();
+            }
+            kill(&child);
+            !left().is_empty()
+        });
+        assert!(is_left, "no process was killed in time");
+        if by_opening {
+            drop(FileStore::new(&directory.0).unwrap());
+            assert_eq!(left(), [""; 0].map(std::path::PathBuf::from));
+        }
+        // The record is a whole one, if there is one yet.
+        if let Some(record) = store.load(&key).unwrap() {
+            assert_eq!(record.content.len(), 200_000);
+            assert_eq!(store.delete(&key, record.revision).unwrap(), Swap::Done(None));
+        } else {
+            store.delete(&key, grantor::RecordRevision::from_counter(0)).unwrap();
+        }
+        for file in directory.files() {
+            assert_eq!(file.extension().unwrap(), "lock", "{file:?}");
+            assert_eq!(fs::read(file).unwrap(), b"");
+        }
+    }
+}

@@ -133,11 +133,12 @@ fn files_that_cannot_be_read() {
     }
 }
 
-/// Permissions bind everybody but root, so a root's test does this as somebody else.
+/// Records of another user are not used, and permissions bind everybody but root, so a root's test does this
+/// as somebody else.
 #[cfg(unix)]
 #[test]
 fn files_of_somebody_else() {
-    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 
     use crate::common::Client;
 
@@ -145,23 +146,28 @@ fn files_of_somebody_else() {
     let path = site.file("grant");
     let closed = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
     let is_root = fs::metadata(&path).unwrap().uid() == 0;
-    if is_root {
-        fs::set_permissions(&site.directory.0, fs::Permissions::from_mode(0o777)).unwrap();
-        for file in site.directory.files() {
-            fs::set_permissions(file, fs::Permissions::from_mode(0o666)).unwrap();
-        }
-    }
     let call = || {
         let mut client = Client::start_as(is_root, site.adapter, &site.served.resource, &site.directory.0);
         client.begin();
         client.said().unwrap()
     };
+    let asked = site.asked();
+    if is_root {
+        let error = call();
+        assert!(error.starts_with("cannot use ") && error.contains("belongs to another user"), "{error}");
+        for file in site.directory.files().iter().chain([&site.directory.0]) {
+            chown(file, Some(65534), None).unwrap();
+        }
+    }
     closed(0o000);
     let error = call();
     assert!(error.starts_with("credential store: failed: cannot read "), "{error}");
     assert!(error.contains("ermission denied"), "{error}");
-    let asked = site.asked();
     closed(0o666);
+    let error = call();
+    assert!(error.contains("others may write it"), "{error}");
+    assert_eq!(site.asked(), asked);
+    closed(0o600);
     assert_eq!(call(), "200");
     assert_eq!(site.asked(), asked + 1, "nothing was asked for again");
 }
