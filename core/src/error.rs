@@ -336,6 +336,13 @@ pub enum PeerIncompatible {
         /// The grant.
         grant: GrantType,
     },
+    /// `authorization_grant_profiles_supported` without that of enterprise-managed authorization
+    /// (draft-ietf-oauth-identity-assertion-authz-grant).
+    #[error("the authorization server {issuer} does not support enterprise-managed authorization (ID-JAG)")]
+    NoIdentityAssertions {
+        /// The issuer.
+        issuer: PeerText,
+    },
     /// The metadata does not list `S256` (MCP "Authorization Code Protection").
     #[error("the authorization server {issuer} does not support PKCE with S256")]
     NoPkce {

@@ -479,6 +479,9 @@ impl Engine {
             let (issuer, endpoint) = ((&server.issuer).into(), "device_authorization_endpoint");
             return Err(PeerIncompatible::NoEndpoint { issuer, endpoint }.into());
         }
+        if matches!(self.config.flow, Flow::Enterprise(_)) && server.excludes_identity_assertions() {
+            return Err(PeerIncompatible::NoIdentityAssertions { issuer: (&server.issuer).into() }.into());
+        }
         let scopes = self.choose_scopes(acquisition, &resource, &server)?;
         if acquisition.client.is_none()
             && let Some(step) = self.find_client(now, acquisition, &server)?

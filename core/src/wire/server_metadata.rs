@@ -44,6 +44,8 @@ pub use crate::wire::well_known::Found;
 
 const EXCHANGE: Exchange = Exchange::ServerMetadata;
 const OAUTH: &str = "oauth-authorization-server";
+/// The profile of enterprise-managed authorization (draft-ietf-oauth-identity-assertion-authz-grant).
+const ID_JAG: &str = "urn:ietf:params:oauth:grant-profile:id-jag";
 const OPENID: &str = "openid-configuration";
 
 /// An issuer identifier (RFC 8414 2), compared as text and never normalized.
@@ -165,6 +167,10 @@ pub struct ServerMetadata {
     pub assertion_algorithms: Vec<Box<str>>,
     /// The algorithms for `DPoP` proofs (RFC 9449 5.1); empty when the server does not support it.
     pub dpop_algorithms: Vec<Box<str>>,
+    /// The profiles of authorization grants that the server implements
+    /// (`authorization_grant_profiles_supported`, draft-ietf-oauth-identity-assertion-authz-grant); empty when
+    /// the document names none, which says nothing about any.
+    pub grant_profiles: Vec<Box<str>>,
     /// Whether every callback carries `iss` (RFC 9207 3).
     pub iss_parameter_supported: bool,
     /// Whether Client ID Metadata Documents are understood.
@@ -255,6 +261,12 @@ pub fn fallback(resource: &Url) -> ServerMetadata {
 }
 
 impl ServerMetadata {
+    /// Whether the server says which profiles of grants it implements, and that of an identity assertion is not
+    /// among them.
+    pub(crate) fn excludes_identity_assertions(&self) -> bool {
+        !self.grant_profiles.is_empty() && !self.grant_profiles.iter().any(|profile| **profile == *ID_JAG)
+    }
+
     /// A server of which no document is read: these endpoints, nothing that it need not have, and every way to
     /// authenticate.
     pub(crate) fn stated(issuer: Issuer, authorization_endpoint: Url, token_endpoint: Url) -> Self {
@@ -274,6 +286,7 @@ impl ServerMetadata {
             token_endpoint_auth_methods: ClientAuthMethod::WITHOUT_KEY.to_vec(),
             assertion_algorithms: Vec::new(),
             dpop_algorithms: Vec::new(),
+            grant_profiles: Vec::new(),
             iss_parameter_supported: false,
             client_id_metadata_document_supported: false,
         }

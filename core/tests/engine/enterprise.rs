@@ -256,3 +256,45 @@ fn rfc7591_3_2_1_a_method_that_needs_a_key_that_was_never_registered() {
         PeerMisbehaved::Unusable { exchange: Exchange::Registration, field, problem: Problem::Unasked };
     assert_eq!(player.call("ping").failed(), expected.into());
 }
+
+#[test]
+fn id_jag_authorization_grant_profiles_supported() {
+    const ID_JAG: &str = "urn:ietf:params:oauth:grant-profile:id-jag";
+    const BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+    for (metadata, good) in [
+        (json!({}), true),
+        (json!({ "authorization_grant_profiles_supported": [] }), true),
+        (json!({ "authorization_grant_profiles_supported": [ID_JAG] }), true),
+        (json!({ "authorization_grant_profiles_supported": ["urn:x", ID_JAG] }), true),
+        (json!({ "authorization_grant_profiles_supported": ["urn:x"] }), false),
+        (
+            json!({ "authorization_grant_profiles_supported": ["urn:x"], "grant_types_supported": [BEARER] }),
+            false,
+        ),
+        // The profile implies the grant that it is a profile of.
+        (
+            json!({ "authorization_grant_profiles_supported": [ID_JAG],
+                "grant_types_supported": ["authorization_code"] }),
+            true,
+        ),
+    ] {
+        let mut player = enterprise();
+        player.world.server().metadata = metadata.clone();
+        match player.call("read") {
+            Outcome::Delivered(_) => assert!(good, "{metadata}"),
+            outcome => {
+                let issuer = PeerText::new(AS);
+                let expected = grantor::error::PeerIncompatible::NoIdentityAssertions { issuer };
+                assert_eq!(outcome.failed(), expected.into());
+                assert!(!good, "{metadata}");
+                assert!(player.assertions_asked.is_empty(), "nobody is asked for nothing");
+                player.world.server().metadata = json!({});
+                player.call("read").delivered();
+            }
+        }
+    }
+    // To a browser, profiles mean nothing.
+    let mut player = Player::new(config());
+    player.world.server().metadata = json!({ "authorization_grant_profiles_supported": ["urn:x"] });
+    player.call("ping").delivered();
+}

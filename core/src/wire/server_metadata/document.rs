@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::{Issuer, Rules, ServerMetadata};
+use super::{ID_JAG, Issuer, Rules, ServerMetadata};
 use crate::error::{Error, PeerIncompatible, PeerMisbehaved, PeerText};
 use crate::finding::JsonType;
 use crate::limits;
@@ -24,6 +24,7 @@ members! {
         "RFC 9207 section 3": authorization_response_iss_parameter_supported;
         "RFC 9449 section 5.1": dpop_signing_alg_values_supported;
         "OAuth Client ID Metadata Document section 5": client_id_metadata_document_supported;
+        "Identity Assertion JWT Authorization Grant": authorization_grant_profiles_supported;
     }
 }
 
@@ -82,6 +83,7 @@ impl Document<'_> {
             token_endpoint_auth_methods: self.auth_methods(reader),
             assertion_algorithms: names(&self.token_endpoint_auth_signing_alg_values_supported, reader),
             dpop_algorithms: names(&self.dpop_signing_alg_values_supported, reader),
+            grant_profiles: names(&self.authorization_grant_profiles_supported, reader),
             iss_parameter_supported,
             client_id_metadata_document_supported,
             issuer,
@@ -122,8 +124,11 @@ impl Document<'_> {
         {
             return Err(PeerIncompatible::NoPkce { issuer: issuer.into() });
         }
+        // Who names the profile implements its grant, too.
+        let by_profile = rules.grant == GrantType::JwtBearer
+            && lists(&self.authorization_grant_profiles_supported, ID_JAG, reader) == Some(true);
         if by_code && lists(&self.response_types_supported, "code", reader) == Some(false)
-            || lists(&self.grant_types_supported, rules.grant.name(), reader) == Some(false)
+            || lists(&self.grant_types_supported, rules.grant.name(), reader) == Some(false) && !by_profile
         {
             return Err(PeerIncompatible::NoGrant { issuer: issuer.into(), grant: rules.grant });
         }
