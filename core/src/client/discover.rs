@@ -155,10 +155,7 @@ impl Engine {
             return Ok(known.issuer.clone());
         }
         let names = &resource.authorization_servers;
-        let among = |wanted: &str| {
-            let wanted = Issuer::trusted(wanted);
-            names.iter().find(|name| self.config.same_issuer(&wanted, &Issuer::trusted(name)))
-        };
+        let among = |wanted: &str| names.iter().find(|name| self.config.same_issuer(wanted, name));
         let pinned = self.binding.record.issuer.as_deref().and_then(among);
         let configured = || self.config.trusted_issuers.iter().find_map(|issuer| among(issuer.as_str()));
         let registered = || {
@@ -185,7 +182,8 @@ impl Engine {
             return Ok(None);
         }
         if acquisition.server_probe.is_none() {
-            acquisition.server_probe = Some(Probe::new(server_metadata::candidates(issuer)?));
+            acquisition.server_probe =
+                Some(Probe::new(server_metadata::candidates(self.config.named_issuer(issuer))?));
         }
         let Some(probe) = &mut acquisition.server_probe else { return Ok(None) };
         if let Some(url) = probe.url(|url| url) {

@@ -93,7 +93,7 @@ impl Engine {
     /// that it was used with.
     pub(super) fn preregistered_at(&self, issuer: &Issuer) -> Option<&Preregistered> {
         let own = &self.config.preregistered;
-        let here = |own: &Issuer| self.config.is_of_server(own, issuer);
+        let here = |own: &Issuer| self.config.is_of_server(own, issuer.as_str());
         own.iter().find(|client| client.issuer.as_ref().is_some_and(here)).or_else(|| {
             let bound = self.binding.record.preregistered_with.as_deref();
             let free = bound.is_none_or(|bound| bound == issuer.as_str());

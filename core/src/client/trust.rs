@@ -143,7 +143,7 @@ impl Engine {
     }
 
     pub(super) fn is_same_issuer(&self, pinned: &Issuer, issuer: &Issuer) -> bool {
-        self.config.same_issuer(pinned, issuer)
+        self.config.same_issuer(pinned.as_str(), issuer.as_str())
     }
 
     pub(super) fn summary(

@@ -101,11 +101,11 @@ impl Issuer {
                 tenant.is_some_and(is_tenant)
             })
     }
+}
 
-    /// Whether the two differ at most by a slash at the end.
-    pub(crate) fn equals_but_for_slash(&self, other: &str) -> bool {
-        self.0.trim_end_matches('/') == other.trim_end_matches('/')
-    }
+/// Whether two issuers differ at most by a slash at the end.
+pub(crate) fn equal_but_for_slash(a: &str, b: &str) -> bool {
+    a.trim_end_matches('/') == b.trim_end_matches('/')
 }
 
 /// Whether a text is one segment of a path, such as a tenant's id.

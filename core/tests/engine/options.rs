@@ -289,6 +289,7 @@ fn an_issuer_that_differs_is_one_pair_and_no_other() {
     assert!(!asked, "it is one server by two names");
     player.log_out();
     assert!(player.store.records().all(|(key, _)| key.kind != RecordKind::Grant));
+    assert_eq!(player.count("https://login.example.com"), 0, "nothing is there");
     for other in ["https://login.example.com/", "https://login.example.org", AS.trim_end_matches('m')] {
         let error = Player::in_world(differing(other), stated.clone()).unwrap().call("ping").failed();
         assert!(matches!(error, Error::PeerMisbehaved(PeerMisbehaved::IssuerMismatch { .. })), "{other}");

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::{ID_JAG, Issuer, Rules, ServerMetadata};
+use super::{ID_JAG, Issuer, Rules, ServerMetadata, equal_but_for_slash};
 use crate::error::{Error, PeerIncompatible, PeerMisbehaved, PeerText};
 use crate::finding::JsonType;
 use crate::limits;
@@ -99,7 +99,7 @@ impl Document<'_> {
     ) -> Result<Issuer, PeerMisbehaved> {
         match reader.required(self.issuer.text(limits::URL)) {
             Ok(own) if own == asked.as_str() => Ok(asked.clone()),
-            Ok(own) if quirks.issuer_trailing_slash && asked.equals_but_for_slash(&own) => {
+            Ok(own) if quirks.issuer_trailing_slash && equal_but_for_slash(asked.as_str(), &own) => {
                 Ok(Issuer(own.into()))
             }
             Ok(own) => {
