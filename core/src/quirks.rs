@@ -26,8 +26,8 @@ pub struct Quirks {
     /// origin (MCP 2025-03-26 "Fallbacks for Servers without Metadata Discovery"). On by itself for
     /// [`Revision::V2025_03_26`](crate::Revision::V2025_03_26).
     pub endpoint_fallback: bool,
-    /// Token answers with status 200 that carry `error`, or `"ok": false`, are errors (against RFC 6749
-    /// 5.2). For Slack.
+    /// Token answers with status 200 that carry `error` beside a token, or `"ok": false`, are errors (against RFC
+    /// 6749 5.2); those with `error` and no token are in any case. For Slack and GitHub.
     pub errors_with_status_200: bool,
     /// Server metadata without `issuer` is read as if it named the one asked for (against RFC 8414 2).
     pub issuer_absent: bool,
@@ -92,8 +92,7 @@ impl Quirks {
         Self { pkce_unadvertised: true, resource_parameter: ResourceParameter::Omit, ..Self::none() }
     }
 
-    /// GitHub: errors with status 200, scopes with commas, slashes at the end of
-    /// issuer and resource.
+    /// GitHub: errors with status 200, scopes with commas, slashes at the end of issuer and resource.
     pub fn github() -> Self {
         Self {
             errors_with_status_200: true,

@@ -132,6 +132,12 @@ pub fn read(
     }
     reader.note_status(response.status, &[200], "RFC 8628 section 3.2");
     let answer: Answer<'_> = reader.document(response, limits::DOCUMENT_BODY, quirks.any_content_type)?;
+    // GitHub says 200 to everything.
+    if !answer.device_code.has_value()
+        && let Some(refused) = token::error_in(response, &mut reader, quirks)
+    {
+        return Err(refused.into());
+    }
     Ok(DeviceCodes {
         device_code: reader.required(code(&answer.device_code, limits::CREDENTIAL))?.into(),
         user_code: reader.required(code(&answer.user_code, limits::USER_CODE))?.into(),

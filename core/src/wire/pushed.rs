@@ -136,6 +136,11 @@ pub fn read(
     // Servers use 200 as well.
     reader.note_status(response.status, &[200, 201], "RFC 9126 section 2.2");
     let answer: Answer<'_> = reader.document(response, limits::DOCUMENT_BODY, quirks.any_content_type)?;
+    if !answer.request_uri.has_value()
+        && let Some(refused) = token::error_in(response, &mut reader, quirks)
+    {
+        return Err(refused.into());
+    }
     let request_uri = reader.required(answer.request_uri.text(limits::URL))?.into();
     let expires_in_s = reader.expected(answer.expires_in.seconds(limits::LIFETIME_S), limits::PUSHED_S);
     Ok(Pushed { request_uri, expires_in_s })

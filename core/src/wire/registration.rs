@@ -137,6 +137,9 @@ pub fn read(
             reader.note_status(status, &[200, 201], "RFC 7591 section 3.2.1");
             let answer: Answer<'_> =
                 reader.document(response, limits::DOCUMENT_BODY, quirks.any_content_type)?;
+            if answer.error.has_value() && !answer.client_id.has_value() {
+                return Err(refusal(response, &mut reader, quirks).into());
+            }
             answer.into_registered(request.method, &mut reader)
         }
         status => Err(PeerMisbehaved::Status { exchange: EXCHANGE, status }.into()),
@@ -147,6 +150,7 @@ members! {
     pub(crate) struct Answer {
         "RFC 7591 section 3.2.1":
             client_id, client_secret, client_secret_expires_at, token_endpoint_auth_method;
+        "RFC 7591 section 3.2.2": error;
     }
 }
 

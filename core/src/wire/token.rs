@@ -49,7 +49,7 @@ use crate::wire::pkce::Verifier;
 
 #[cfg(test)]
 pub(crate) use self::answer::Fields;
-pub(crate) use self::answer::refused;
+pub(crate) use self::answer::{error_in, refused};
 pub use self::answer::{read, read_exchange};
 
 /// What is exchanged for a token.

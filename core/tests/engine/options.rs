@@ -538,3 +538,31 @@ fn options_together_with_a_client_of_ones_own() {
     player.call("ping").delivered();
     assert_eq!(player.count("/register"), 0);
 }
+
+// Errors with a good status, wherever one is asked.
+
+#[test]
+fn an_error_is_one_whatever_its_status() {
+    let body = json!({ "error": "temporarily_odd", "error_description": "in words" });
+    for (path, status) in
+        [("/register", 200), ("/register", 201), ("/par", 200), ("/par", 201), ("/token", 200)]
+    {
+        let mut player = Player::new(config());
+        player.world.server().offers.pushed_only = true;
+        let body = body.clone();
+        player.world.intercept = Some(Box::new(move |request| {
+            let status = http::StatusCode::from_u16(status).unwrap();
+            (request.uri().path() == path).then(|| grantor_world::json(status, &body))
+        }));
+        let Error::Refused(
+            Refused::Registration { code, description } | Refused::Token { code, description },
+        ) = player.call("ping").failed()
+        else {
+            panic!("{path}")
+        };
+        assert_eq!(code, "temporarily_odd", "{path}");
+        assert_eq!(description.unwrap().to_string(), "in words", "{path}");
+        player.world.intercept = None;
+        player.call("ping").delivered();
+    }
+}

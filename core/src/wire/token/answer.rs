@@ -94,6 +94,17 @@ pub(crate) fn refused(response: &HttpResponse<'_>, reader: &mut Reader<'_>, quir
     PeerMisbehaved::Status { exchange, status: response.status }.into()
 }
 
+/// What an answer says that has a good status and nothing in it: its error, if it is one.
+pub(crate) fn error_in(
+    response: &HttpResponse<'_>,
+    reader: &mut Reader<'_>,
+    quirks: &Quirks,
+) -> Option<Refused> {
+    let mut form = Zeroizing::default();
+    let fields = read_fields(response, &mut form, reader, quirks).ok()?;
+    fields.error.has_value().then(|| refusal(&fields, reader))
+}
+
 fn refusal(fields: &Fields<'_>, reader: &mut Reader<'_>) -> Refused {
     let code = reader.optional(fields.error.text(limits::TOKEN_BODY));
     let description = reader.optional(fields.error_description.text(limits::TOKEN_BODY));

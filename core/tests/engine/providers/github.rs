@@ -163,3 +163,19 @@ fn github_device_polls_with_status_200() {
     assert_eq!(log.of(TOKEN).len(), 3);
     assert_eq!(log.one("POST https://github.com/login/device/code").get("scope"), "repo read:org");
 }
+
+#[test]
+fn github_device_flow_that_is_not_enabled() {
+    let (mut player, _) = Site::new("https://mcp.example.com/mcp", &[])
+        .on("POST https://github.com/login/device/code", |_| {
+            respond(
+                StatusCode::OK,
+                &json!({ "error": "device_flow_disabled",
+                    "error_description": "Device Flow must be explicitly enabled for this App" }),
+            )
+        })
+        .player(own_server().flow(Flow::Device));
+    let error = player.call("ping").failed();
+    let Error::Refused(Refused::Token { code, .. }) = &error else { panic!("{error:?}") };
+    assert_eq!(*code, "device_flow_disabled");
+}
