@@ -151,7 +151,7 @@ pub enum PeerMisbehaved {
     #[error("the callback's iss is not the issuer that was asked (RFC 9207)")]
     IssMismatch,
     /// `issuer` in the metadata is not identical to the one asked for (RFC 8414 3.3).
-    #[error("asked for the metadata of {expected}, got that of {got} (RFC 8414 section 3.3)")]
+    #[error("asked for the metadata of {expected}, got that of {got} (`issuer`, RFC 8414 section 3.3)")]
     IssuerMismatch {
         /// The issuer whose well-known URL was fetched.
         expected: PeerText,
@@ -191,7 +191,7 @@ pub enum PeerMisbehaved {
     #[error("the ID token cannot be read: {0}")]
     IdTokenSyntax(JwsError),
     /// A token exchange brought another kind of token than was asked for (RFC 8693 2.2.1).
-    #[error("the token exchange brought a {got}")]
+    #[error("the token exchange brought a {got} (`issued_token_type`)")]
     IssuedTokenType {
         /// `issued_token_type` of the answer.
         got: PeerText,
@@ -226,7 +226,7 @@ pub enum PeerMisbehaved {
     #[error("the token is not bound to the client's key")]
     NotBound,
     /// The resource metadata names no authorization server (MCP "Authorization Server Location").
-    #[error("the resource metadata names no authorization server")]
+    #[error("the resource metadata names no authorization server (`authorization_servers`)")]
     NoAuthorizationServers,
     /// A redirect that is not followed: off the origin, to another scheme, or one too many; or any
     /// redirect where none is allowed.
@@ -238,7 +238,7 @@ pub enum PeerMisbehaved {
         problem: RedirectProblem,
     },
     /// `resource` in the metadata is not the resource that was asked (RFC 9728 3.3).
-    #[error("the resource metadata is for {got}, not for {expected} (RFC 9728 section 3.3)")]
+    #[error("the resource metadata is for {got}, not for {expected} (`resource`, RFC 9728 section 3.3)")]
     ResourceMismatch {
         /// The resource identifier that the metadata should name.
         expected: PeerText,
@@ -310,7 +310,10 @@ pub enum PeerIncompatible {
         algorithm: Algorithm,
     },
     /// No way to authenticate at the token endpoint that both sides know.
-    #[error("the authorization server supports none of this client's authentication methods")]
+    #[error(
+        "the authorization server supports none of this client's authentication methods \
+         (`token_endpoint_auth_method`)"
+    )]
     NoClientAuthentication,
     /// Tokens have to be bound to a key by policy, and the server supports none of the algorithms of keys
     /// that can be made (RFC 9449 5.1).
@@ -329,7 +332,10 @@ pub enum PeerIncompatible {
     },
     /// `grant_types_supported` without the grant that this client uses, or `response_types_supported`
     /// without `code`.
-    #[error("the authorization server {issuer} does not support the grant {grant}")]
+    #[error(
+        "the authorization server {issuer} does not support the grant {grant} (`grant_types_supported`, \
+         `response_types_supported`)"
+    )]
     NoGrant {
         /// The issuer.
         issuer: PeerText,
@@ -344,7 +350,9 @@ pub enum PeerIncompatible {
         issuer: PeerText,
     },
     /// The metadata does not list `S256` (MCP "Authorization Code Protection").
-    #[error("the authorization server {issuer} does not support PKCE with S256")]
+    #[error(
+        "the authorization server {issuer} does not promise PKCE with S256 (`code_challenge_methods_supported`)"
+    )]
     NoPkce {
         /// The issuer.
         issuer: PeerText,
@@ -381,7 +389,7 @@ pub enum PeerIncompatible {
     },
     /// A `token_type` that was not asked for: neither `Bearer` nor, with a proof, `DPoP` (RFC 6749 7.1, RFC
     /// 9449 5).
-    #[error("the token type {got} is not supported")]
+    #[error("the token type {got} is not supported (`token_type`)")]
     TokenType {
         /// What the server issued.
         got: PeerText,
