@@ -8,6 +8,7 @@ use std::fmt;
 
 use crate::address::UrlProblem;
 use crate::error::{Exchange, PeerText};
+use crate::jose::{ClaimsError, JwsError};
 use crate::limits;
 
 /// A deviation from a specification that did not stop anything.
@@ -68,6 +69,8 @@ impl fmt::Display for Finding {
 pub enum Problem {
     /// The answer begins with a byte order mark (RFC 8259 8.1).
     ByteOrderMark,
+    /// A token whose claims break a rule.
+    Claims(ClaimsError),
     /// The answer has this content type, empty when it names none.
     ContentType(PeerText),
     /// The member appears more than once, with different values (RFC 8259 4).
@@ -84,6 +87,8 @@ pub enum Problem {
     Null,
     /// The member appears more than once, always with the same value (RFC 8259 4).
     Repeated,
+    /// No signed token of an acceptable algorithm.
+    Signed(JwsError),
     /// The answer has this status.
     Status(u16),
     /// More than its bound ([`limits`]).
@@ -105,6 +110,7 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ByteOrderMark => f.write_str("begins with a byte order mark"),
+            Self::Claims(error) => write!(f, "cannot be accepted: {error}"),
             Self::ContentType(got) if got.as_str().is_empty() => f.write_str("has no content type"),
             Self::ContentType(got) => write!(f, "has content type {got}"),
             Self::Contradictory => f.write_str("appears more than once, with different values"),
@@ -115,6 +121,7 @@ impl fmt::Display for Problem {
             Self::Missing => f.write_str("is missing"),
             Self::Null => f.write_str("is null"),
             Self::Repeated => f.write_str("appears more than once"),
+            Self::Signed(error) => write!(f, "cannot be read: {error}"),
             Self::Status(status) => write!(f, "has status {status}"),
             Self::TooLarge => f.write_str("is too large"),
             Self::Type { expected, got } => write!(f, "is {got}, not {expected}"),

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::Engine;
 use super::acquire::Acquisition;
 use super::exchange::TokenExchange;
-use super::output::Notice;
 use crate::error::{PeerMisbehaved, PeerText};
+use crate::finding::{Finding, Findings, Handling, Problem};
 use crate::jose::{Algorithm, Claims, IdToken, IdTokenRules, Jws};
 use crate::time::Now;
 use crate::wire::token::Issued;
@@ -45,18 +45,16 @@ impl Engine {
         let Some(id_token) = &issued.id_token else { return Ok(None) };
         let asked = acquisition.asked.as_deref();
         let trusted = Jws::parse(id_token.expose()).and_then(|jws| jws.received_from_issuer(&Algorithm::ALL));
+        // Nothing hangs on it but a label, unless a certain authentication was demanded.
+        let is_needed = asked
+            .is_some_and(|asked| asked.sign_on || asked.acr_values.is_some() || asked.max_age_s.is_some());
         let trusted = match trusted {
             Ok(trusted) => trusted,
-            // Nothing hangs on it but a label, unless a certain authentication was demanded.
-            Err(_)
-                if asked.is_none_or(|asked| {
-                    !asked.sign_on && asked.acr_values.is_none() && asked.max_age_s.is_none()
-                }) =>
-            {
-                self.notice(Notice::IdTokenUnreadable);
+            Err(problem) if is_needed => return Err(PeerMisbehaved::IdTokenSyntax(problem)),
+            Err(problem) => {
+                self.pass_over(exchange, Problem::Signed(problem));
                 return Ok(None);
             }
-            Err(problem) => return Err(PeerMisbehaved::IdTokenSyntax(problem)),
         };
         let acr_values: Vec<&str> = asked
             .and_then(|asked| asked.acr_values.as_deref())
@@ -70,10 +68,31 @@ impl Engine {
         rules.max_age_s = asked.and_then(|asked| asked.max_age_s);
         rules.acr_values = &acr_values;
         rules.access_token = Some(issued.access_token.expose());
-        let id_token = IdToken::check(trusted, &rules, now.unix_s).map_err(PeerMisbehaved::IdToken)?;
+        let was_asked_for = is_needed || rules.nonce.is_some();
+        let id_token = match IdToken::check(trusted, &rules, now.unix_s) {
+            Ok(id_token) => id_token,
+            Err(problem) if was_asked_for => return Err(PeerMisbehaved::IdToken(problem)),
+            Err(problem) => {
+                self.pass_over(exchange, Problem::Claims(problem));
+                return Ok(None);
+            }
+        };
         let label = id_token.claims().ok().and_then(|claims| label(&claims));
         let label = label.unwrap_or_else(|| id_token.subject.clone());
         Ok(Some(Box::new(User { subject: id_token.subject, label })))
+    }
+
+    /// An ID token that nobody needs cannot be used: the access token can.
+    fn pass_over(&mut self, exchange: &TokenExchange, problem: Problem) {
+        let mut findings = Findings::new();
+        findings.add(&Finding {
+            document: exchange.exchange(),
+            member: Some("id_token".into()),
+            problem,
+            section: "OpenID Connect Core section 3.1.3.7",
+            handling: Handling::Absent,
+        });
+        self.keep(findings);
     }
 }
 

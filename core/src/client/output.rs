@@ -202,8 +202,6 @@ pub enum Notice {
     Finding(Finding),
     /// The tokens are gone: refused for good, or forgotten on request.
     Forgotten,
-    /// The ID token could not be read; the account has no label for that.
-    IdTokenUnreadable,
     /// The resource names another authorization server than before.
     IssuerChanged {
         /// Before.
@@ -286,7 +284,6 @@ impl fmt::Display for Notice {
             }
             Self::Finding(finding) => finding.fmt(f),
             Self::Forgotten => f.write_str("the tokens are gone"),
-            Self::IdTokenUnreadable => f.write_str("the ID token could not be read"),
             Self::IssuerChanged { from, to } => {
                 write!(f, "the authorization server changed from {from} to {to}")
             }

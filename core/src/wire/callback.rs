@@ -148,7 +148,15 @@ impl Callback {
         }
         let mut callback =
             Self { state: None, iss: None, code: None, error: None, error_description: None, repeated: None };
-        for (name, value) in form::read(form).map_err(|_| PeerMisbehaved::CallbackSyntax)? {
+        for (name, value) in form::pairs(form).map_err(|_| PeerMisbehaved::CallbackSyntax)? {
+            // RFC 6749 4.1.2: unrecognized parameters are ignored, whatever is in them.
+            let Some(name) = form::decode(name).ok().filter(|name| is_read(name)) else { continue };
+            // Nothing hangs on the words but the words.
+            if name == "error_description" {
+                callback.error_description = Some(form::decode_lossy(value)).filter(|text| !text.is_empty());
+                continue;
+            }
+            let value = form::decode(value).map_err(|_| PeerMisbehaved::CallbackSyntax)?;
             // An empty parameter is none (RFC 6749 3.1), but an empty `iss` is no issuer.
             if value.is_empty() && name != "iss" {
                 continue;
@@ -158,8 +166,7 @@ impl Callback {
                 "iss" => callback.iss.replace(value).map(|_| "iss"),
                 "code" => callback.code.replace(Secret::from(value)).map(|_| "code"),
                 "error" => callback.error.replace(value).map(|_| "error"),
-                "error_description" => callback.error_description.replace(value).map(|_| "error_description"),
-                _ => None, // RFC 6749 4.1.2: unrecognized parameters are ignored
+                _ => None,
             };
             callback.repeated = callback.repeated.or(repeated);
             if repeated == Some("state") {
@@ -239,6 +246,10 @@ impl fmt::Debug for Callback {
             .field("error", &self.error.is_some())
             .finish_non_exhaustive()
     }
+}
+
+fn is_read(name: &str) -> bool {
+    matches!(name, "code" | "error" | "error_description" | "iss" | "state")
 }
 
 /// The codes of RFC 6749 4.1.2.1 and `OpenID` Connect Core 3.1.2.6.
@@ -381,12 +392,50 @@ mod tests {
 
     #[test]
     fn rfc6749_3_1_no_parameter_twice() {
-        for name in ["iss", "code", "error", "error_description"] {
+        for name in ["iss", "code", "error"] {
             let repeated = misbehaved(PeerMisbehaved::CallbackRepeated { name });
             assert_eq!(validate(&format!("state=st&{name}=a&x=y&{name}=a"), false), repeated);
         }
         assert_eq!(validate("code=a&state=st&state=st", false), None, "it is no answer to anything");
         assert_eq!(validate("code=a&state=st&state=x&state=st", false), None);
+    }
+
+    #[test]
+    fn rfc6749_3_1_parameters_without_a_value_count_as_left_out() {
+        for query in [
+            "code=co+de&error=&state=st",
+            "error=&code=co+de&error_description=&state=st",
+            "code=co+de&state=st&error&error_description",
+            "code=&code=co+de&state=st",
+        ] {
+            assert_eq!(validate(query, false), code(), "{query}");
+        }
+        let refused =
+            Some(Err(
+                Refused::Authorization { code: PeerText::new("access_denied"), description: None }.into()
+            ));
+        assert_eq!(validate("code=&error=access_denied&error_description=&state=st", false), refused);
+        // The issuer is compared as it is: an empty one is another one.
+        assert_eq!(validate("code=c&state=st&iss=", false), misbehaved(PeerMisbehaved::IssMismatch));
+        assert_eq!(validate("code=c&state=", false), None);
+    }
+
+    #[test]
+    fn what_nobody_needs_is_not_decoded() {
+        for query in
+            ["code=co+de&state=st&x=%ff", "code=co+de&state=st&%ff=x", "x=%ff&x=%ff&code=co+de&state=st"]
+        {
+            assert_eq!(validate(query, false), code(), "{query}");
+        }
+        let denied = "error=access_denied&error_description=abgelehnt:+%fc&error_description=twice&state=st";
+        let Some(Err(Error::Refused(Refused::Authorization { code, description }))) = validate(denied, false)
+        else {
+            panic!()
+        };
+        assert_eq!((code, description.unwrap()), (PeerText::new("access_denied"), PeerText::new("twice")));
+        for query in ["code=%ff&state=st", "error=%ff&state=st", "state=%ff", "iss=%ff&state=st"] {
+            assert_eq!(Callback::read(query).unwrap_err(), PeerMisbehaved::CallbackSyntax, "{query}");
+        }
     }
 
     #[test]

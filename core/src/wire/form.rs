@@ -61,23 +61,30 @@ pub(crate) enum FormError {
 ///
 /// Decoding is strict: where a lossy one puts a replacement character, two readers could see two values.
 pub(crate) fn read(text: &str) -> Result<Vec<(String, String)>, FormError> {
-    let mut pairs = Vec::new();
-    for pair in text.split('&').filter(|pair| !pair.is_empty()) {
-        if pairs.len() == limits::FORM_PARAMS {
-            return Err(FormError::TooLarge);
-        }
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        pairs.push((decode(name)?, decode(value)?));
-    }
-    Ok(pairs)
+    pairs(text)?.map(|(name, value)| Ok((decode(name)?, decode(value)?))).collect()
 }
 
-fn decode(text: &str) -> Result<String, FormError> {
+/// Name-value pairs as they are written; refuses too many.
+pub(crate) fn pairs(text: &str) -> Result<impl Iterator<Item = (&str, &str)>, FormError> {
+    let pairs = text.split('&').filter(|pair| !pair.is_empty());
+    if pairs.clone().count() > limits::FORM_PARAMS {
+        return Err(FormError::TooLarge);
+    }
+    Ok(pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))))
+}
+
+/// Decodes a name or a value, strictly as [`read`] does.
+pub(crate) fn decode(text: &str) -> Result<String, FormError> {
     let spaced = text.replace('+', " ");
     match percent_decode_str(&spaced).decode_utf8() {
         Ok(decoded) => Ok(decoded.into_owned()),
         Err(_) => Err(FormError::NotUtf8),
     }
+}
+
+/// Decodes words for people; what is not UTF-8 becomes replacement characters.
+pub(crate) fn decode_lossy(text: &str) -> String {
+    percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use grantor::client::{Config, ConfigError, Engine, Flow, Notice, Preregistered};
+use grantor::client::{Config, ConfigError, Engine, Flow, Preregistered};
 use grantor::error::{
     EffectError, Failure, FailureKind, PeerIncompatible, PeerMisbehaved, PeerText, Refused, Work,
 };
@@ -308,7 +308,14 @@ fn rfc9470_5_an_id_token_that_says_nothing() {
     let mut player = with_openid();
     player.world.intercept = Some(opaque());
     player.call("ping").failed(); // the world's server did not issue that token
-    assert!(player.notices.contains(&Notice::IdTokenUnreadable));
+    let findings: Vec<String> = player.engine.findings().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        findings,
+        [
+            "token request (authorization code): `id_token` cannot be read: the token is not made of three parts; \
+          treated as absent (OpenID Connect Core section 3.1.3.7)"
+        ]
+    );
 }
 
 #[test]

@@ -27,4 +27,5 @@ mod registration;
 mod restart;
 mod secrets;
 mod step_up;
+mod tolerance;
 mod trust;

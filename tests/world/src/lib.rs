@@ -37,6 +37,9 @@ pub type Answered = Response<Vec<u8>>;
 /// Answers some requests in place of the servers.
 pub type Intercept = Box<dyn FnMut(&Asked) -> Option<Answered> + Send>;
 
+/// Changes an answer.
+pub type Bend = Box<dyn FnMut(&Asked, Answered) -> Answered + Send>;
+
 /// The servers, by origin.
 #[derive(Default)]
 pub struct World {
@@ -46,6 +49,8 @@ pub struct World {
     pub authorization: BTreeMap<String, AuthorizationServer>,
     /// What to answer instead.
     pub intercept: Option<Intercept>,
+    /// What becomes of every answer on its way: real peers stray from specifications.
+    pub bend: Option<Bend>,
     /// What was asked, in order: method and URL.
     pub asked: Vec<String>,
 }
@@ -83,6 +88,14 @@ impl World {
     /// Answers a request at this time.
     pub fn answer(&mut self, unix_s: u64, request: &Asked) -> Answered {
         self.asked.push(format!("{} {}", request.method(), request.uri()));
+        let answer = self.polite_answer(unix_s, request);
+        match &mut self.bend {
+            Some(bend) => bend(request, answer),
+            None => answer,
+        }
+    }
+
+    fn polite_answer(&mut self, unix_s: u64, request: &Asked) -> Answered {
         if let Some(intercept) = &mut self.intercept
             && let Some(answer) = intercept(request)
         {
