@@ -75,6 +75,9 @@ pub enum Effect {
         record: Secret,
         /// The revision that was read or written last.
         expect: Option<RecordRevision>,
+        /// When nobody needs it any more, in seconds since 1970: the store may forget it then. `None` for records
+        /// that stay.
+        expires_at_s: Option<u64>,
     },
     /// Sign with a key that the host keeps. Answer: [`Completion::Signed`].
     Sign {
@@ -374,6 +377,8 @@ pub enum RecordKind {
     Grant,
     /// Authorizations that wait for the browser.
     Pending,
+    /// That a proof of possession was used, which it can be once (RFC 9449 11.1): a protected server's.
+    Proof,
     /// A dynamic registration.
     Registration,
 }
@@ -386,6 +391,7 @@ impl RecordKind {
             Self::Binding => "binding",
             Self::Grant => "grant",
             Self::Pending => "pending",
+            Self::Proof => "proof",
             Self::Registration => "registration",
         }
     }

@@ -81,7 +81,7 @@ impl From<StoreError> for Performed {
 pub(crate) enum StoreOp {
     Delete(Box<grantor::StoreKey>, RecordRevision),
     Load(Box<grantor::StoreKey>),
-    Save(Box<grantor::StoreKey>, grantor::Secret, Option<RecordRevision>),
+    Save(Box<grantor::StoreKey>, grantor::Secret, Option<RecordRevision>, Option<u64>),
 }
 
 impl StoreOp {
@@ -92,8 +92,12 @@ impl StoreOp {
                 Swap::Conflict => Performed::Conflict,
             }),
             Self::Load(key) => store.load(&key).map(Performed::Loaded),
-            Self::Save(key, record, expect) => {
-                store.save(&key, &record, expect).and_then(|swap| match swap {
+            Self::Save(key, record, expect, expires_at_s) => {
+                let swap = match expires_at_s {
+                    Some(at_s) => store.save_until(&key, &record, expect, at_s),
+                    None => store.save(&key, &record, expect),
+                };
+                swap.and_then(|swap| match swap {
                     Swap::Done(Some(revision)) => Ok(Performed::Saved(revision)),
                     Swap::Done(None) => Err(StoreError::new("the store names no revision")),
                     Swap::Conflict => Ok(Performed::Conflict),

@@ -16,10 +16,11 @@ use grantor::resource::{
 use grantor::{Completion, Effect, Now, OpId, Secret};
 use http::HeaderMap;
 
-use crate::effects::Performed;
+use crate::effects::{Performed, StoreOp};
 use crate::http::HttpFailure;
-use crate::nonblocking::{Host, send_checked};
+use crate::nonblocking::{Host, elsewhere, send_checked};
 use crate::pump::Clock;
+use crate::store::Store;
 
 /// How often one request may have to wait. Twice is usual at most: for keys, for newer keys.
 const ROUNDS: usize = 8;
@@ -38,6 +39,7 @@ struct Shared<H: Host> {
     /// Most requests bring a token that was seen before, and only read it.
     state: RwLock<State>,
     verifier: Option<Verifier>,
+    store: Option<Arc<dyn Store>>,
     logs: Vec<Log>,
 }
 
@@ -64,13 +66,14 @@ pub struct Setup<H: Host> {
     host: H,
     config: GuardConfig,
     verifier: Option<Verifier>,
+    store: Option<Arc<dyn Store>>,
     logs: Vec<Log>,
 }
 
 impl<H: Host> Setup<H> {
     /// For this host.
     pub fn new(host: H, config: GuardConfig) -> Self {
-        Self { host, config, verifier: None, logs: Vec::new() }
+        Self { host, config, verifier: None, store: None, logs: Vec::new() }
     }
 
     /// Checks tokens of servers that are configured as
@@ -82,6 +85,18 @@ impl<H: Host> Setup<H> {
         F: Future<Output = Result<Option<String>, HttpFailure>> + Send + 'static,
     {
         self.verifier = Some(Box::new(move |token| Box::pin(check(token))));
+        self
+    }
+
+    /// Records in this store which proofs of possession were used, so that of all processes with the same store one
+    /// accepts each ([`Dpop::stored`](grantor::resource::Dpop::stored), which this sets).
+    ///
+    /// It is written once for each request with a proof, and should forget records by itself
+    /// ([`Store::save_until`]). While it does not work, such requests are answered with 503.
+    #[must_use]
+    pub fn store(mut self, store: impl Store) -> Self {
+        self.store = Some(Arc::new(store));
+        self.config.dpop.stored = true;
         self
     }
 
@@ -97,6 +112,9 @@ impl<H: Host> Setup<H> {
     /// # Errors
     /// When the configuration cannot work.
     pub fn build(self) -> Result<Guarded<H>, GuardConfigError> {
+        if self.config.dpop.stored && self.store.is_none() {
+            return Err(GuardConfigError::NoStore);
+        }
         let state = State { guard: Guard::new(self.config)?, waiting: HashMap::new() };
         let answer_headers = state.guard.has_answer_headers();
         Ok(Guarded(Arc::new(Shared {
@@ -105,6 +123,7 @@ impl<H: Host> Setup<H> {
             answer_headers,
             state: RwLock::new(state),
             verifier: self.verifier,
+            store: self.store,
             logs: self.logs,
         })))
     }
@@ -248,8 +267,21 @@ impl<H: Host> Shared<H> {
                     Done::Performed(Performed::Failed(FailureKind::Impossible, "there is no verifier".into()))
                 }
             },
+            Effect::Save { key, record, expect, expires_at_s } => {
+                let operation = StoreOp::Save(key, record, expect, expires_at_s);
+                let stored = async { Ok(self.stored(operation).await) };
+                Done::Performed(future::or(stored, self.late(deadline)).await.unwrap_or_else(Performed::from))
+            }
             _ => Done::Performed(Performed::unknown()),
         }
+    }
+
+    async fn stored(&self, operation: StoreOp) -> Performed {
+        let Some(store) = self.store.clone() else {
+            return Performed::Failed(FailureKind::Impossible, "there is no store".into());
+        };
+        let done = elsewhere(|work| self.host.unblock(work), move || operation.perform(&*store)).await;
+        done.unwrap_or_else(Performed::panicked)
     }
 
     async fn late<T>(&self, deadline: Instant) -> Result<T, HttpFailure> {

@@ -442,7 +442,7 @@ impl<H: Host> Shared<H> {
 }
 
 /// Does work on another thread and waits for it; `None` when it panicked.
-async fn elsewhere<T: Send + 'static>(
+pub(crate) async fn elsewhere<T: Send + 'static>(
     run: impl FnOnce(Box<dyn FnOnce() + Send>),
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Option<T> {

@@ -246,7 +246,9 @@ impl State {
             Effect::Sign { key, algorithm, input } => Task::Vouch(VouchOp::Sign { key, algorithm, input }),
             Effect::Delete { key, expect } => Task::Store(StoreOp::Delete(key, expect)),
             Effect::Load { key } => Task::Store(StoreOp::Load(key)),
-            Effect::Save { key, record, expect } => Task::Store(StoreOp::Save(key, record, expect)),
+            Effect::Save { key, record, expect, expires_at_s } => {
+                Task::Store(StoreOp::Save(key, record, expect, expires_at_s))
+            }
             _ => Task::Unknown,
         }
     }

@@ -109,7 +109,7 @@ use tower_layer::Layer;
 
 pub use body::GuardBody;
 pub use future::GuardFuture;
-pub use grantor_driver::{HttpAnswer, HttpFailure, grantor, guarding, nonblocking};
+pub use grantor_driver::{HttpAnswer, HttpFailure, grantor, guarding, nonblocking, store};
 #[cfg(feature = "reqwest")]
 pub use grantor_reqwest::Reqwest;
 pub use metadata::MetadataService;

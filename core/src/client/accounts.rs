@@ -98,6 +98,7 @@ impl Engine {
             key: Box::new(StoreKey::accounts(self.config.resource.as_str())),
             record: record::write(&list),
             expect: stored.map(|stored| stored.revision),
+            expires_at_s: None,
         };
         let why = "the list of accounts is brought up to date";
         self.perform(now, Owner::Listing, effect, limits::STORE_MS, why);

@@ -78,6 +78,7 @@ impl Engine {
             key: Box::new(key.aside(record::checksum(stored.record))),
             record: text(stored.record),
             expect: None,
+            expires_at_s: None,
         };
         let why = "the record cannot be read; it is kept aside before another takes its place";
         let op = self.perform(now, owner, effect, limits::STORE_MS, why);

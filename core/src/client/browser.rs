@@ -381,7 +381,12 @@ impl Engine {
             Some(expect) if self.pending.authorizations.is_empty() => Effect::Delete { key, expect },
             expect => {
                 let authorizations = self.pending.authorizations.clone();
-                Effect::Save { key, record: record::write(&PendingRecord { authorizations }), expect }
+                Effect::Save {
+                    key,
+                    record: record::write(&PendingRecord { authorizations }),
+                    expect,
+                    expires_at_s: None,
+                }
             }
         }
     }

@@ -99,6 +99,7 @@ pub(crate) fn check(kind: RecordKind, bytes: &[u8]) -> Result<(), RecordProblem>
         RecordKind::Binding => read::<BindingRecord>(bytes).map(drop),
         RecordKind::Grant => read::<GrantRecord>(bytes)?.access().map(drop),
         RecordKind::Pending => read::<PendingRecord>(bytes).map(drop),
+        RecordKind::Proof => Ok(()), // that there is one says it all
         RecordKind::Registration => read::<RegistrationRecord>(bytes).map(drop),
     }
 }

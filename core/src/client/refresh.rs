@@ -281,6 +281,7 @@ impl Engine {
             key: self.key(RecordKind::Grant, Some(grant.server.issuer())),
             record: record::write(&GrantRecord::of(grant, claimed_until, &self.config)),
             expect,
+            expires_at_s: None,
         };
         self.perform(now, owner, effect, limits::STORE_MS, why);
     }

@@ -249,6 +249,7 @@ impl Engine {
                 key: self.key(RecordKind::Registration, Some(issuer)),
                 record: record::write(&record),
                 expect: state.revision,
+                expires_at_s: None,
             };
             let why = "the registration is kept, so that the server need not make another";
             self.perform(now, Owner::Acquisition, effect, limits::STORE_MS, why);

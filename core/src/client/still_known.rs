@@ -170,7 +170,8 @@ impl Engine {
             doubtful,
         };
         let key = self.key(RecordKind::Registration, Some(issuer));
-        let effect = Effect::Save { key, record: record::write(&record), expect: Some(expect) };
+        let effect =
+            Effect::Save { key, record: record::write(&record), expect: Some(expect), expires_at_s: None };
         self.perform(now, Owner::Detached(RecordKind::Registration), effect, limits::STORE_MS, why);
     }
 }

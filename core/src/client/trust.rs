@@ -251,6 +251,7 @@ impl Engine {
             key: self.key(RecordKind::Binding, None),
             record: record::write(&record),
             expect: self.binding.revision,
+            expires_at_s: None,
         };
         self.binding.writing = Some(record);
         let why = "the resource is bound to the authorization server";

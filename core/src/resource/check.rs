@@ -116,7 +116,11 @@ impl Guard {
         let checked = match found {
             Found::Signed(signed) => Checked::Valid(self.remember(now, signed)),
             Found::Proven { proof, decision } => {
-                let Err(unproven) = self.use_proof(now, &proof) else { return decision };
+                let unproven = match self.use_proof(now, &proof) {
+                    Ok(None) => return decision,
+                    Ok(Some(check)) => return Decision::Wait(check),
+                    Err(unproven) => unproven,
+                };
                 let is_message = *request.method == Method::POST;
                 let messages = body.filter(|_| is_message).and_then(|body| body.messages().ok());
                 let grant = if let Decision::Allow(grant) = &decision { grant.as_deref() } else { None };
@@ -127,8 +131,11 @@ impl Guard {
         let decided = self.grant_of_checked(&request, presented, checked).and_then(|grant| {
             let operations = self.operations_of(now, &request, body, presented, &grant)?;
             let proof = self.verify_proof(now, &request, presented, &grant);
-            let proven = proof.and_then(|proof| proof.map_or(Ok(()), |proof| self.use_proof(now, &proof)));
-            Ok(self.permit(now, &request, &operations, presented, grant, proven))
+            let proven = proof.and_then(|proof| proof.map_or(Ok(None), |proof| self.use_proof(now, &proof)));
+            if let Ok(Some(check)) = proven {
+                return Err(Decision::Wait(check));
+            }
+            Ok(self.permit(now, &request, &operations, presented, grant, proven.map(drop)))
         });
         decided.unwrap_or_else(|decision| decision)
     }

@@ -336,6 +336,10 @@ pub struct Dpop {
     /// Makes the nonces that proofs must carry (RFC 9449 9); without it none is demanded. 32 random bytes,
     /// the same in all processes that serve the resource.
     pub nonce_seed: Option<Secret>,
+    /// Whether each use of a proof is recorded in the host's store ([`Effect::Save`](crate::Effect::Save)), so that of
+    /// all processes with the same store one accepts it. Otherwise each remembers what it has seen itself, and
+    /// a proof may be used once at each. It costs a write for each request with a proof.
+    pub stored: bool,
     /// The algorithms that are accepted for proofs; all that are known when empty.
     pub algorithms: Vec<Algorithm>,
 }
@@ -345,6 +349,7 @@ impl fmt::Debug for Dpop {
         f.debug_struct("Dpop")
             .field("required", &self.required)
             .field("nonces", &self.nonce_seed.is_some())
+            .field("stored", &self.stored)
             .finish_non_exhaustive()
     }
 }
@@ -384,6 +389,9 @@ pub enum GuardConfigError {
     /// No authorization server that the metadata names (MCP "Authorization Server Location").
     #[error("no authorization server is configured and advertised")]
     NoServer,
+    /// The use of proofs is to be recorded in a store, and the host has none.
+    #[error("the use of proofs is to be stored (Dpop::stored), and there is no store")]
+    NoStore,
     /// An origin that no browser sends (RFC 6454 6.2), with a path or only a slash, the scheme's own port,
     /// capital letters or `*`; or `null`, which any page can have.
     #[error(

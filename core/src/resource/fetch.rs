@@ -11,6 +11,7 @@ use super::refusal::TokenProblem;
 use super::server::{self, Doubt, Keys};
 use super::sought::Sought;
 use super::token::Checked;
+use super::used::Recording;
 use crate::effect::{Completion, Effect, OpId};
 use crate::error::{
     ApiMisuse, Asked, EffectError, Error, ErrorReport, Exchange, Failure, FailureKind, PeerText, Refused,
@@ -38,15 +39,16 @@ pub(super) struct Op {
 }
 
 #[derive(Debug)]
-enum Task {
+pub(super) enum Task {
     Metadata(Discovery),
     Keys,
     Ask(Question),
+    Record(Recording),
 }
 
 /// The search for an authorization server's metadata.
 #[derive(Debug, Default)]
-struct Discovery {
+pub(super) struct Discovery {
     asked: Option<Url>,
     redirects: u8,
     left: VecDeque<Url>,
@@ -56,7 +58,7 @@ struct Discovery {
 
 /// What a token is.
 #[derive(Debug)]
-struct Question {
+pub(super) struct Question {
     token: Secret,
     waiting: Vec<CheckId>,
     /// Who is to be asked should this server not know it.
@@ -87,11 +89,14 @@ impl Guard {
             return Err(ApiMisuse::UnknownOp);
         }
         let Some(open) = self.ops.get(&op) else { return Ok(()) };
-        let host = matches!(open.task, Task::Ask(Question { host: true, .. }));
-        match (&with, host) {
+        match (&with, &open.task) {
             (Completion::Failed(_), _)
-            | (Completion::Http(_), false)
-            | (Completion::TokenChecked(_), true) => {}
+            | (Completion::Saved(_) | Completion::Conflict, Task::Record(_))
+            | (Completion::TokenChecked(_), Task::Ask(Question { host: true, .. }))
+            | (
+                Completion::Http(_),
+                Task::Metadata(_) | Task::Keys | Task::Ask(Question { host: false, .. }),
+            ) => {}
             _ => return Err(ApiMisuse::WrongCompletion),
         }
         if let Some(open) = self.ops.remove(&op) {
@@ -244,7 +249,7 @@ impl Guard {
         self.start(now, server, task, Effect::Http { request: Box::new(request), max_body }, why);
     }
 
-    fn start(&mut self, now: Now, server: usize, task: Task, effect: Effect, why: &'static str) {
+    pub(super) fn start(&mut self, now: Now, server: usize, task: Task, effect: Effect, why: &'static str) {
         self.last_op += 1;
         let op = OpId(self.last_op);
         let deadline_ms = now.mono_ms.saturating_add(limits::CHECK_MS);
@@ -286,6 +291,7 @@ impl Guard {
                 }
             }
             Task::Ask(question) => self.settle_ask(now, index, question, with),
+            Task::Record(recording) => self.settle_record(recording, with),
         }
         self.answering = None;
     }
@@ -373,7 +379,7 @@ impl Guard {
         ErrorReport::new(error, self.answering.clone())
     }
 
-    fn ready(&mut self, waiting: Vec<CheckId>) {
+    pub(super) fn ready(&mut self, waiting: Vec<CheckId>) {
         self.outputs.extend(waiting.into_iter().map(|check| Output::Ready { check }));
     }
 

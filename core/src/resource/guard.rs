@@ -19,6 +19,7 @@ use super::refusal::Refusal;
 use super::request::RequestHead;
 use super::server::Server;
 use super::tenants;
+use super::used::Recorded;
 use crate::address::UrlPolicy;
 use crate::effect::OpId;
 use crate::error::{Asked, PeerText};
@@ -39,6 +40,7 @@ pub struct Guard {
     pub(super) servers: Vec<Server>,
     pub(super) tokens: TokenCache,
     pub(super) proofs: ReplayCache,
+    pub(super) recorded: Recorded,
     pub(super) options: Options,
     pub(super) ops: BTreeMap<OpId, Op>,
     pub(super) outputs: VecDeque<Output>,
@@ -108,6 +110,7 @@ impl Guard {
             servers,
             tokens: TokenCache::new(config.token_cache_bytes),
             proofs: ReplayCache::new(config.replay_cache_bytes),
+            recorded: Recorded::default(),
             options: Options {
                 challenge: config.challenge,
                 dpop: config.dpop,

@@ -78,6 +78,7 @@ mod server;
 mod sought;
 mod tenants;
 mod token;
+mod used;
 
 pub use check::Examined;
 pub use config::{

@@ -111,6 +111,11 @@ pub enum Notice {
         /// What it is.
         finding: Finding,
     },
+    /// Whether a proof was used could not be recorded in the host's store: the request is answered with 503.
+    StoreFailed {
+        /// Why.
+        error: Box<ErrorReport>,
+    },
     /// An authorization server's keys, metadata or introspection could not be had.
     ServerFailed {
         /// Which one.

@@ -5,6 +5,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::grant::Grant;
 use super::guard::Guard;
+use super::output::CheckId;
 use super::refusal::{Refusal, TokenProblem};
 use super::request::{Presented, RequestHead, Scheme};
 use crate::jose::dpop::{self, DpopError, Proof, ProofRules, ProofUse};
@@ -69,12 +70,20 @@ impl Guard {
         dpop::verify(proof, &rules, now.unix_s).map(Some).map_err(wrong)
     }
 
-    /// Uses a proof, which can be done once.
-    pub(super) fn use_proof(&mut self, now: Now, proof: &Proof) -> Result<(), Unproven> {
-        let refusal = match self.proofs.take(now.unix_s, proof) {
-            ProofUse::First => return Ok(()),
-            ProofUse::Again => Refusal::ProofReplayed,
-            ProofUse::Unknown => Refusal::Unavailable,
+    /// Uses a proof, which can be done once. Where that is recorded in the store, the check waits for it.
+    pub(super) fn use_proof(&mut self, now: Now, proof: &Proof) -> Result<Option<CheckId>, Unproven> {
+        let used = match self.recorded(proof) {
+            Some(outcome) => outcome.map(|()| None),
+            None => match self.proofs.take(now.unix_s, proof) {
+                ProofUse::First if self.options.dpop.stored => self.record(now, proof).map(Some),
+                ProofUse::First => Ok(None),
+                ProofUse::Again => Err(Refusal::ProofReplayed),
+                ProofUse::Unknown => Err(Refusal::Unavailable),
+            },
+        };
+        let refusal = match used {
+            Ok(waits) => return Ok(waits),
+            Err(refusal) => refusal,
         };
         let nonce = self.nonces(now).map(|[current, _]| current);
         Err(Unproven { refusal, nonce })

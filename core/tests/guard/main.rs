@@ -16,6 +16,7 @@ mod messages;
 mod needs;
 mod operations;
 mod providers;
+mod replay;
 mod report;
 mod tokens;
 mod uris;

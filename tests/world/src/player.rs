@@ -400,7 +400,7 @@ impl Player {
                 let stored = stored.as_ref().map(|(record, revision)| Stored { record, revision: *revision });
                 self.complete(op, Completion::Loaded(stored));
             }
-            Effect::Save { key, record, expect } => match self.store.save(&key, &record, expect) {
+            Effect::Save { key, record, expect, .. } => match self.store.save(&key, &record, expect) {
                 Written::Saved(revision) => self.complete(op, Completion::Saved(revision)),
                 Written::Conflict => self.complete(op, Completion::Conflict),
             },

@@ -234,7 +234,7 @@ fn effect_to_json(effect: &Effect) -> Value {
         }),
         Effect::Interact(Interaction::Listen { preferred }) => json!({ "listen": preferred }),
         Effect::Load { key } => json!({ "load": key.to_string() }),
-        Effect::Save { key, record, expect } => json!({
+        Effect::Save { key, record, expect, .. } => json!({
             "save": key.to_string(),
             "record": record.expose(),
             "expect": revision(expect),

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::lock::{self, Lock};
 use super::private::{self, Above, failed, sync_directory};
-use super::{Record, Store, StoreError, Swap, application_directory, name, revision};
+use super::{Record, Store, StoreError, Swap, application_directory, name, revision, sweep};
 
 /// Records in a directory, for any number of processes of one user.
 ///
@@ -188,6 +188,22 @@ impl Store for FileStore {
         Ok(Swap::Done(Some(revision(content))))
     }
 
+    fn save_until(
+        &self,
+        key: &StoreKey,
+        record: &Secret,
+        expect: Option<RecordRevision>,
+        expires_at_s: u64,
+    ) -> Result<Swap, StoreError> {
+        sweep::sweep(&self.directory, &format!("{}-", key.kind));
+        let swap = self.save(key, record, expect)?;
+        if swap != Swap::Conflict {
+            let path = self.path(key);
+            sweep::expires(&path, expires_at_s).map_err(|error| failed("write", &path, &error))?;
+        }
+        Ok(swap)
+    }
+
     fn delete(&self, key: &StoreKey, expect: RecordRevision) -> Result<Swap, StoreError> {
         let path = self.path(key);
         let _lock = self.lock(&path)?;
@@ -243,6 +259,33 @@ mod tests {
         let path = directory("contract");
         let (one, two) = (FileStore::new(&path).unwrap(), FileStore::new(&path).unwrap());
         crate::store::check_contract(&one, &two);
+        fs::remove_dir_all(path).unwrap();
+    }
+
+    #[test]
+    fn records_that_expire_are_forgotten() {
+        let path = directory("expiring");
+        let store = FileStore::new(&path).unwrap();
+        let key = |n: u64| StoreKey::new(RecordKind::Proof, "https://h", &n.to_string(), None);
+        let now = super::super::unix_s();
+        let save = |n, at_s| store.save_until(&key(n), &Secret::from("x"), None, at_s).unwrap();
+        let good = StoreKey::new(RecordKind::Grant, "https://h", "a", None);
+        store.save(&good, &Secret::from("for good"), None).unwrap();
+        for n in 0..10 {
+            assert!(matches!(save(n, now - 1000), Swap::Done(_)));
+        }
+        assert!(matches!(save(10, now + 1000), Swap::Done(_)));
+        assert_eq!(save(10, now + 1000), Swap::Conflict);
+        // Not more often than once in a while, so the clock is turned back.
+        let marker = fs::File::options().write(true).open(path.join("proof-swept")).unwrap();
+        marker.set_modified(std::time::UNIX_EPOCH).unwrap();
+        assert!(matches!(save(11, now + 1000), Swap::Done(_)));
+        let names =
+            || fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let left = names().filter(|name| name.starts_with("proof-") && name.ends_with(".json"));
+        assert_eq!(left.count(), 2, "the two that are good");
+        assert_eq!(names().filter(|name| name.starts_with("proof-") && name.ends_with(".lock")).count(), 2);
+        assert_eq!(store.load(&good).unwrap().unwrap().content.as_slice(), b"for good");
         fs::remove_dir_all(path).unwrap();
     }
 

@@ -8,6 +8,7 @@ mod keyring;
 mod lock;
 mod memory;
 mod private;
+mod sweep;
 
 pub use contract::check_contract;
 pub use file::FileStore;
@@ -114,6 +115,25 @@ pub trait Store: Send + Sync + 'static {
         expect: Option<RecordRevision>,
     ) -> Result<Swap, StoreError>;
 
+    /// As [`save`](Self::save), for a record that nobody needs after this time, in seconds since 1970: the store
+    /// forgets it then, or soon after. Until then it is like any other; used proofs of possession
+    /// ([`guarding::Setup::store`](crate::guarding::Setup::store)) are kept so, one for each request.
+    ///
+    /// By default it stays until it is deleted, which is right and grows.
+    ///
+    /// # Errors
+    /// As for [`save`](Self::save).
+    fn save_until(
+        &self,
+        key: &StoreKey,
+        record: &Secret,
+        expect: Option<RecordRevision>,
+        expires_at_s: u64,
+    ) -> Result<Swap, StoreError> {
+        let _ = expires_at_s;
+        self.save(key, record, expect)
+    }
+
     /// Deletes a record if it is of revision `expect`. That there is none counts as done.
     ///
     /// # Errors
@@ -171,6 +191,16 @@ impl<S: Store + ?Sized> Store for Arc<S> {
         (**self).save(key, record, expect)
     }
 
+    fn save_until(
+        &self,
+        key: &StoreKey,
+        record: &Secret,
+        expect: Option<RecordRevision>,
+        expires_at_s: u64,
+    ) -> Result<Swap, StoreError> {
+        (**self).save_until(key, record, expect, expires_at_s)
+    }
+
     fn delete(&self, key: &StoreKey, expect: RecordRevision) -> Result<Swap, StoreError> {
         (**self).delete(key, expect)
     }
@@ -183,6 +213,12 @@ fn name(key: &StoreKey) -> String {
     let hex: String = hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
     let unreadable = if key.aside.is_some() { "-unreadable" } else { "" };
     format!("{}{unreadable}-{hex}", key.kind)
+}
+
+/// The time, in seconds since 1970.
+fn unix_s() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.unwrap_or_default().as_secs()
 }
 
 /// The first half of a hash: copies and backups keep their revision.

@@ -11,6 +11,7 @@ mod verify;
 pub use error::DpopError;
 pub use make::{ProofKey, ProofRequest};
 #[cfg(feature = "crypto")]
+pub(crate) use replay::{Hash as ProofHash, hash as proof_hash};
 pub use replay::{ProofUse, ReplayCache};
 #[cfg(feature = "crypto")]
 pub use verify::{Proof, ProofRules, single_proof, verify};

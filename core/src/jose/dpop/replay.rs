@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Proof;
 
-type Hash = [u8; 16];
+pub(crate) type Hash = [u8; 16];
 
 /// Remembers each proof for as long as it would be accepted. When there is no room left, the oldest are
 /// forgotten, and proofs as old as those are not accepted, so that none is accepted twice. One key has an
@@ -91,7 +91,8 @@ impl ReplayCache {
     }
 }
 
-fn hash(proof: &Proof) -> Hash {
+/// What tells a proof from every other, whenever it was made: its key and its `jti`.
+pub(crate) fn hash(proof: &Proof) -> Hash {
     let mut hasher = Sha256::new();
     hasher.update(&proof.thumbprint);
     hasher.update([0]);

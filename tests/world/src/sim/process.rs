@@ -205,7 +205,7 @@ impl Process {
                 let stored = stored.as_ref().map(|(record, revision)| Stored { record, revision: *revision });
                 self.complete(sim, op, Completion::Loaded(stored));
             }
-            Effect::Save { key, record, expect } => match sim.store.save(&key, &record, expect) {
+            Effect::Save { key, record, expect, .. } => match sim.store.save(&key, &record, expect) {
                 Written::Saved(revision) => {
                     sim.model.saved(&key, &record);
                     self.complete(sim, op, Completion::Saved(revision));
@@ -299,7 +299,7 @@ fn lose(sim: &mut Sim, effect: Effect) {
     match effect {
         Effect::Http { request, .. } => drop(sim.world.answer(sim.now.unix_s, &asked(&request))),
         _ if sim.store.broken => {}
-        Effect::Save { key, record, expect } => {
+        Effect::Save { key, record, expect, .. } => {
             if let Written::Saved(_) = sim.store.save(&key, &record, expect) {
                 sim.model.saved(&key, &record);
             }
