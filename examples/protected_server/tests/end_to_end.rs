@@ -141,6 +141,30 @@ fn a_device_is_connected_in_the_page() {
 }
 
 #[test]
+fn the_first_messages_of_the_readme() {
+    let readme = include_str!("../../../README.md");
+    let (_, rest) = readme.split_once("const FIRST").unwrap();
+    let (block, _) = rest.split_once("];").unwrap();
+    let messages: Vec<_> =
+        block.split("r#\"").skip(1).map(|rest| rest.split("\"#").next().unwrap()).collect();
+    assert_eq!(messages.len(), 2);
+    for message in messages {
+        let json: Value = serde_json::from_str(message).unwrap();
+        let method = json["method"].as_str().unwrap();
+        let revision = if method == "initialize" { "2025-11-25" } else { "2026-07-28" };
+        let running = start();
+        let mut headers = http::HeaderMap::new();
+        headers.insert("content-type", "application/json".parse().unwrap());
+        headers.insert("accept", "application/json, text/event-stream".parse().unwrap());
+        headers.insert("mcp-protocol-version", revision.parse().unwrap());
+        headers.insert("mcp-method", method.parse().unwrap());
+        let answer = client("reqwest", &running).post(&running.resource, &headers, message).unwrap();
+        assert_eq!(answer.status, 200, "{method}: {}", answer.body);
+        assert!(answer.body.contains("notes"), "{method}: {}", answer.body);
+    }
+}
+
+#[test]
 fn the_table_is_printed() {
     let printed = binary(&["--scopes"]).output().unwrap();
     assert!(printed.status.success());
