@@ -360,8 +360,8 @@ pub enum PeerIncompatible {
     /// Not pre-registered there, and the server supports neither Client ID Metadata Documents nor
     /// dynamic registration, or the configuration offers neither.
     #[error(
-        "no client registration with {issuer}: pre-register a client there, or configure one of the ways \
-         that it supports (client ID metadata document: {cimd}, dynamic registration: {dynamic})"
+        "no client is registered with {issuer}, which takes {}",
+        Ways { cimd: *cimd, dynamic: *dynamic }
     )]
     NoRegistration {
         /// The issuer.
@@ -372,7 +372,7 @@ pub enum PeerIncompatible {
         dynamic: bool,
     },
     /// No protected resource metadata at the challenge's URL or any well-known one (RFC 9728).
-    #[error("the server demands authorization but publishes no protected resource metadata (RFC 9728)")]
+    #[error("nothing says where to get a token: no protected resource metadata was found (RFC 9728)")]
     NoResourceMetadata,
     /// No metadata at any of the issuer's well-known URLs (RFC 8414, `OpenID` Connect Discovery).
     #[error("no authorization server metadata found for {issuer}")]
@@ -646,6 +646,23 @@ impl fmt::Display for Described<'_> {
             Some(text) => write!(f, ": {text}"),
             None => Ok(()),
         }
+    }
+}
+
+/// The ways to register that a server offers.
+struct Ways {
+    cimd: bool,
+    dynamic: bool,
+}
+
+impl fmt::Display for Ways {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match (self.cimd, self.dynamic) {
+            (true, true) => "client ID metadata documents and dynamic registration",
+            (true, false) => "client ID metadata documents, but no dynamic registration",
+            (false, true) => "dynamic registration, but no client ID metadata documents",
+            (false, false) => "neither client ID metadata documents nor dynamic registration",
+        })
     }
 }
 

@@ -14,12 +14,12 @@ impl ErrorReport {
             Error::Refused(error) => refused(error),
             Error::PeerIncompatible(error) => incompatible(error),
             Error::PeerMisbehaved(error) => misbehaved(error),
-            Error::Effect(error) => effect(error),
+            Error::Effect(error) => effect(error, self.asked.is_some()),
         }
     }
 }
 
-fn effect(error: &EffectError) -> Option<&'static str> {
+fn effect(error: &EffectError, asked: bool) -> Option<&'static str> {
     match (error.what, error.kind) {
         (Work::Exchange(_), FailureKind::Unreachable) => Some(
             "check that address, the network and the certificates; for a proxy or roots of your own, bring the \
@@ -31,6 +31,10 @@ fn effect(error: &EffectError) -> Option<&'static str> {
         (Work::Interaction, FailureKind::TimedOut) => Some(
             "nobody came back from the page in time (`Config::interaction_ms`); where no browser opens, show the \
              page's URL with `Browser::shown_by`, or use `Flow::Device`",
+        ),
+        (Work::Interaction, FailureKind::Impossible) if !asked => Some(
+            "for another place that the browser can come back to, choose a port with `Browser::port`; without any, \
+             use `Flow::Device`, or a `UserAgent` of your own",
         ),
         (Work::Interaction, FailureKind::Impossible) => Some(
             "where there is no browser, show the page's URL with `Browser::shown_by`, use `Flow::Device`, or a \
@@ -98,12 +102,20 @@ fn registration(code: &PeerText) -> &'static str {
 
 fn incompatible(error: &PeerIncompatible) -> Option<&'static str> {
     match error {
+        PeerIncompatible::NoRegistration { .. } => Some(
+            "register a client there by hand and configure it (`Config::preregistered`), or configure what it takes \
+             (`Config::client_id_metadata_document`, `Config::dynamic_registration`)",
+        ),
+        PeerIncompatible::RegisteredElsewhere { .. } => Some(
+            "if it is registered there as well, say so: `Preregistered::with` names the issuer; or allow \
+             `Config::dynamic_registration`",
+        ),
         PeerIncompatible::NoPkce { .. } => {
             Some("if it does all the same, as Entra ID does, set `Quirks::pkce_unadvertised`")
         }
-        PeerIncompatible::NoResourceMetadata => {
-            Some("name its authorization server yourself: `Config::authorization_server`")
-        }
+        PeerIncompatible::NoResourceMetadata => Some(
+            "if the server needs one, name its authorization server yourself: `Config::authorization_server`",
+        ),
         PeerIncompatible::NoServerMetadata { .. } => {
             Some("if you know its endpoints, state them: `KnownServer::with_endpoints`")
         }
@@ -128,6 +140,10 @@ fn misbehaved(error: &PeerMisbehaved) -> Option<&'static str> {
         PeerMisbehaved::ResourceMismatch { .. } => {
             Some("if that identifier is meant, state it: `Config::resource_identifier`")
         }
+        PeerMisbehaved::ContentType { got, .. } if *got == "text/html" => Some(
+            "a web page came in its place: most often a proxy, a login page or a protection against bots stands \
+             before that address",
+        ),
         PeerMisbehaved::StateMissing { .. } => {
             Some("if it was not you who ended it there, try again: without `state`, it may be anybody's word")
         }

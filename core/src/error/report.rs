@@ -93,7 +93,7 @@ impl fmt::Display for ErrorReport {
         if let Some(words) = &asked.words
             && !error.contains(words.as_str())
         {
-            write!(f, "; the server says: {words}")?;
+            write!(f, "; the server says: {}", words.as_str().trim_end_matches(['.', ';', ' ']))?;
         }
         self.write_hint(f)
     }

@@ -12,3 +12,6 @@ pub mod providers {}
 #[cfg(feature = "crypto")]
 #[doc = include_str!("scopes.md")]
 pub mod scopes {}
+
+#[doc = include_str!("troubleshooting.md")]
+pub mod troubleshooting {}

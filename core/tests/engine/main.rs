@@ -28,4 +28,5 @@ mod restart;
 mod secrets;
 mod step_up;
 mod tolerance;
+mod troubleshooting;
 mod trust;
