@@ -261,9 +261,37 @@ pub(crate) fn without_query(url: &Url) -> String {
 }
 
 /// Whether two identifiers name the same resource: equal when read as URLs, so that case of scheme and
-/// host, a default port and the empty path do not count; everything else does.
+/// host, a default port and the empty path do not count; everything else does. Parsers mend what is no URI, each
+/// in its own way, so that equals nothing.
 pub(crate) fn same_resource(a: &str, b: &str) -> bool {
-    a == b || matches!((Url::parse(a), Url::parse(b)), (Ok(a), Ok(b)) if a == b)
+    let same = || matches!((Url::parse(a), Url::parse(b)), (Ok(a), Ok(b)) if a == b);
+    a == b || is_uri(a) && is_uri(b) && same()
+}
+
+/// Whether a text has the characters of an absolute URI (RFC 3986 2) with an authority alone, so that all
+/// readers read it alike: no blanks, backslashes, controls, or letters that look like others.
+pub(crate) fn is_uri(text: &str) -> bool {
+    let is_of_uri = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=%".contains(&byte);
+    text.bytes().all(is_of_uri) && text.contains("://")
+}
+
+/// Whether a text is a URL as its serialization writes it, but for the case of scheme and host, a default port,
+/// and the slash of an empty path.
+pub(crate) fn is_written_plainly(text: &str, url: &Url) -> bool {
+    let port = match url.scheme() {
+        "https" => ":443",
+        _ => ":80",
+    };
+    let canonical = url.as_str();
+    let host = url.host_str().map_or(0, str::len);
+    let end = (url.scheme().len() + "://".len() + host).min(canonical.len());
+    let (authority, rest) = canonical.split_at_checked(end).unwrap_or((canonical, ""));
+    let is_one = |authority: &str| {
+        let (own, own_rest) = text.split_at_checked(authority.len()).unwrap_or_default();
+        let is_bare = || url.path() == "/" && rest.strip_suffix('/') == Some(own_rest);
+        own.eq_ignore_ascii_case(authority) && (own_rest == rest || is_bare())
+    };
+    is_uri(text) && (is_one(authority) || url.port().is_none() && is_one(&format!("{authority}{port}")))
 }
 
 /// Whether the URL's host is the machine itself.
@@ -574,5 +602,40 @@ mod tests {
         assert!(!same_resource("https://h/mcp", "https://h/mcp/"));
         assert!(!same_resource("https://h/mcp", "https://h/MCP"));
         assert!(!same_resource("https://h/mcp?a", "https://h/mcp"));
+        for mended in
+            [r"https:\\h\mcp", " https://h/mcp", "https:h/mcp", "https://h/m\tcp", "https://\u{ff48}/mcp"]
+        {
+            assert!(!same_resource(mended, "https://h/mcp"), "{mended}");
+        }
+    }
+
+    #[test]
+    fn what_is_shown_is_what_is_asked() {
+        let plain = |text: &str| is_written_plainly(text, &url(text));
+        for good in [
+            "https://h",
+            "https://h/",
+            "HTTPS://H/a",
+            "https://h:443/a",
+            "https://h:8443/a/",
+            "https://h:8443",
+            "http://localhost",
+        ] {
+            assert!(plain(good), "{good}");
+        }
+        for bad in [
+            "https://h/a/../b",
+            r"https://h\@evil",
+            "https://h/a b",
+            "https://h/a\n",
+            " https://h",
+            "https://\u{440}aypal.com",
+            "https://h/\u{202e}moc",
+            "https://%61s.example.com",
+            "https://0x7f.1",
+            "https:h",
+        ] {
+            assert!(!plain(bad), "{bad:?}");
+        }
     }
 }

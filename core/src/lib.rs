@@ -131,6 +131,7 @@
 
 mod address;
 pub mod client;
+mod discover;
 mod effect;
 pub mod error;
 pub mod finding;

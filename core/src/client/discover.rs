@@ -1,11 +1,10 @@
 //! Discovery: what the resource says about itself, and its authorization server.
 
-use url::Url;
-
 use super::Engine;
 use super::acquire::{Acquisition, End, Step};
 use super::respond::too_many_scopes;
-use crate::error::{Error, ErrorReport, PeerIncompatible, PeerMisbehaved, Refused};
+use crate::discover::Probe;
+use crate::error::{PeerIncompatible, PeerMisbehaved};
 use crate::revision::Revision;
 use crate::scope::ScopeSet;
 use crate::time::Now;
@@ -31,57 +30,6 @@ pub(super) struct Known {
     pub(super) provider: Option<Box<ServerMetadata>>,
 }
 
-/// Candidates for a metadata document, tried in order.
-#[derive(Debug)]
-pub(super) struct Probe<C> {
-    candidates: std::vec::IntoIter<C>,
-    pub(super) current: Option<C>,
-    pub(super) asked: Option<Url>,
-    pub(super) redirects: u8,
-    /// The first failure that does not rule out the candidates after it.
-    pub(super) failure: Option<ErrorReport>,
-}
-
-impl<C> Probe<C> {
-    pub(super) fn new(candidates: Vec<C>) -> Self {
-        Self { candidates: candidates.into_iter(), current: None, asked: None, redirects: 0, failure: None }
-    }
-
-    /// Goes on to the next candidate. A server that fails for now is the best reason; then what came in
-    /// place of a document.
-    pub(super) fn skip(&mut self, why: ErrorReport) {
-        let is_unavailable =
-            |report: &ErrorReport| matches!(report.error, Error::Refused(Refused::Unavailable { .. }));
-        let says_no = matches!(
-            why.error,
-            Error::PeerMisbehaved(PeerMisbehaved::Status { .. } | PeerMisbehaved::ContentType { .. })
-        );
-        let is_better = match &self.failure {
-            Some(failure) => is_unavailable(&why) && !is_unavailable(failure),
-            None => !says_no,
-        };
-        if is_better {
-            self.failure = Some(why);
-        }
-        self.asked = None;
-    }
-
-    pub(super) fn redirect(&mut self, url: Url) {
-        self.asked = Some(url);
-        self.redirects += 1;
-    }
-
-    /// The URL to ask now: of a redirect, or of the next candidate.
-    pub(super) fn url(&mut self, of: impl Fn(&C) -> &Url) -> Option<Url> {
-        if self.asked.is_none() {
-            self.redirects = 0;
-            self.current = self.candidates.next();
-            self.asked = self.current.as_ref().map(|candidate| of(candidate).clone());
-        }
-        self.asked.clone()
-    }
-}
-
 impl Engine {
     pub(super) fn discover_resource(
         &mut self,
@@ -101,29 +49,30 @@ impl Engine {
             let candidates = resource_metadata::candidates(&self.config.resource, challenged);
             let stated = self.config.stated_identifier();
             let by_config = |candidate: Candidate| match &stated {
-                Some(resource) => Candidate { resource: resource.clone(), ..candidate },
+                Some(resource) => Candidate { resource: resource.clone(), own: None, ..candidate },
                 None => candidate,
             };
             Probe::new(candidates.into_iter().map(by_config).collect())
         };
         let probe = acquisition.resource_probe.get_or_insert_with(candidates);
-        if let Some(url) = probe.url(|candidate| &candidate.url) {
-            let why = match probe.current.as_ref().is_some_and(|candidate| candidate.challenged) {
-                true => "the challenge names the resource's metadata",
-                false => "no challenge names the resource's metadata; this is where it may be",
+        if let Some(url) = probe.next_url() {
+            let why = match probe.current() {
+                Some(candidate) if candidate.challenged => "the challenge names the resource's metadata",
+                _ if challenged.is_some() => "the URL of the challenge serves no metadata; this one may",
+                _ => "no challenge names the resource's metadata; this is where it may be",
             };
             let request = resource_metadata::request(url, self.config.revision);
             self.fetch(now, request, why);
             return Ok(Some(Step::FetchingResourceMetadata));
         }
-        if let Some(failure) = probe.failure.take() {
+        if let Some(failure) = probe.failure() {
             return Err(End::Error(failure));
         }
         if self.config.endpoint_fallback() {
             acquisition.resource = Some(self.origin_as_server());
             return Ok(None);
         }
-        Err(PeerIncompatible::NoResourceMetadata.into())
+        Err(End::Error(probe.nowhere(PeerIncompatible::NoResourceMetadata)))
     }
 
     /// What MCP 2025-03-26 has instead of resource metadata.
@@ -186,20 +135,20 @@ impl Engine {
                 Some(Probe::new(server_metadata::candidates(self.config.named_issuer(issuer))?));
         }
         let Some(probe) = &mut acquisition.server_probe else { return Ok(None) };
-        if let Some(url) = probe.url(|url| url) {
+        if let Some(url) = probe.next_url() {
             let request = server_metadata::request(url, self.config.revision);
             let why = "the authorization server's endpoints are needed";
             self.fetch(now, request, why);
             return Ok(Some(Step::FetchingServerMetadata));
         }
-        if let Some(failure) = probe.failure.take() {
+        if let Some(failure) = probe.failure() {
             return Err(End::Error(failure));
         }
         if self.config.endpoint_fallback() && *issuer == server_metadata::origin(&self.config.resource) {
             acquisition.server = Some(Box::new(server_metadata::fallback(&self.config.resource)));
             return Ok(None);
         }
-        Err(no_server_metadata(issuer).into())
+        Err(End::Error(probe.nowhere(no_server_metadata(issuer))))
     }
 
     /// The scopes that the resource demands: of the challenge, else of its metadata; with those of the

@@ -6,7 +6,6 @@ use super::acquire::End;
 use super::browser::Pending;
 use super::budget::Budget;
 use super::calls::{Purpose, Stage};
-use super::discover::Probe;
 use super::grant::Grant;
 use super::ops::Owner;
 use super::output::{CallId, Notice, Verdict};
@@ -15,6 +14,7 @@ use super::refresh::is_gone;
 use super::seal::Addressee;
 use super::wait::Waits;
 use super::{Engine, Held, effect_error, unexpected};
+use crate::discover::Probe;
 use crate::effect::{Completion, Effect, RecordKind, RecordRevision, Stored};
 use crate::error::{Error, ErrorReport, Exchange, Failure, FailureKind, Refused, Work};
 use crate::finding::Findings;
@@ -269,9 +269,9 @@ impl Engine {
                 returning.probe = Some(Probe::new(candidates));
             }
             let Some(probe) = &mut returning.probe else { return Ok(None) };
-            let Some(url) = probe.url(|url| url) else {
+            let Some(url) = probe.next_url() else {
                 // A server that takes nothing back: the tokens run out by themselves.
-                return probe.failure.take().map_or(Ok(None), Err);
+                return probe.failure().map_or(Ok(None), Err);
             };
             let request = server_metadata::request(url, self.config.revision);
             let why = "the authorization server may take tokens back";
@@ -350,19 +350,15 @@ impl Engine {
         let rules = self.rules(self.config.flow.grant_type());
         let Some(returning) = &mut progress.returning else { return };
         let Some(probe) = &mut returning.probe else { return };
-        let Some(asked) = probe.asked.clone() else { return };
-        let issuer = &returning.grant.server.issuer();
-        let (redirects, mut findings) = (probe.redirects, Findings::new());
-        let read = server_metadata::read(issuer, &asked, redirects, response, rules, &mut findings);
+        let Some((asked, redirects)) = probe.asked() else { return };
+        let (issuer, mut findings) = (&returning.grant.server.issuer(), Findings::new());
+        let read = server_metadata::read(issuer, asked, redirects, response, rules, &mut findings);
         self.keep(findings);
-        match read {
-            Ok(Found::Document(document)) => match document.revocation_endpoint {
-                Some(endpoint) => returning.endpoint = Some(*endpoint),
-                None => progress.returning = None,
-            },
-            Ok(Found::Redirected(url)) => probe.redirect(url),
-            Ok(Found::Nothing(why)) => probe.skip(self.report_of(why)),
-            Err(error) => progress.fail(self.report_of(error)),
+        let found = read.unwrap_or_else(Found::Nothing);
+        match probe.take(found, |why| self.report_of(why)).map(|document| document.revocation_endpoint) {
+            Some(Some(endpoint)) => returning.endpoint = Some(*endpoint),
+            Some(None) => progress.returning = None,
+            None => {}
         }
     }
 

@@ -632,9 +632,7 @@ impl Engine {
 
     /// An error with the exchange whose answer is being processed, unless it names one already.
     fn report_of(&self, error: impl Into<ErrorReport>) -> ErrorReport {
-        let report = error.into();
-        let asked = report.asked.or_else(|| self.answering.clone());
-        ErrorReport::new(report.error, asked)
+        error.into().of_exchange(self.answering.as_ref())
     }
 
     /// An error about what a part of the engine waits for still.

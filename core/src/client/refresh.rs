@@ -6,7 +6,6 @@ use super::acquire::Cause;
 use super::budget::Budget;
 use super::calls::{Purpose, Stage};
 use super::claim::Claim;
-use super::discover::Probe;
 use super::exchange::is_client_unknown;
 use super::grant::{Freshness, Grant};
 use super::nonces;
@@ -18,6 +17,7 @@ use super::seal::{Addressee, Seals};
 use super::server::Server;
 use super::wait::Waits;
 use super::{Engine, effect_error};
+use crate::discover::Probe;
 use crate::effect::{Effect, RecordKind, RecordRevision, Stored};
 use crate::error::{Error, ErrorReport, Exchange, Failure, FailureKind, PeerMisbehaved, Refused, Work};
 use crate::finding::Findings;
@@ -390,7 +390,7 @@ impl Engine {
             };
             progress.probe = Some(Probe::new(candidates));
         }
-        let Some(url) = progress.probe.as_mut().and_then(|probe| probe.url(|url| url)) else {
+        let Some(url) = progress.probe.as_mut().and_then(|probe| probe.next_url()) else {
             // The server is gone altogether; the resource may name another.
             return Err(End::GiveUp);
         };
@@ -411,26 +411,25 @@ impl Engine {
         }
         let Some(grant) = self.grant.grant.as_deref() else { return Err(End::GiveUp) };
         let Some(probe) = &mut progress.probe else { return Err(End::GiveUp) };
-        let Some(asked) = probe.asked.clone() else { return Err(End::GiveUp) };
+        let Some((asked, redirects)) = probe.asked() else { return Err(End::GiveUp) };
         let rules = self.rules(self.config.flow.grant_type());
-        let (issuer, redirects, mut findings) = (grant.server.issuer(), probe.redirects, Findings::new());
-        let read = server_metadata::read(issuer, &asked, redirects, response, rules, &mut findings);
+        let (issuer, mut findings) = (grant.server.issuer(), Findings::new());
+        let read = server_metadata::read(issuer, asked, redirects, response, rules, &mut findings);
         let token_endpoint = grant.server.token_endpoint().clone();
         self.keep(findings);
-        match read {
-            Ok(Found::Document(document)) if document.token_endpoint == token_endpoint => {
+        let found = read.unwrap_or_else(Found::Nothing);
+        match probe.take(found, |why| self.report_of(why)) {
+            Some(document) if document.token_endpoint == token_endpoint => {
                 return Ok(self.reload(now, Reload::Rejected));
             }
-            Ok(Found::Document(document)) => {
+            Some(document) => {
                 self.known = None;
                 if let Some(own) = self.grant.grant.as_deref_mut() {
                     own.server = Server::described(&document, own.server.client().clone());
                 }
                 return self.claim_or_request(now, progress);
             }
-            Ok(Found::Redirected(url)) => probe.redirect(url),
-            Ok(Found::Nothing(why)) => probe.skip(self.report_of(why)),
-            Err(error) => return Err(End::Error(self.report_of(error))),
+            None => {}
         }
         self.rediscover(now, progress)
     }

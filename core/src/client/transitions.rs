@@ -313,6 +313,14 @@ impl Engine {
             (Step::FetchingServerMetadata, Completion::Http(response)) => {
                 self.on_server_metadata(acquisition, &response)?;
             }
+            // What a challenge names may be out of reach; the resource itself was not.
+            (Step::FetchingResourceMetadata, Completion::Failed(failure)) => {
+                let report = self.report_of(failed(acquisition.work(), Completion::Failed(failure)));
+                let probe = acquisition.resource_probe.as_mut().filter(|_| failure.is_of_network());
+                if !probe.is_some_and(|probe| probe.skip_origin(report.clone())) {
+                    return Err(End::Error(report));
+                }
+            }
             (Step::AwaitingAssertion, Completion::Assertion { token, kind }) => {
                 acquisition.assertion = Some((Secret::from(token), kind));
             }
@@ -439,21 +447,25 @@ impl Engine {
         response: &HttpResponse<'_>,
     ) -> Result<(), End> {
         let Some(probe) = &mut acquisition.resource_probe else { return Ok(()) };
-        let (Some(candidate), Some(asked)) = (&probe.current, &probe.asked) else { return Ok(()) };
+        let (Some(candidate), Some((asked, redirects))) = (probe.current(), probe.asked()) else {
+            return Ok(());
+        };
         let (quirks, mut findings) = (&self.config.quirks, Findings::new());
-        let read =
-            resource_metadata::read(candidate, asked, probe.redirects, response, quirks, &mut findings);
+        let read = resource_metadata::read(candidate, asked, redirects, response, quirks, &mut findings);
         self.keep(findings);
-        match read? {
-            Found::Document(document) => {
-                acquisition.resource = Some(Resource {
-                    identifier: document.resource,
-                    scopes_supported: document.scopes_supported,
-                    authorization_servers: document.authorization_servers,
-                });
+        let found = match read {
+            // The document of another resource is what a tenant of a shared host could lead to (RFC 9728 7.3).
+            Err(error @ Error::PeerMisbehaved(PeerMisbehaved::ResourceMismatch { .. })) => {
+                return Err(error.into());
             }
-            Found::Nothing(why) => probe.skip(self.report_of(why)),
-            Found::Redirected(url) => probe.redirect(url),
+            read => read.unwrap_or_else(Found::Nothing),
+        };
+        if let Some(document) = probe.take(found, |why| self.report_of(why)) {
+            acquisition.resource = Some(Resource {
+                identifier: document.resource,
+                scopes_supported: document.scopes_supported,
+                authorization_servers: document.authorization_servers,
+            });
         }
         Ok(())
     }
@@ -466,19 +478,15 @@ impl Engine {
         let (Some(probe), Some(issuer)) = (&mut acquisition.server_probe, &acquisition.issuer) else {
             return Ok(());
         };
-        let Some(asked) = &probe.asked else { return Ok(()) };
+        let Some((asked, redirects)) = probe.asked() else { return Ok(()) };
         let rules = self.rules(self.config.flow.grant_type());
-        let (issuer, redirects) = (self.config.own_issuer(issuer), probe.redirects);
-        let mut findings = Findings::new();
+        let (issuer, mut findings) = (self.config.own_issuer(issuer), Findings::new());
         let read = server_metadata::read(issuer, asked, redirects, response, rules, &mut findings);
         self.keep(findings);
-        match read? {
-            Found::Document(document) => {
-                acquisition.issuer = Some(document.issuer.clone());
-                acquisition.server = Some(document);
-            }
-            Found::Nothing(why) => probe.skip(self.report_of(why)),
-            Found::Redirected(url) => probe.redirect(url),
+        let found = read.unwrap_or_else(Found::Nothing);
+        if let Some(document) = probe.take(found, |why| self.report_of(why)) {
+            acquisition.issuer = Some(document.issuer.clone());
+            acquisition.server = Some(document);
         }
         Ok(())
     }

@@ -162,7 +162,7 @@ impl Engine {
         Summary {
             client_name: self.config.metadata.client_name.clone(),
             resource: resource.identifier.clone(),
-            issuer: issuer.clone(),
+            issuer: issuer.shown(),
             account: self.config.account.clone(),
             new_scopes: scopes.without(&before),
             scopes,

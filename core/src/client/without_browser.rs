@@ -2,7 +2,7 @@
 
 use super::acquire::{Acquisition, Cause, End, Step};
 use super::browser::Asking;
-use super::discover::{Probe, Resource, no_server_metadata};
+use super::discover::{Resource, no_server_metadata};
 use super::exchange::{Ask, TokenExchange};
 use super::flow::{Enterprise, Flow};
 use super::identity::User;
@@ -11,6 +11,7 @@ use super::record::Subject;
 use super::seal::Seals;
 use super::server::Server;
 use super::{Engine, unexpected};
+use crate::discover::Probe;
 use crate::effect::{AssertionKind, AssertionRequest, Effect, RecordKind};
 use crate::error::{Error, Exchange, PeerIncompatible, PeerMisbehaved, Refused};
 use crate::finding::Findings;
@@ -273,13 +274,14 @@ impl Engine {
             acquisition.sign_on.probe = Some(Probe::new(candidates));
         }
         let Some(probe) = &mut acquisition.sign_on.probe else { return Ok(None) };
-        if let Some(url) = probe.url(|url| url) {
+        if let Some(url) = probe.next_url() {
             let request = server_metadata::request(url, self.config.revision);
             let why = "the identity provider's endpoints are needed";
             self.fetch(now, request, why);
             return Ok(Some(Step::FetchingProviderMetadata));
         }
-        Err(probe.failure.take().map_or_else(|| no_server_metadata(&enterprise.issuer).into(), End::Error))
+        let nowhere = |probe: &mut Probe<_>| probe.nowhere(no_server_metadata(&enterprise.issuer));
+        Err(End::Error(probe.failure().unwrap_or_else(|| nowhere(probe))))
     }
 
     pub(super) fn on_provider_metadata(
@@ -288,16 +290,23 @@ impl Engine {
         response: &HttpResponse<'_>,
     ) -> Result<(), End> {
         let Flow::Enterprise(enterprise) = &self.config.flow else { return Ok(()) };
-        let Some(probe) = &mut acquisition.sign_on.probe else { return Ok(()) };
-        let Some(asked) = &probe.asked else { return Ok(()) };
-        let rules = self.rules(GrantType::TokenExchange);
-        let (issuer, redirects, mut findings) = (&enterprise.issuer, probe.redirects, Findings::new());
-        let read = server_metadata::read(issuer, asked, redirects, response, rules, &mut findings);
+        let Some(probe) = &acquisition.sign_on.probe else { return Ok(()) };
+        let Some((asked, redirects)) = probe.asked() else { return Ok(()) };
+        let mut findings = Findings::new();
+        let mut read = |grant| {
+            let (issuer, rules) = (&enterprise.issuer, self.rules(grant));
+            server_metadata::read(issuer, asked, redirects, response, rules, &mut findings)
+        };
+        let mut found = read(GrantType::TokenExchange);
+        if enterprise.signs_on && matches!(found, Ok(Found::Document(_))) {
+            // A sign-on is an authorization with a code: PKCE is looked at as with any server.
+            found = read(GrantType::AuthorizationCode);
+        }
         self.keep(findings);
-        match read? {
-            Found::Document(document) => acquisition.sign_on.provider = Some(document),
-            Found::Nothing(why) => probe.skip(self.report_of(why)),
-            Found::Redirected(url) => probe.redirect(url),
+        let Some(probe) = &mut acquisition.sign_on.probe else { return Ok(()) };
+        let found = found.unwrap_or_else(Found::Nothing);
+        if let Some(document) = probe.take(found, |why| self.report_of(why)) {
+            acquisition.sign_on.provider = Some(document);
         }
         Ok(())
     }

@@ -27,6 +27,7 @@ pub struct ErrorReport {
     pub error: Error,
     /// The exchange in which it did; `None` where there was none, as with the store.
     pub asked: Option<Asked>,
+    tried: Vec<ErrorReport>,
 }
 
 /// What was asked, and what came.
@@ -60,8 +61,23 @@ impl Asked {
 }
 
 impl ErrorReport {
+    /// What went wrong at the other URLs that were tried for the same, in order.
+    pub fn tried(&self) -> &[ErrorReport] {
+        &self.tried
+    }
+
+    /// The same, of this exchange unless it is of another or of several.
+    pub(crate) fn of_exchange(self, asked: Option<&Asked>) -> Self {
+        let asked = asked.filter(|_| self.asked.is_none() && self.tried.is_empty()).cloned();
+        Self { asked: self.asked.or(asked), ..self }
+    }
+
+    pub(crate) fn with_tried(self, tried: Vec<ErrorReport>) -> Self {
+        Self { tried, ..self }
+    }
+
     pub(crate) fn new(error: Error, asked: Option<Asked>) -> Self {
-        Self { error, asked }
+        Self { error, asked, tried: Vec::new() }
     }
 }
 
@@ -73,10 +89,21 @@ impl<E: Into<Error>> From<E> for ErrorReport {
 
 impl fmt::Display for ErrorReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_plain(f)?;
+        for (index, tried) in self.tried.iter().enumerate() {
+            f.write_str(if index == 0 { "; tried in vain: " } else { ", " })?;
+            tried.write_short(f)?;
+        }
+        self.write_hint(f)
+    }
+}
+
+impl ErrorReport {
+    /// Without hint and other tries.
+    fn write_plain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let error = self.error.to_string();
         let Some(asked) = &self.asked else {
-            f.write_str(&error)?;
-            return self.write_hint(f);
+            return f.write_str(&error);
         };
         // Many errors name the exchange themselves, and effects what they are for; it is said once.
         let what = match &self.error {
@@ -95,11 +122,17 @@ impl fmt::Display for ErrorReport {
         {
             write!(f, "; the server says: {}", words.as_str().trim_end_matches(['.', ';', ' ']))?;
         }
-        self.write_hint(f)
+        Ok(())
     }
-}
 
-impl ErrorReport {
+    /// As one of several: where, and why.
+    fn write_short(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(asked) = &self.asked else { return self.write_plain(f) };
+        let error = self.error.to_string();
+        let own = error.strip_prefix(&asked.exchange.to_string()).and_then(|rest| rest.strip_prefix(": "));
+        write!(f, "{}: {}", asked.url, own.unwrap_or(&error))
+    }
+
     fn write_hint(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.hint() {
             Some(hint) => write!(f, "; {hint}"),

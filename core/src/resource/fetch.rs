@@ -1,7 +1,5 @@
 //! The effects of the Guard: metadata, keys, introspection, the host's own check.
 
-use std::collections::VecDeque;
-
 use url::Url;
 
 use super::config::Tokens;
@@ -12,6 +10,7 @@ use super::server::{self, Doubt, Keys};
 use super::sought::Sought;
 use super::token::Checked;
 use super::used::Recording;
+use crate::discover::Probe;
 use crate::effect::{Completion, Effect, OpId};
 use crate::error::{
     ApiMisuse, Asked, EffectError, Error, ErrorReport, Exchange, Failure, FailureKind, PeerText, Refused,
@@ -40,20 +39,10 @@ pub(super) struct Op {
 
 #[derive(Debug)]
 pub(super) enum Task {
-    Metadata(Discovery),
+    Metadata(Probe<Url>),
     Keys,
     Ask(Question),
     Record(Recording),
-}
-
-/// The search for an authorization server's metadata.
-#[derive(Debug, Default)]
-pub(super) struct Discovery {
-    asked: Option<Url>,
-    redirects: u8,
-    left: VecDeque<Url>,
-    /// Why the URLs before did not serve.
-    reasons: Vec<ErrorReport>,
 }
 
 /// What a token is.
@@ -198,10 +187,7 @@ impl Guard {
             return;
         }
         match server_metadata::candidates(&server.issuer()) {
-            Ok(urls) => {
-                let discovery = Discovery { left: urls.into(), ..Discovery::default() };
-                self.fetch_metadata(now, index, discovery);
-            }
+            Ok(urls) => self.fetch_metadata(now, index, Probe::new(urls)),
             Err(error) => {
                 let report = self.report(error.into());
                 self.fetch_failed(now, index, report);
@@ -209,22 +195,21 @@ impl Guard {
         }
     }
 
-    fn fetch_metadata(&mut self, now: Now, index: usize, mut discovery: Discovery) {
-        let Some(url) = discovery.left.pop_front() else {
-            return self.not_found(now, index, discovery.reasons);
-        };
-        let request = server_metadata::request(url.clone(), Revision::default());
-        discovery.asked = Some(url);
+    fn fetch_metadata(&mut self, now: Now, index: usize, mut probe: Probe<Url>) {
+        let Some(url) = probe.next_url() else { return self.not_found(now, index, probe) };
+        let request = server_metadata::request(url, Revision::default());
         let why = "metadata of the authorization server";
-        self.perform(now, index, Task::Metadata(discovery), request, limits::DOCUMENT_BODY, why);
+        self.perform(now, index, Task::Metadata(probe), request, limits::DOCUMENT_BODY, why);
     }
 
     /// No URL serves the metadata. All reasons are told; the server is left alone for as long as one of them
     /// says.
-    fn not_found(&mut self, now: Now, index: usize, reasons: Vec<ErrorReport>) {
+    fn not_found(&mut self, now: Now, index: usize, probe: Probe<Url>) {
         let Some(server) = self.servers.get(index) else { return };
-        let none = reasons.is_empty().then(|| self.report(server::no_metadata(server)));
-        let mut reasons: Vec<ErrorReport> = reasons.into_iter().chain(none).collect();
+        let mut reasons = probe.into_reasons();
+        if reasons.is_empty() {
+            reasons.push(self.report(server::no_metadata(server)));
+        }
         reasons.sort_by_key(|report| retry_after_ms(&report.error).is_some());
         let Some(last) = reasons.pop() else { return };
         let issuer = PeerText::new(&server.config.issuer);
@@ -296,40 +281,37 @@ impl Guard {
         self.answering = None;
     }
 
-    fn settle_metadata(&mut self, now: Now, index: usize, mut discovery: Discovery, with: Completion<'_>) {
-        let (Some(server), Some(asked)) = (self.servers.get(index), discovery.asked.take()) else {
+    fn settle_metadata(&mut self, now: Now, index: usize, mut probe: Probe<Url>, with: Completion<'_>) {
+        let (Some(server), Some((asked, redirects))) = (self.servers.get(index), probe.asked()) else {
             return;
         };
-        let redirects = std::mem::take(&mut discovery.redirects);
-        // All URLs are at one host.
-        if let Completion::Failed(Failure {
-            kind: FailureKind::TimedOut | FailureKind::Unreachable, ..
-        }) = with
-        {
-            discovery.left.clear();
-        }
-        let read = match with {
+        let found = match with {
             Completion::Http(response) => {
-                let (at, urls, mut findings) = ((&asked, redirects), &self.options.urls, Findings::new());
+                let (at, urls, mut findings) = ((asked, redirects), &self.options.urls, Findings::new());
                 let read = server::read_metadata(server, at, &response, urls, now.mono_ms, &mut findings);
                 self.keep(index, findings);
-                read
+                read.unwrap_or_else(Found::Nothing)
             }
-            other => Err(failed(Exchange::ServerMetadata, other)),
+            // All URLs are at one host.
+            other => {
+                let out_of_reach = matches!(&other, Completion::Failed(failure)
+                    if matches!(failure.kind, FailureKind::TimedOut | FailureKind::Unreachable));
+                let report = self.report(failed(Exchange::ServerMetadata, other));
+                if out_of_reach && !probe.skip_origin(report.clone()) {
+                    return self.fetch_failed(now, index, report);
+                }
+                probe.skip(report);
+                return self.fetch_metadata(now, index, probe);
+            }
         };
-        match read {
-            Ok(Found::Document(endpoints)) => {
+        match probe.take(found, |why| self.report(why)) {
+            Some(endpoints) => {
                 let Some(server) = self.servers.get_mut(index) else { return };
                 server.endpoints = Some(*endpoints);
-                return if server.is_asked() { self.fetched(index) } else { self.fetch(now, index) };
+                if server.is_asked() { self.fetched(index) } else { self.fetch(now, index) }
             }
-            Ok(Found::Redirected(url)) => {
-                discovery.redirects = redirects.saturating_add(1);
-                discovery.left.push_front(url);
-            }
-            Ok(Found::Nothing(error)) | Err(error) => discovery.reasons.push(self.report(error)),
+            None => self.fetch_metadata(now, index, probe),
         }
-        self.fetch_metadata(now, index, discovery);
     }
 
     fn take_keys(&mut self, now: Now, index: usize, keys: Keys) {

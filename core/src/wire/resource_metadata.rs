@@ -26,7 +26,7 @@
 
 use url::Url;
 
-use crate::address::{is_within, same_resource};
+use crate::address::{is_uri, is_within, is_written_plainly, same_resource};
 use crate::error::{Error, Exchange, PeerMisbehaved, PeerText};
 use crate::finding::{Findings, JsonType, Problem};
 use crate::limits;
@@ -65,38 +65,40 @@ pub struct Candidate {
     pub url: Url,
     /// The identifier that the document must name (RFC 9728 3.3).
     pub resource: Url,
+    /// Another one that it may name: of the resource itself, where the document is the origin's.
+    pub own: Option<Url>,
     /// Whether the resource itself named the URL, so that what stands there must be the document.
     pub challenged: bool,
 }
 
-/// Where to look for the metadata of `resource`: at the challenge's URL when there is one, else
-/// path-inserted, else at the root (MCP "Protected Resource Metadata Discovery Requirements").
+/// Where to look for the metadata of `resource`: at the challenge's URL when there is one, then
+/// path-inserted, then at the root (MCP "Protected Resource Metadata Discovery Requirements").
 ///
-/// The challenge's URL must have passed the [`UrlPolicy`](crate::UrlPolicy). When it is the root's
-/// well-known URL, the document is that of the root, as if it had been found there without a challenge.
+/// The challenge's URL must have passed the [`UrlPolicy`](crate::UrlPolicy). Wherever it leads, the document has
+/// to name the URL that was requested (RFC 9728 3.3), or a tenant of a shared host could send clients for a token
+/// that is good for the whole host.
 pub fn candidates(resource: &Url, challenged: Option<&Url>) -> Vec<Candidate> {
     let mut origin = resource.clone();
     origin.set_path("/");
     origin.set_query(None);
+    // RFC 9728 3.1 removes a slash that directly follows the host, no other.
+    let path = if resource.path() == "/" { "" } else { resource.path() };
+    let own = |url, challenged| Candidate { url, resource: resource.clone(), own: None, challenged };
     let root = Candidate {
         url: well_known::inserted(&origin, SUFFIX, ""),
         resource: origin,
-        challenged: challenged.is_some(),
+        own: Some(resource.clone()),
+        challenged: false,
     };
-    match challenged {
-        Some(url) if *url == root.url => vec![root],
-        Some(url) => vec![Candidate { url: url.clone(), resource: resource.clone(), challenged: true }],
-        None => {
-            // RFC 9728 3.1 removes a slash that directly follows the host, no other.
-            let path = if resource.path() == "/" { "" } else { resource.path() };
-            let own = Candidate {
-                url: well_known::inserted(resource, SUFFIX, path),
-                resource: resource.clone(),
-                challenged: false,
-            };
-            if own.url == root.url { vec![root] } else { vec![own, root] }
+    let inserted = own(well_known::inserted(resource, SUFFIX, path), false);
+    let named = challenged.map(|url| own(url.clone(), true));
+    let mut candidates: Vec<Candidate> = Vec::with_capacity(3);
+    for candidate in named.into_iter().chain([inserted, root]) {
+        if candidates.iter().all(|before| before.url != candidate.url) {
+            candidates.push(candidate);
         }
     }
+    candidates
 }
 
 /// Asks for a metadata document.
@@ -156,9 +158,12 @@ impl Document<'_> {
         let covers = || Url::parse(&resource).is_ok_and(|url| is_within(expected, &url));
         let but_for_slash =
             || same_resource(resource.trim_end_matches('/'), expected.as_str().trim_end_matches('/'));
-        let fits = same_resource(&resource, expected.as_str())
-            || quirks.resource_trailing_slash && but_for_slash()
-            || quirks.resource_covers && covers();
+        let names = |url: &Url| *resource == *url.as_str() || is_written_plainly(&resource, url);
+        let own = candidate.own.as_ref().filter(|own| names(own));
+        let fits = names(expected)
+            || own.is_some()
+            || is_uri(&resource)
+                && (quirks.resource_trailing_slash && but_for_slash() || quirks.resource_covers && covers());
         if !fits {
             let (expected, got) = (PeerText::new(expected.as_str()), PeerText::new(&resource));
             return Err(PeerMisbehaved::ResourceMismatch { expected, got });
@@ -177,12 +182,21 @@ impl Document<'_> {
         }
         let name = self.resource_name.text(limits::STRING).map(|name| PeerText::new(&name));
         Ok(ResourceMetadata {
-            resource: resource.into(),
+            resource: as_sent(&resource),
             authorization_servers,
             scopes_supported: reader.optional(self.scopes_supported.scopes(JsonType::Array, false)),
             resource_name: reader.optional(name),
         })
     }
+}
+
+/// The identifier to send for one that a document names: as it writes it, if that differs from the URL's
+/// serialization at most by the slash that a parser adds to an empty path; else the serialization.
+fn as_sent(named: &str) -> Box<str> {
+    let Ok(url) = Url::parse(named) else { return named.into() };
+    let canonical = url.as_str();
+    let bare = canonical.strip_suffix('/').filter(|_| url.path() == "/" && url.query().is_none());
+    if named == canonical { named } else { bare.unwrap_or(canonical) }.into()
 }
 
 #[cfg(test)]
@@ -229,8 +243,15 @@ mod tests {
     }
 
     #[test]
-    fn rfc9728_5_1_the_challenge_wins() {
-        assert_eq!(urls("https://h/mcp", Some("https://h/custom.json")), ["https://h/custom.json"]);
+    fn rfc9728_5_1_the_challenge_comes_first() {
+        let own = "https://h/.well-known/oauth-protected-resource/mcp";
+        let root = "https://h/.well-known/oauth-protected-resource";
+        assert_eq!(
+            urls("https://h/mcp", Some("https://h/custom.json")),
+            ["https://h/custom.json", own, root]
+        );
+        assert_eq!(urls("https://h/mcp", Some(own)), [own, root], "no URL is asked twice");
+        assert_eq!(urls("https://h/mcp", Some(root)), [root, own]);
     }
 
     #[test]
@@ -252,15 +273,53 @@ mod tests {
     }
 
     #[test]
-    fn root_metadata_names_the_root() {
-        let answer = Answer::json(r#"{"resource":"https://h","authorization_servers":["https://as"]}"#);
-        let found =
-            read_from("https://h/mcp", Some("https://h/.well-known/oauth-protected-resource"), &answer);
-        assert_eq!(
-            &*document(found).resource,
-            "https://h",
-            "written as the document writes it, no slash added"
-        );
+    fn rfc9728_3_3_through_a_challenge_the_url_that_was_requested_is_named() {
+        let root = Some("https://h/.well-known/oauth-protected-resource");
+        let naming = |resource: &str| {
+            Answer::json(&format!(r#"{{"resource":"{resource}","authorization_servers":["https://as"]}}"#))
+        };
+        for other in ["https://h", "https://h/", "https://h/other", "https://h/mcp/x"] {
+            let found = read_from("https://h/tenant/mcp", root, &naming(other));
+            assert!(matches!(found, Err(Error::PeerMisbehaved(PeerMisbehaved::ResourceMismatch { .. }))));
+        }
+        let found = read_from("https://h/tenant/mcp", root, &naming("https://h/tenant/mcp"));
+        assert_eq!(&*document(found).resource, "https://h/tenant/mcp");
+        // Without a challenge, the root's document names the root, or this resource.
+        for named in ["https://h", "https://h/tenant/mcp"] {
+            let candidate = candidates(&url("https://h/tenant/mcp"), None).remove(1);
+            let answer = naming(named);
+            let (answer, quirks) = (answer.response(), Quirks::none());
+            let found = read(&candidate, &candidate.url, 0, &answer, &quirks, &mut Findings::new());
+            assert_eq!(&*document(found).resource, named, "as the document writes it, no slash added");
+        }
+    }
+
+    #[test]
+    fn rfc9728_3_3_identifiers_that_read_in_two_ways_are_refused_and_the_canonical_one_is_sent() {
+        for bad in [
+            r"https://mcp.example.com\\@victim.example/mcp",
+            r"https://mcp.example.com\\mcp",
+            " https://mcp.example.com/mcp",
+            "https://mcp.example.com/mcp ",
+            r"https://mcp.example.com/m\tcp",
+            r"https://mcp.exa\u00admple.com/mcp",
+            r"https://mcp.example.com\u3002/mcp",
+            "https://mcp.example.com@victim.example/mcp",
+            "https:mcp.example.com/mcp",
+        ] {
+            let answer =
+                Answer::json(&format!(r#"{{"resource":"{bad}","authorization_servers":["https://as"]}}"#));
+            let found = read_from("https://mcp.example.com/mcp", None, &answer);
+            assert!(found.is_err(), "{bad}: {found:?}");
+        }
+        for (named, sent) in [
+            ("https://mcp.example.com/mcp", "https://mcp.example.com/mcp"),
+            ("HTTPS://MCP.example.com:443/mcp", "https://mcp.example.com/mcp"),
+        ] {
+            let answer =
+                Answer::json(&format!(r#"{{"resource":"{named}","authorization_servers":["https://as"]}}"#));
+            assert_eq!(&*document(read_from("https://mcp.example.com/mcp", None, &answer)).resource, sent);
+        }
     }
 
     #[test]

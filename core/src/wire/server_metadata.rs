@@ -25,7 +25,7 @@ use std::fmt;
 
 use url::Url;
 
-use crate::address::{UrlPolicy, UrlProblem};
+use crate::address::{UrlPolicy, UrlProblem, is_written_plainly};
 use crate::error::{Error, Exchange, PeerMisbehaved, PeerText};
 use crate::finding::Findings;
 use crate::limits;
@@ -56,15 +56,17 @@ impl Issuer {
     /// Reads an issuer that `resource` names.
     ///
     /// # Errors
-    /// [`PeerMisbehaved::Url`] when the policy forbids it, or it has a query or fragment (RFC 8414 2).
+    /// [`PeerMisbehaved::Url`] when the policy forbids it, it has a query or fragment (RFC 8414 2), or it is not
+    /// written as URLs are, so that people and programs could read two servers in it.
     pub fn read(text: &str, policy: &UrlPolicy, resource: &Url) -> Result<Self, PeerMisbehaved> {
         let field = "issuer";
         let url = policy.read(text, field, resource)?;
         if url.query().is_some() {
             return Err(PeerMisbehaved::Url { field, problem: UrlProblem::Query });
         }
-        // No URL has braces (RFC 3986 2), and here they would stand for any tenant.
-        if text.contains(['{', '}']) {
+        // What is no URI is mended by each parser in its own way. No URI has braces either, which would stand
+        // for any tenant here.
+        if !is_written_plainly(text, &url) {
             return Err(PeerMisbehaved::Url { field, problem: UrlProblem::Syntax });
         }
         Ok(Self(text.into()))
@@ -73,6 +75,14 @@ impl Issuer {
     /// An issuer from a trusted place: the configuration or a record.
     pub(crate) fn trusted(text: &str) -> Self {
         Self(text.into())
+    }
+
+    /// The same as a URL serializes to, for people to judge.
+    pub(crate) fn shown(&self) -> Self {
+        let Ok(url) = Url::parse(&self.0) else { return self.clone() };
+        let shown = url.as_str();
+        let bare = shown.strip_suffix('/').filter(|_| url.path() == "/" && !self.0.ends_with('/'));
+        Self(bare.unwrap_or(shown).into())
     }
 
     /// The identifier.

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use grantor::client::{Enterprise, Flow, Preregistered};
-use grantor::error::{Exchange, PeerMisbehaved, PeerText};
+use grantor::error::{Exchange, PeerIncompatible, PeerMisbehaved, PeerText};
 use grantor::finding::Problem;
 use grantor::jose::ClaimsError;
 use grantor::wire::token::TokenTypeUri;
@@ -284,7 +284,7 @@ fn id_jag_authorization_grant_profiles_supported() {
             Outcome::Delivered(_) => assert!(good, "{metadata}"),
             outcome => {
                 let issuer = PeerText::new(AS);
-                let expected = grantor::error::PeerIncompatible::NoIdentityAssertions { issuer };
+                let expected = PeerIncompatible::NoIdentityAssertions { issuer };
                 assert_eq!(outcome.failed(), expected.into());
                 assert!(!good, "{metadata}");
                 assert!(player.assertions_asked.is_empty(), "nobody is asked for nothing");
@@ -297,4 +297,27 @@ fn id_jag_authorization_grant_profiles_supported() {
     let mut player = Player::new(config());
     player.world.server().metadata = json!({ "authorization_grant_profiles_supported": ["urn:x"] });
     player.call("ping").delivered();
+}
+
+#[test]
+fn mcp_authorization_code_protection_a_sign_on_looks_for_pkce_too() {
+    let mut player = with_sign_on();
+    for methods in [json!(null), json!([]), json!(["plain"])] {
+        provider_says(&mut player, &methods);
+        let error = player.call("ping").failed();
+        let expected = PeerIncompatible::NoPkce { issuer: PeerText::new(IDP) };
+        assert_eq!(error, expected.into(), "{methods}");
+        assert_eq!(player.count("idp.example.com/authorize"), 0, "no page is opened");
+    }
+    provider_says(&mut player, &json!(["S256"]));
+    player.call("ping").delivered();
+    // Where the host provides the assertion, no code is asked for.
+    let mut player = enterprise();
+    provider_says(&mut player, &json!(null));
+    player.call("ping").delivered();
+}
+
+fn provider_says(player: &mut Player, methods: &serde_json::Value) {
+    let provider = player.world.authorization.get_mut(IDP).unwrap();
+    provider.metadata = json!({ "code_challenge_methods_supported": methods });
 }

@@ -7,6 +7,7 @@ mod addresses;
 mod callbacks;
 mod challenges;
 mod device;
+mod discovery;
 mod dpop;
 mod endless;
 mod enterprise;
