@@ -207,3 +207,25 @@ fn templates_without_tenants_and_tenants_without_a_template() {
     assert!(matches!(twice, GuardConfigError::IssuerRepeated(_)));
     with(template().tenants(["a", "b"]));
 }
+
+#[test]
+fn plain_http_in_development_is_for_named_hosts() {
+    let config = |resource: &str, issuer: &str, hosts: &[&str]| {
+        let mut config = GuardConfig::new(resource, Policy::new().every("mcp:use").unwrap())
+            .server(AuthorizationServer::jwt(issuer));
+        config.urls =
+            hosts.iter().fold(grantor::UrlPolicy::default(), |urls, host| urls.development_host(host));
+        Guard::new(config).map(drop)
+    };
+    let insecure = |refused| match refused {
+        Err(GuardConfigError::Resource(problem) | GuardConfigError::Issuer { problem, .. }) => {
+            problem == grantor::UrlProblem::Insecure
+        }
+        _ => false,
+    };
+    let (mcp, keycloak) = ("http://mcp.test:8080/mcp", "http://keycloak:8081/realms/dev");
+    assert!(insecure(config(mcp, keycloak, &[])));
+    assert!(insecure(config(mcp, keycloak, &["mcp.test"])));
+    assert!(insecure(config(mcp, keycloak, &["keycloak"])));
+    assert_eq!(config(mcp, keycloak, &["mcp.test", "keycloak"]), Ok(()));
+}

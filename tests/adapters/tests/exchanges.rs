@@ -83,6 +83,26 @@ fn what_the_callers_client_adds_never_reaches_an_authorization_server() {
     }
 }
 
+/// Whatever the HTTP stack would say of itself, requests to authorization servers name the client and Grantor.
+#[test]
+fn rfc9110_10_1_5_every_stack_sends_the_clients_user_agent() {
+    for name in ADAPTERS {
+        let (servers, seen) = watched();
+        let client = open(name, setup(&servers.resource)).unwrap();
+        assert_eq!(call(&*client, &servers.resource).unwrap(), 200, "{name}");
+        let seen = seen.lock().unwrap();
+        // The page is the browser's, and what goes to the resource is the caller's.
+        for (path, headers) in seen.iter().filter(|(path, _)| path != "/authorize" && path != "/mcp") {
+            let agents: Vec<_> = headers.get_all("user-agent").iter().collect();
+            assert_eq!(agents.len(), 1, "{name}: {path} {agents:?}");
+            assert!(
+                agents[0].to_str().unwrap().starts_with("Exchanges grantor/"),
+                "{name}: {path} {agents:?}"
+            );
+        }
+    }
+}
+
 /// Nothing but what was made here: no cookie of theirs comes back either.
 #[test]
 fn no_cookie_of_an_authorization_server_is_sent_back() {
