@@ -1,7 +1,9 @@
 //! How an engine is set up.
 
 mod error;
+mod issuers;
 mod known_server;
+mod options;
 mod preregistered;
 mod provider;
 mod timeouts;
@@ -23,14 +25,14 @@ use crate::secret::Secret;
 use crate::wire::client_auth::ClientAuthMethod;
 use crate::wire::client_metadata::{self, ClientMetadata};
 use crate::wire::http;
-use crate::wire::server_metadata::{Issuer, equal_but_for_slash};
+use crate::wire::server_metadata::Issuer;
 
 pub use self::error::ConfigError;
 pub use self::known_server::{Endpoints, KnownServer};
 pub use self::preregistered::Preregistered;
 pub use self::timeouts::Timeouts;
 
-use self::provider::{Named, Provider};
+use self::provider::Provider;
 
 /// One protected resource, one account, and the rules for both.
 ///
@@ -249,116 +251,6 @@ impl Config {
         self
     }
 
-    /// Adds a parameter to authorization requests, pushed ones and those for another device included:
-    /// Google's `access_type`, Auth0's `audience`. The enterprise's sign-on is without.
-    ///
-    /// ```
-    /// # use grantor::client::{Config, ConfigError};
-    /// # use grantor::wire::client_metadata::ClientMetadata;
-    /// # let config = Config::new("https://mcp.example.com/mcp", ClientMetadata::named("Example"))?;
-    /// let config = config.authorization_parameter("access_type", "offline")?;
-    /// assert_eq!(
-    ///     config.authorization_parameter("redirect_uri", "https://evil.example").unwrap_err().to_string(),
-    ///     "`redirect_uri` is set by Grantor and cannot be an extra parameter"
-    /// );
-    /// # Ok::<(), ConfigError>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`ConfigError::Parameter`] for a parameter that Grantor sets.
-    pub fn authorization_parameter(mut self, name: &str, value: &str) -> Result<Self, ConfigError> {
-        let parameters = &mut self.provider_mut().authorization_parameters;
-        *parameters = std::mem::take(parameters).with(name, value)?;
-        Ok(self)
-    }
-
-    /// Adds a parameter to token requests, whatever the grant, and to those that renew a token or ask for a
-    /// device code: Auth0's `audience` with client credentials. Requests to the enterprise's identity
-    /// provider are without.
-    ///
-    /// # Errors
-    /// [`ConfigError::Parameter`] for a parameter that Grantor sets.
-    pub fn token_parameter(mut self, name: &str, value: &str) -> Result<Self, ConfigError> {
-        let parameters = &mut self.provider_mut().token_parameters;
-        *parameters = std::mem::take(parameters).with(name, value)?;
-        Ok(self)
-    }
-
-    /// The resource's authorization server, for resources that do not name it, or to decide it here: no
-    /// metadata of the resource is asked for. The server is trusted under every [policy](Self::trust).
-    ///
-    /// What is wrong with it is told when the engine is made ([`ConfigError::Server`]).
-    #[must_use]
-    pub fn authorization_server(mut self, server: KnownServer) -> Self {
-        self.provider_mut().server = Some(server);
-        self
-    }
-
-    /// Accepts that the metadata of the authorization server `named` so, by the resource or here, names it
-    /// `own` (against RFC 8414 3.3, for these two texts alone). For Slack, Atlassian, and Entra for several
-    /// tenants, whose name is `https://login.microsoftonline.com/{tenantid}/v2.0`.
-    ///
-    /// In `own`, `{tenantid}` stands for the tenant of the user, as ID tokens name it in `tid`.
-    ///
-    /// ```
-    /// # use grantor::client::{Config, ConfigError};
-    /// # use grantor::wire::client_metadata::ClientMetadata;
-    /// # let config = Config::new("https://mcp.slack.com/mcp", ClientMetadata::named("Example"))?;
-    /// let config = config.issuer_differs("https://mcp.slack.com", "https://slack.com");
-    /// # Ok::<(), ConfigError>(())
-    /// ```
-    #[must_use]
-    pub fn issuer_differs(mut self, named: &str, own: &str) -> Self {
-        let (named, own) = (Issuer::trusted(named), Issuer::trusted(own));
-        self.provider_mut().issuers.push(Named { named, own });
-        self
-    }
-
-    /// The resource's identifier, where that is another one than its URL: `api://…` of Entra, an origin that
-    /// stands for the whole host, a URL without the query that requests have. The resource's metadata has to
-    /// name it exactly (RFC 9728 3.3 for this text in place of the URL), and it is what `resource` carries.
-    ///
-    /// # Errors
-    /// [`ConfigError::ResourceIdentifier`].
-    pub fn resource_identifier(mut self, identifier: &str) -> Result<Self, ConfigError> {
-        let fits = |url: Url| url.fragment().is_none() && identifier.len() <= limits::URL;
-        if !Url::parse(identifier).is_ok_and(fits) || identifier.trim() != identifier {
-            return Err(ConfigError::ResourceIdentifier);
-        }
-        self.provider_mut().resource_identifier = Some(identifier.into());
-        Ok(self)
-    }
-
-    /// The scopes that a client registers for (RFC 7591 2, `scope`); by itself it names none, and gets the
-    /// server's default. For servers that grant a client only what it registered.
-    #[must_use]
-    pub fn registration_scopes(mut self, scopes: ScopeSet) -> Self {
-        self.provider_mut().registration_scopes = scopes;
-        self
-    }
-
-    /// How a client that registers itself wants to authenticate, in order of preference; the first that the
-    /// server supports is asked for. For servers that fail with the way that Grantor would choose.
-    ///
-    /// # Errors
-    /// [`ConfigError::RegistrationMethods`] for none, and for those that need a key.
-    pub fn registration_methods(mut self, methods: &[ClientAuthMethod]) -> Result<Self, ConfigError> {
-        self.provider_mut().set_registration_methods(methods)?;
-        Ok(self)
-    }
-
-    /// The `User-Agent` of requests to authorization servers and for metadata; without it, the client's name
-    /// and version, and Grantor's. Requests to the resource are the host's own.
-    ///
-    /// # Errors
-    /// [`ConfigError::UserAgent`].
-    pub fn user_agent(mut self, value: &str) -> Result<Self, ConfigError> {
-        let fits = !value.trim().is_empty() && value.len() <= limits::USER_AGENT && value.is_ascii();
-        let value = HeaderValue::from_str(value).ok().filter(|_| fits);
-        self.user_agent = value.ok_or(ConfigError::UserAgent)?;
-        Ok(self)
-    }
-
     /// Whether to ask for `offline_access` where the server supports it (on by itself), since some issue
     /// refresh tokens only then (MCP "Refresh Tokens").
     #[must_use]
@@ -534,76 +426,8 @@ impl Config {
         self.check_keys(cfg!(feature = "crypto"))
     }
 
-    /// What only some providers need.
-    pub(crate) fn provider(&self) -> &Provider {
-        const NONE: &Provider = &Provider::NONE;
-        self.provider.as_deref().unwrap_or(NONE)
-    }
-
-    fn provider_mut(&mut self) -> &mut Provider {
-        self.provider.get_or_insert_default()
-    }
-
     fn check_keys(&self, can_make: bool) -> Result<(), ConfigError> {
         if self.makes_keys() && !can_make { Err(ConfigError::NoKey) } else { Ok(()) }
-    }
-
-    /// The name that the metadata of the server with this name has to have.
-    pub(crate) fn own_issuer<'a>(&'a self, named: &'a Issuer) -> &'a Issuer {
-        let issuers = &self.provider().issuers;
-        issuers
-            .iter()
-            .find(|one| self.is_one_text(one.named.as_str(), named.as_str()))
-            .map_or(named, |one| &one.own)
-    }
-
-    /// The name by which the metadata of a server is found that names itself so.
-    pub(crate) fn named_issuer<'a>(&'a self, own: &'a Issuer) -> &'a Issuer {
-        let issuers = &self.provider().issuers;
-        issuers
-            .iter()
-            .find(|one| self.is_one_text(one.own.as_str(), own.as_str()))
-            .map_or(own, |one| &one.named)
-    }
-
-    /// Whether the configuration states the endpoints of this server.
-    pub(crate) fn states_endpoints_of(&self, issuer: &Issuer) -> bool {
-        let server = self.provider().server.as_ref();
-        server.is_some_and(|server| {
-            server.states_endpoints() && self.same_issuer(server.issuer.as_str(), issuer.as_str())
-        })
-    }
-
-    /// Whether two names are of one issuer, by what the configuration lets pass.
-    pub(crate) fn same_issuer(&self, a: &str, b: &str) -> bool {
-        self.is_one_text(a, b)
-            || self.provider().issuers.iter().any(|one| {
-                let (named, own) = (one.named.as_str(), one.own.as_str());
-                self.is_one_text(named, a) && self.is_one_text(own, b)
-                    || self.is_one_text(named, b) && self.is_one_text(own, a)
-            })
-    }
-
-    fn is_one_text(&self, a: &str, b: &str) -> bool {
-        a == b || self.quirks.issuer_trailing_slash && equal_but_for_slash(a, b)
-    }
-
-    /// Whether what was configured for one server is the other's: also where they differ by a slash at the end.
-    /// No two servers do, and people copy issuers with and without.
-    pub(crate) fn is_of_server(&self, configured: &Issuer, issuer: &str) -> bool {
-        self.same_issuer(configured.as_str(), issuer) || equal_but_for_slash(configured.as_str(), issuer)
-    }
-
-    /// The token that permits dynamic registration with this server.
-    pub(crate) fn initial_access_token_for(&self, issuer: &Issuer) -> Option<&Secret> {
-        let tokens = &self.initial_access_tokens;
-        tokens.iter().find(|(own, _)| self.is_of_server(own, issuer.as_str())).map(|(_, token)| token)
-    }
-
-    /// Whether this issuer is trusted whatever the policy says.
-    pub(crate) fn trusts(&self, issuer: &Issuer) -> bool {
-        let known = self.provider().server.as_ref().map(|server| &server.issuer);
-        self.trusted_issuers.iter().chain(known).any(|own| self.same_issuer(own.as_str(), issuer.as_str()))
     }
 
     /// The identifier that is sent when no metadata writes it: the stated one, or the URL without the slash that a parser adds to
@@ -627,36 +451,6 @@ impl Config {
     /// Whether keys are made for tokens to be bound to.
     pub(crate) fn makes_keys(&self) -> bool {
         self.dpop != DpopPolicy::Off && self.dpop_key.is_none()
-    }
-
-    /// The configured client with this id at this server: an authorization server, or the identity provider.
-    /// Others see nothing of it, whatever id they give their clients.
-    pub(crate) fn own_client(&self, issuer: &str, id: &str) -> Option<&Preregistered> {
-        let at_provider = match &self.flow {
-            Flow::Enterprise(enterprise) if self.is_of_server(&enterprise.issuer, issuer) => {
-                Some(&enterprise.client)
-            }
-            _ => None,
-        };
-        let here =
-            |own: &&Preregistered| own.issuer.as_ref().is_none_or(|own| self.is_of_server(own, issuer));
-        at_provider.into_iter().chain(self.preregistered.iter().filter(here)).find(|own| *own.id == *id)
-    }
-
-    /// Whether the configuration names this URL's host: the resource's, a configured server's, or one for
-    /// development.
-    pub(crate) fn names_host_of(&self, url: &Url) -> bool {
-        let provider = match &self.flow {
-            Flow::Enterprise(enterprise) => Some(&enterprise.issuer),
-            _ => None,
-        };
-        let registered = self.preregistered.iter().filter_map(|own| own.issuer.as_ref());
-        let mut issuers = registered.chain(&self.trusted_issuers).chain(provider);
-        let is_host = |issuer: &Issuer| Url::parse(issuer.as_str()).is_ok_and(|it| it.host() == url.host());
-        self.resource.host() == url.host()
-            || issuers.any(is_host)
-            || self.provider().server.as_ref().is_some_and(|server| server.names_host_of(url))
-            || self.urls.is_development_host(url)
     }
 
     /// Whether anything may have to be signed.
