@@ -231,7 +231,7 @@ fn check_shape(url: &Url) -> Result<(), UrlProblem> {
         "http" => return Err(UrlProblem::Insecure),
         _ => return Err(UrlProblem::Scheme),
     }
-    if url.host().is_none() {
+    if !has_plain_host(url) {
         return Err(UrlProblem::Syntax);
     }
     if !url.username().is_empty() || url.password().is_some() {
@@ -241,6 +241,17 @@ fn check_shape(url: &Url) -> Result<(), UrlProblem> {
         return Err(UrlProblem::Fragment);
     }
     Ok(())
+}
+
+/// Whether the URL has a host that is an address or a name as names are: URLs may hold more, such as `$` and quotes,
+/// which no name in the DNS needs, and which other readers take for something else.
+pub(crate) fn has_plain_host(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => {
+            name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'))
+        }
+        host => host.is_some(),
+    }
 }
 
 /// Whether `url` is at or under `resource`: same origin, the same path or one below it.
@@ -418,6 +429,12 @@ mod tests {
         assert_eq!(problem("/token", public), Some(UrlProblem::Syntax));
         assert_eq!(problem("https://u:p@as.example.com/", public), Some(UrlProblem::UserInfo));
         assert_eq!(problem("https://as.example.com/#x", public), Some(UrlProblem::Fragment));
+        for host in
+            ["a$b.example", "a'b.example", "a`b.example", "a&b.example", "a;b.example", "a(b).example", "a*b"]
+        {
+            assert_eq!(problem(&format!("https://{host}/"), public), Some(UrlProblem::Syntax), "{host}");
+        }
+        assert_eq!(problem("https://a_b-c.xn--e1afmkfd.example./", public), None);
         let long = format!("https://as.example.com/{}", "x".repeat(limits::URL));
         assert_eq!(problem(&long, public), Some(UrlProblem::TooLong));
     }

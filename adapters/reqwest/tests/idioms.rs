@@ -1,6 +1,6 @@
 //! What is particular to reqwest.
 
-use std::io::Write as _;
+use std::io::{BufRead as _, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -133,6 +133,36 @@ async fn a_client_that_follows_redirects_takes_no_credentials_along() {
     let error = client.send(client.http().post(&servers.resource).body(tool_call("ping"))).await.unwrap_err();
     assert!(error.to_string().contains("redirect"), "{error}");
     assert_eq!(elsewhere.requests(), 0);
+}
+
+/// Grantor's requests go by the proxy of the settings that are theirs, which resolves names that nobody here can.
+#[tokio::test]
+async fn behind_a_proxy_names_are_the_proxys_business() {
+    let servers = served();
+    servers.world().mcp.authorization_servers = vec!["http://as.localhost:1".into()];
+    let proxy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", proxy.local_addr().unwrap());
+    let (seen, asked) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for mut stream in proxy.incoming().map_while(Result::ok) {
+            let mut line = String::new();
+            let _ = std::io::BufReader::new(&stream).read_line(&mut line);
+            let _ =
+                stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            seen.send(line).unwrap();
+        }
+    });
+    let settings = move || {
+        let by = reqwest::Proxy::all(&address).unwrap().no_proxy(reqwest::NoProxy::from_string("127.0.0.1"));
+        Client::builder().proxy(by)
+    };
+    let nowhere = |name: &str| Err(std::io::Error::other(format!("{name} is unknown")));
+    let setup = setup(&servers.resource).resolver(nowhere);
+    let client = AuthorizedClient::with_clients(setup, Client::new(), settings).unwrap();
+    let error = client.send(client.http().post(&servers.resource).body(tool_call("ping"))).await.unwrap_err();
+    let asked: Vec<_> = asked.try_iter().collect();
+    assert!(!asked.is_empty(), "{error}");
+    assert!(asked.iter().all(|line| line.starts_with("GET http://as.localhost:1/")), "{asked:?}");
 }
 
 #[tokio::test]

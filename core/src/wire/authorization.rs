@@ -23,8 +23,10 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use url::Url;
 
+use crate::address::has_plain_host;
 use crate::limits;
 use crate::scope::ScopeSet;
 use crate::wire::parameters::Parameters;
@@ -108,16 +110,18 @@ impl AuthorizationUrl {
     pub(crate) fn with<'a>(endpoint: &Url, parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let mut url = endpoint.clone();
         url.query_pairs_mut().extend_pairs(parameters);
-        Self(url)
+        Self(quotable(url))
     }
 
     /// `None` for what no browser should be sent to: anything but http and https.
     pub(crate) fn read(text: &str) -> Option<Self> {
         let url = Url::parse(text).ok().filter(|_| text.len() <= limits::AUTHORIZATION_URL)?;
-        matches!(url.scheme(), "https" | "http").then_some(Self(url))
+        (matches!(url.scheme(), "https" | "http") && has_plain_host(&url)).then(|| Self(quotable(url)))
     }
 
-    /// The whole URL: http or https, with everything escaped that a shell or a page could misread.
+    /// The whole URL: http or https, in ASCII without blanks. No quote of either kind is in it, no `$`, backtick,
+    /// backslash or `!`, so that between quotes, which its `&` demands, neither a POSIX shell nor an HTML page
+    /// reads anything else. Programs are better given it as an argument, without a shell.
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
@@ -132,6 +136,24 @@ impl AuthorizationUrl {
         url.set_query(None);
         url.into()
     }
+}
+
+/// What would end a quotation, or mean something within one. A server reads the same with it encoded (RFC 3986 2.2).
+const UNQUOTABLE: &AsciiSet =
+    &CONTROLS.add(b'!').add(b'"').add(b'$').add(b'\'').add(b'\\').add(b'`').add(b'<').add(b'>');
+
+/// The same URL with what a server's endpoint may hold and no quotation can.
+fn quotable(mut url: Url) -> Url {
+    let is_odd = |text: &str| text.bytes().any(|byte| b"!\"$'\\`<>".contains(&byte));
+    if is_odd(url.path()) {
+        let path = utf8_percent_encode(url.path(), UNQUOTABLE).to_string();
+        url.set_path(&path);
+    }
+    if let Some(query) = url.query().filter(|query| is_odd(query)) {
+        let query = utf8_percent_encode(query, UNQUOTABLE).to_string();
+        url.set_query(Some(&query));
+    }
+    url
 }
 
 impl fmt::Debug for AuthorizationUrl {
@@ -157,6 +179,39 @@ mod tests {
             extras: Extras::default(),
         };
         url(request.url().as_str()).query_pairs().into_owned().collect()
+    }
+
+    #[test]
+    fn no_url_for_the_browser_ends_a_quotation() {
+        let odd = r#"https://as.example.com/a'b"c`d$(id)!e\f/authorize?x='$HOME'&y=`id`&z=!1"#;
+        let scope = ScopeSet::parse("$a!'b`").unwrap();
+        let endpoint = url(odd);
+        let request = AuthorizationRequest {
+            endpoint: &endpoint,
+            client_id: "$x'y",
+            redirect_uri: "http://127.0.0.1:1/'",
+            state: "s",
+            code_challenge: "c",
+            scope: &scope,
+            resource: None,
+            extras: Extras::default(),
+        };
+        let urls = [request.url(), AuthorizationUrl::read(odd).unwrap()];
+        for shown in urls.iter().map(AuthorizationUrl::as_str) {
+            assert!(
+                shown.bytes().all(|byte| byte.is_ascii_graphic() && !b"'\"`$\\!<>".contains(&byte)),
+                "{shown}"
+            );
+            // A server reads the same.
+            let query: Vec<_> = url(shown).query_pairs().into_owned().take(3).collect();
+            let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+            assert_eq!(query, [pair("x", "'$HOME'"), pair("y", "`id`"), pair("z", "!1")]);
+        }
+        for host in ["a$b", "a'b", "a`b", "a;b"] {
+            assert!(AuthorizationUrl::read(&format!("https://{host}/")).is_none(), "{host}");
+        }
+        let plain = "https://as.example.com/authorize?a=b%20c&d=e+f";
+        assert_eq!(AuthorizationUrl::read(plain).unwrap().as_str(), plain);
     }
 
     #[test]
