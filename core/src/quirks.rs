@@ -8,14 +8,11 @@
 /// ```
 /// use grantor::Quirks;
 /// let mut quirks = Quirks::github();
-/// quirks.any_content_type = true;
+/// quirks.issuer_absent = true;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Quirks {
-    /// Metadata and registration answers are read whatever their content type says (against RFC 9728
-    /// 3.2, RFC 8414 3.2). For documents on static file hosts.
-    pub any_content_type: bool,
     /// Names of token types that mean Bearer (against RFC 6749 7.1): `user` and `bot` for Slack. Such tokens are
     /// sent as Bearer tokens all the same.
     pub bearer_names: Vec<Box<str>>,

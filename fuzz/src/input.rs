@@ -86,7 +86,6 @@ impl Answer<'_> {
 /// Rules as they are written, or one way in which they may bend.
 pub(crate) fn quirks(input: &mut Input<'_>) -> Quirks {
     let mut all = Quirks::slack();
-    all.any_content_type = true;
     all.issuer_absent = true;
     all.issuer_trailing_slash = true;
     all.pkce_unadvertised = true;

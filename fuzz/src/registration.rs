@@ -24,8 +24,9 @@ pub fn registration(data: &[u8]) {
         scope: &ScopeSet::new(),
         initial_access_token: Some(&Secret::from(initial.as_str())),
     };
-    let (quirks, answer) = (quirks(&mut input), input.answer());
-    let read = || registration::read(&request, &answer.response(), &quirks, &mut Findings::new());
+    quirks(&mut input); // no rule of this answer bends; the corpus has a byte for it
+    let answer = input.answer();
+    let read = || registration::read(&request, &answer.response(), &mut Findings::new());
     let Ok(registered) = check(read, &[&initial]) else { return };
     assert!(matches!(answer.status, 200..=299), "{}", answer.status);
     let client = registered.client;

@@ -526,7 +526,7 @@ impl Engine {
         let scopes = self.scopes_to_register(acquisition, server);
         let request = self.registration_request(&server.issuer, endpoint, redirect_uri, method, &scopes);
         let mut findings = Findings::new();
-        let read = registration::read(&request, response, &self.config.quirks, &mut findings);
+        let read = registration::read(&request, response, &mut findings);
         self.keep(findings);
         let registered = read?;
         let state = &mut acquisition.registration;

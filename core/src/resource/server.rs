@@ -188,7 +188,7 @@ pub(super) fn read_metadata(
     }
     let mut reader = Reader::new(EXCHANGE, findings);
     reader.note_status(response.status, &[200], "RFC 8414 section 3.2");
-    let document: Document<'_> = match reader.document(response, limits::DOCUMENT_BODY, false) {
+    let document: Document<'_> = match reader.document(response, limits::DOCUMENT_BODY) {
         Ok(document) => document,
         Err(why) => return Ok(Found::Nothing(why.into())),
     };

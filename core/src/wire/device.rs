@@ -131,7 +131,7 @@ pub fn read(
         return Err(token::refused(response, &mut reader, quirks));
     }
     reader.note_status(response.status, &[200], "RFC 8628 section 3.2");
-    let answer: Answer<'_> = reader.document(response, limits::DOCUMENT_BODY, quirks.any_content_type)?;
+    let answer: Answer<'_> = reader.document(response, limits::DOCUMENT_BODY)?;
     // GitHub says 200 to everything.
     if !answer.device_code.has_value()
         && let Some(refused) = token::error_in(response, &mut reader, quirks)

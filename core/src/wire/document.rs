@@ -62,7 +62,7 @@ pub(crate) struct Reader<'r> {
 /// Where RFC 8259 says that names should be unique.
 const UNIQUE_NAMES: &str = "RFC 8259 section 4";
 /// RFC 8259 8.1.
-const BYTE_ORDER_MARK: char = '\u{feff}';
+const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 impl<'r> Reader<'r> {
     pub(crate) fn new(exchange: Exchange, findings: &'r mut Findings) -> Self {
@@ -89,16 +89,20 @@ impl<'r> Reader<'r> {
         }
     }
 
-    /// The text of a body that says that it is JSON.
+    /// The text of a body that says that it is JSON, or does not and begins like an object: static file hosts
+    /// name any type, and a web page begins otherwise.
     pub(crate) fn body<'a>(
         &mut self,
         response: &HttpResponse<'a>,
         max_body: usize,
-        any_content_type: bool,
     ) -> Result<&'a str, PeerMisbehaved> {
-        if !any_content_type && !json::is_json(response) && response.body.len() <= max_body {
+        if !json::is_json(response) && response.body.len() <= max_body {
             let got = PeerText::without(json::media_type(response).unwrap_or_default(), self.secrets);
-            return Err(PeerMisbehaved::ContentType { exchange: self.exchange, got });
+            let body = response.body.strip_prefix(BYTE_ORDER_MARK.as_bytes()).unwrap_or(response.body);
+            if !body.trim_ascii_start().starts_with(b"{") {
+                return Err(PeerMisbehaved::ContentType { exchange: self.exchange, got });
+            }
+            self.note(None, Problem::ContentType(got), "RFC 8259 section 11", Handling::Read);
         }
         self.text(response, max_body)
     }
@@ -108,9 +112,8 @@ impl<'r> Reader<'r> {
         &mut self,
         response: &HttpResponse<'a>,
         max_body: usize,
-        any_content_type: bool,
     ) -> Result<T, PeerMisbehaved> {
-        let text = self.body(response, max_body, any_content_type)?;
+        let text = self.body(response, max_body)?;
         self.parse(text)
     }
 

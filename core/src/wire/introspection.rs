@@ -67,7 +67,7 @@ pub fn read<'a>(
     let mut reader = Reader::new(EXCHANGE, findings);
     reader.secrets = &secrets;
     reader.note_status(response.status, &[200], "RFC 7662 section 2.2");
-    let text = reader.body(response, limits::TOKEN_BODY, false)?;
+    let text = reader.body(response, limits::TOKEN_BODY)?;
     let answer: Answer<'_> = reader.parse(text)?;
     // Only `true` is a promise.
     let active = reader.required(answer.active.strict_flag())?;

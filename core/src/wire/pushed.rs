@@ -135,7 +135,7 @@ pub fn read(
     }
     // Servers use 200 as well.
     reader.note_status(response.status, &[200, 201], "RFC 9126 section 2.2");
-    let answer: Answer<'_> = reader.document(response, limits::DOCUMENT_BODY, quirks.any_content_type)?;
+    let answer: Answer<'_> = reader.document(response, limits::DOCUMENT_BODY)?;
     if !answer.request_uri.has_value()
         && let Some(refused) = token::error_in(response, &mut reader, quirks)
     {

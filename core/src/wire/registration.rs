@@ -6,7 +6,7 @@
 //! use grantor::wire::client_metadata::ClientMetadata;
 //! use grantor::wire::registration::{self, RegistrationRequest};
 //! use grantor::wire::token::GrantType;
-//! use grantor::{Findings, Quirks, ScopeSet};
+//! use grantor::{Findings, ScopeSet};
 //!
 //! let request = RegistrationRequest {
 //!     endpoint: &"https://as.example.com/register".parse()?,
@@ -22,7 +22,7 @@
 //! let headers = http::HeaderMap::from_iter([("content-type".parse()?, "application/json".parse()?)]);
 //! let body = br#"{"error": "invalid_redirect_uri"}"#;
 //! let response = HttpResponse { status: 400, headers: &headers, body };
-//! let refusal = registration::read(&request, &response, &Quirks::none(), &mut Findings::new());
+//! let refusal = registration::read(&request, &response, &mut Findings::new());
 //! assert!(refusal.unwrap_err().to_string().starts_with("registration refused: invalid_redirect_uri"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -34,7 +34,6 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Exchange, PeerIncompatible, PeerMisbehaved, PeerText, RedirectProblem, Refused};
 use crate::finding::{Findings, Problem};
 use crate::limits;
-use crate::quirks::Quirks;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::wire::client_auth::{Client, ClientAuthMethod};
@@ -116,7 +115,6 @@ pub fn choose_method(supported: &[ClientAuthMethod]) -> Result<ClientAuthMethod,
 pub fn read(
     request: &RegistrationRequest<'_>,
     response: &HttpResponse<'_>,
-    quirks: &Quirks,
     findings: &mut Findings,
 ) -> Result<Registered, Error> {
     if response.is_redirect() {
@@ -131,14 +129,13 @@ pub fn read(
     let mut reader = Reader::new(EXCHANGE, findings);
     reader.secrets = &secrets;
     match response.status {
-        400..500 => Err(refusal(response, &mut reader, quirks).into()),
+        400..500 => Err(refusal(response, &mut reader).into()),
         // RFC 7591 3.2.1 says 201; servers use 200 as well.
         status if response.is_success() => {
             reader.note_status(status, &[200, 201], "RFC 7591 section 3.2.1");
-            let answer: Answer<'_> =
-                reader.document(response, limits::DOCUMENT_BODY, quirks.any_content_type)?;
+            let answer: Answer<'_> = reader.document(response, limits::DOCUMENT_BODY)?;
             if answer.error.has_value() && !answer.client_id.has_value() {
-                return Err(refusal(response, &mut reader, quirks).into());
+                return Err(refusal(response, &mut reader).into());
             }
             answer.into_registered(request.method, &mut reader)
         }
@@ -197,9 +194,8 @@ members! {
 }
 
 /// RFC 7591 3.2.2.
-fn refusal(response: &HttpResponse<'_>, reader: &mut Reader<'_>, quirks: &Quirks) -> Refused {
-    let answer: ErrorAnswer<'_> =
-        reader.document(response, limits::DOCUMENT_BODY, quirks.any_content_type).unwrap_or_default();
+fn refusal(response: &HttpResponse<'_>, reader: &mut Reader<'_>) -> Refused {
+    let answer: ErrorAnswer<'_> = reader.document(response, limits::DOCUMENT_BODY).unwrap_or_default();
     let error = reader.optional(answer.error.text(limits::STRING));
     let description = reader.optional(answer.error_description.text(limits::DOCUMENT_BODY));
     let secrets = reader.secrets;
@@ -229,9 +225,7 @@ mod tests {
     }
 
     fn read_as(method: ClientAuthMethod, answer: &testing::Answer) -> Result<Registered, Error> {
-        with_request(method, |request| {
-            read(request, &answer.response(), &Quirks::none(), &mut Findings::new())
-        })
+        with_request(method, |request| read(request, &answer.response(), &mut Findings::new()))
     }
 
     fn created(body: &str) -> testing::Answer {

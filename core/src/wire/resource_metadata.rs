@@ -127,11 +127,10 @@ pub fn read(
     }
     let mut reader = Reader::new(EXCHANGE, findings);
     reader.note_status(response.status, &[200], "RFC 9728 section 3.2");
-    let document: Document<'_> =
-        match reader.document(response, limits::DOCUMENT_BODY, quirks.any_content_type) {
-            Ok(document) => document,
-            Err(why) => return Ok(Found::Nothing(why.into())),
-        };
+    let document: Document<'_> = match reader.document(response, limits::DOCUMENT_BODY) {
+        Ok(document) => document,
+        Err(why) => return Ok(Found::Nothing(why.into())),
+    };
     if !document.resource.is_there() && !document.authorization_servers.is_there() {
         // Some other JSON (rust-sdk#1204).
         let field = document.resource.name();

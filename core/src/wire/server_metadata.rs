@@ -230,11 +230,10 @@ pub fn read(
     }
     let mut reader = Reader::new(EXCHANGE, findings);
     reader.note_status(response.status, &[200], "RFC 8414 section 3.2");
-    let document: Document<'_> =
-        match reader.document(response, limits::DOCUMENT_BODY, rules.quirks.any_content_type) {
-            Ok(document) => document,
-            Err(why) => return Ok(Found::Nothing(why.into())),
-        };
+    let document: Document<'_> = match reader.document(response, limits::DOCUMENT_BODY) {
+        Ok(document) => document,
+        Err(why) => return Ok(Found::Nothing(why.into())),
+    };
     if let Some(field) = document.lacks() {
         return Ok(Found::Nothing(PeerMisbehaved::MissingField { exchange: EXCHANGE, field }.into()));
     }

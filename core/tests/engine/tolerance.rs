@@ -249,6 +249,30 @@ fn good_statuses_that_no_specification_names() {
 }
 
 #[test]
+fn content_types_of_static_file_hosts() {
+    let config = config();
+    for path in [RESOURCE_METADATA, SERVER_METADATA, REGISTRATION, TOKEN] {
+        for kind in ["text/plain; charset=utf-8", "application/octet-stream", "text/html", ""] {
+            let mut player = bent(&config, path, move |mut answer| {
+                answer.headers_mut().remove("content-type");
+                if !kind.is_empty() {
+                    answer.headers_mut().insert("content-type", kind.parse().unwrap());
+                }
+                answer
+            });
+            player.call("ping").delivered();
+            let findings = told(player.engine.findings());
+            let kind = match kind.split(';').next() {
+                Some("") | None => "no content type".to_owned(),
+                Some(kind) => format!("content type {kind}"),
+            };
+            let said = format!("the answer has {kind}; read all the same (RFC 8259 section 11)");
+            assert!(findings.len() == 1 && findings[0].ends_with(&said), "{findings:?}");
+        }
+    }
+}
+
+#[test]
 fn a_byte_order_mark_everywhere() {
     let config = config();
     for path in [RESOURCE_METADATA, SERVER_METADATA, REGISTRATION, TOKEN] {

@@ -140,7 +140,7 @@ fn read_fields<'a>(
         form_to_json(text, form).map_err(|_| PeerMisbehaved::Form { exchange })?;
         return reader.parse(form);
     }
-    let text = reader.body(response, limits::TOKEN_BODY, quirks.any_content_type)?;
+    let text = reader.body(response, limits::TOKEN_BODY)?;
     if let Some(name) = &quirks.nested_token {
         let outer = reader.parse_into(text, Nesting { name, member: Member::absent("", "") })?.members;
         if let Some(nested) = outer.member.json(JsonType::Object, limits::TOKEN_BODY).into_value() {

@@ -121,7 +121,7 @@ pub(super) const DOCUMENTS: &[Document] = &[
             ("client_secret_expires_at", Use::Seconds, false),
             ("token_endpoint_auth_method", Use::Text, false),
         ],
-        unread: &[],
+        unread: &["error"],
         good: r#"{"client_id":"c","client_secret":"s","client_secret_expires_at":0,
             "token_endpoint_auth_method":"client_secret_post"}"#,
         read: |json, findings| {
@@ -134,7 +134,7 @@ pub(super) const DOCUMENTS: &[Document] = &[
                 scope: &ScopeSet::new(),
                 initial_access_token: None,
             };
-            registration::read(&request, &Answer::json(json).response(), &Quirks::none(), findings).map(drop)
+            registration::read(&request, &Answer::json(json).response(), findings).map(drop)
         },
     },
     Document {
