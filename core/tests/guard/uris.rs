@@ -179,6 +179,8 @@ fn rfc3986_6_uris_whose_structure_is_read_in_two_ways_are_refused() {
         "https://docs.example%2fprivate/x",
         "https://docs。example/private/x",
         "https://docs．example/private/x",
+        "https://docs｡example/private/x",
+        "https://docs%E3%80%82example/private/x",
         // Unicode's other slashes, dots and question marks.
         "file:///pub/．．/private/diary",
         "file:///pub/%EF%BC%8E%EF%BC%8E/private",
@@ -345,6 +347,8 @@ fn uris_as_servers_list_them_need_what_their_rule_needs_and_no_more() {
         ("file:///pub/..hidden", None),
         ("file:///pub/folder/", None),
         ("file:///pub/日本/é", None),
+        ("file:///pub/今日は。", None),
+        ("note://今日は。", Some("mcp:use notes")),
         ("file:///pub/%E6%97%A5%E6%9C%AC", None),
         ("file:///pub/%40scope/x@1.0", None),
         ("file:///pub/~user/a~b", None),

@@ -109,9 +109,8 @@ fn no_letter_is_a_mark(text: &str) -> bool {
         return true;
     }
     let marks = |text: &str| text.chars().filter(|letter| MARKS.contains(letter)).count();
-    let looks_like_a_mark = |letter| {
-        matches!(letter, '\u{2044}' | '\u{2215}' | '\u{29f5}' | '\u{29f8}' | '\u{3002}' | '\u{2216}')
-    };
+    let looks_like_a_mark =
+        |letter| matches!(letter, '\u{2044}' | '\u{2215}' | '\u{29f5}' | '\u{29f8}' | '\u{2216}');
     let composed = NFKC.normalize(&decoded);
     marks(&composed) == marks(&decoded) && !composed.contains(looks_like_a_mark)
 }
@@ -127,7 +126,8 @@ fn has_clear_authority(parts: &Parts<'_>) -> bool {
         && !user.contains(['@', '[', ']'])
         && brackets.map_or(is_name, is_address)
         && !host.contains("..")
-        && !(parts.is_special() && host.is_empty())
+        // IDNA takes an ideographic full stop for a dot.
+        && !(parts.is_special() && (host.is_empty() || fold(host).contains('\u{3002}')))
 }
 
 /// No segment is empty but the last, and none is made of dots.
