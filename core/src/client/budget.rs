@@ -119,9 +119,8 @@ pub(super) fn work_of(effect: &Effect) -> Work {
         Effect::Assert(_) | Effect::Interact(_) => Work::Interaction,
         Effect::Sign { .. } => Work::Signing,
         Effect::CheckToken { .. } => Work::Exchange(Exchange::Introspection),
-        Effect::Delete { .. } | Effect::Http { .. } | Effect::Load { .. } | Effect::Save { .. } => {
-            Work::Store
-        }
+        Effect::Delete { .. } | Effect::Load { .. } | Effect::Save { .. } => Work::Store,
+        Effect::Http { request, .. } => Work::Exchange(request.exchange),
     }
 }
 

@@ -170,12 +170,13 @@ impl Engine {
                 .as_ref()
                 .is_some_and(|issuer| self.is_same_issuer(issuer, grant.server.issuer()))
         });
-        let mut scopes = before.map(|grant| grant.requested.clone()).unwrap_or_default();
-        scopes.extend(&self.config.scopes).map_err(|_| too_many_scopes())?;
+        let mut scopes = self.config.scopes.clone();
         if let Some(demanded) = demanded {
             scopes.extend(demanded).map_err(|_| too_many_scopes())?;
         }
-        Ok(scopes)
+        // What is demanded now comes first, should there be no room for both.
+        let mut all = before.map(|grant| grant.requested.clone()).unwrap_or_default();
+        Ok(if all.extend(&scopes).is_ok() { all } else { scopes })
     }
 
     /// The rules for authorization server metadata.

@@ -241,6 +241,9 @@ pub enum Notice {
         /// The server's issuer: what [`Preregistered::with`](super::Preregistered::with) has to name.
         issuer: PeerText,
     },
+    /// The scopes that were asked for before and those that are demanded now are too many for one token
+    /// ([`limits::SCOPES`](crate::limits::SCOPES)): only what is demanded now is asked for.
+    ScopesLost,
     /// A record that only saves time later could not be stored.
     StoreFailed {
         /// Which kind.
@@ -296,6 +299,9 @@ impl fmt::Display for Notice {
             Self::Registered { client_id } => write!(f, "registered as {client_id}"),
             Self::RegisteredElsewhere { issuer } => {
                 write!(f, "no client is pre-registered with {issuer}; another way is taken")
+            }
+            Self::ScopesLost => {
+                f.write_str("too many scopes for one token; those that were asked for before are lost")
             }
             Self::StoreFailed { kind } => write!(f, "the {kind} record could not be stored"),
             Self::TokenIssued { scope, expires_in_s, refreshable, refreshed } => {

@@ -57,6 +57,8 @@ pub(super) struct Progress {
     seals: Seals,
     /// Where the server's metadata may be, since its endpoint is gone.
     probe: Option<Probe<Url>>,
+    /// Whether it named another.
+    relocated: bool,
 }
 
 /// How a refresh ends.
@@ -187,6 +189,7 @@ impl Engine {
             waits: Waits::default(),
             renew_claim_ms: u64::MAX,
             probe: None,
+            relocated: false,
         };
         let next = match (self.grant.unsaved.clone(), self.grant.grant.clone()) {
             // These tokens are new; the store was not able to take them before.
@@ -348,7 +351,8 @@ impl Engine {
             own.server = server;
             return self.request_refresh(now, progress);
         }
-        if is_gone(response) && !matches!(error, Error::Refused(Refused::Token { .. })) {
+        if is_gone(response) && !progress.relocated && !matches!(error, Error::Refused(Refused::Token { .. }))
+        {
             return self.rediscover(now, progress);
         }
         self.on_refresh_refused(now, &grant, error, response)
@@ -423,6 +427,8 @@ impl Engine {
                 return Ok(self.reload(now, Reload::Rejected));
             }
             Some(document) => {
+                progress.relocated = true;
+                progress.probe = None;
                 self.known = None;
                 if let Some(own) = self.grant.grant.as_deref_mut() {
                     own.server = Server::described(&document, own.server.client().clone());

@@ -198,6 +198,11 @@ impl Engine {
         if !self.step_ups.allow(operation, now) {
             return Err(insufficient.into());
         }
+        if let Some(grant) = &self.grant.grant
+            && grant.requested.clone().extend(&demanded).is_err()
+        {
+            self.notice(Notice::ScopesLost);
+        }
         // What joins too late to be asked for is tried again, and asked for then.
         let in_time = self.acquisition.as_ref().is_none_or(|under_way| under_way.is_before_the_browser());
         if let Some(open) = self.calls.get_mut(call) {

@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use grantor::client::RequestHead;
+use grantor::client::{Notice, RequestHead};
 use grantor::error::{PeerMisbehaved, Refused, Work};
-use grantor::{Completion, Effect, Error, Interaction, limits};
+use grantor::{Completion, Effect, Error, Interaction, ScopeSet, limits};
 use grantor_world::player::{Player, User, config};
 use grantor_world::{Answered, World, json as json_answer, text, with};
 use http::StatusCode;
@@ -92,11 +92,14 @@ fn more_scopes_than_fit_are_told() {
         };
         Some(with(text(status, ""), "www-authenticate", &challenge))
     });
-    let limit = limits::SCOPES;
-    for _ in 0..limits::STEP_UPS_PER_OPERATION {
-        assert_eq!(player.call("ping").failed(), PeerMisbehaved::TooManyScopes { limit }.into());
+    for _ in 0..10 {
+        let demanded = ScopeSet::parse("one-more").unwrap();
+        assert_eq!(player.call("ping").failed(), Refused::InsufficientScope { demanded }.into());
     }
-    assert_eq!((player.count("/authorize"), player.count("/token")), (1, 1));
+    assert_eq!((player.count("/authorize"), player.count("/token")), (2, 2), "it is asked for once");
+    assert!(player.notices.contains(&Notice::ScopesLost));
+    let asked = player.prompts.iter().any(|prompt| matches!(prompt, Interaction::Approve(_)));
+    assert!(asked, "the host is asked whether it may");
     player.world.intercept = None;
     player.world.mcp.base_scope = granted.split(' ').next().unwrap().into();
     player.call("ping").delivered();

@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod addresses;
+mod bounded;
 mod callbacks;
 mod challenges;
 mod device;
@@ -19,6 +20,7 @@ mod leaks;
 mod lifecycle;
 mod log_out;
 mod misuse;
+mod nasty;
 mod options;
 mod providers;
 mod recordings;

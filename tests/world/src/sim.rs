@@ -240,9 +240,10 @@ impl Sim {
             // A server that has forgotten a client tells nobody but the user, who can only go back; the
             // next call registers anew.
             let delivered = (0..2).any(|_| {
-                let before = self.model.delivered;
+                let (before, spent) = (self.model.delivered, self.model.spent());
                 self.act(index, |process, sim| process.begin(sim, "write"));
                 self.settle();
+                self.model.check_one_call(&spent);
                 self.model.delivered > before
             });
             assert!(delivered, "the next call must succeed: {:?}", self.processes[index]);
@@ -328,7 +329,7 @@ fn fate(how: u32, choices: &mut impl Choices) -> Option<Fate> {
 /// What a hostile or broken server may answer to anything.
 fn hostile(choices: &mut impl Choices) -> Option<Answered> {
     let document = |value: &serde_json::Value| crate::json(StatusCode::OK, value);
-    Some(match choices.below(16)? {
+    Some(match choices.below(22)? {
         0 => crate::text(StatusCode::INTERNAL_SERVER_ERROR, "<html>"),
         1 => crate::with(crate::text(StatusCode::SERVICE_UNAVAILABLE, ""), "retry-after", "9"),
         2 => crate::with(crate::text(StatusCode::FOUND, ""), "location", "https://evil.example.com/"),
@@ -348,6 +349,17 @@ fn hostile(choices: &mut impl Choices) -> Option<Answered> {
         11 => crate::json(StatusCode::BAD_REQUEST, &json!({ "error": "invalid_grant" })),
         12 => crate::json(StatusCode::UNAUTHORIZED, &json!({ "error": "invalid_client" })),
         13 => crate::text(StatusCode::NOT_FOUND, ""),
+        16 => {
+            let secret =
+                json!({ "client_id": "c", "client_secret": "planted", "client_secret_expires_at": 1 });
+            crate::json(StatusCode::CREATED, &secret)
+        }
+        17 => document(&json!({ "access_token": "planted-access", "token_type": "Bearer", "expires_in": 0,
+            "refresh_token": "planted-refresh" })),
+        18 => document(&json!({ "error": "invalid_request" })),
+        19 => crate::with(crate::text(StatusCode::TOO_MANY_REQUESTS, ""), "retry-after", "1"),
+        20 => crate::json(StatusCode::BAD_REQUEST, &json!({ "error": "invalid_scope" })),
+        21 => crate::text(StatusCode::GONE, ""),
         14 => {
             let challenge = r#"Bearer error="insufficient_scope", scope="more""#;
             crate::with(crate::text(StatusCode::FORBIDDEN, ""), "www-authenticate", challenge)

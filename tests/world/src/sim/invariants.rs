@@ -21,6 +21,8 @@ pub(super) struct Model {
     pub(super) disturbed: bool,
     /// Access tokens that the store has confirmed.
     stored: BTreeSet<String>,
+    /// What was asked for, by sort, and for how many calls: each has a budget.
+    spent: BTreeMap<(String, &'static str), u64>,
     /// Refresh requests that are under way: process, effect, and the refresh token. That of a grant which
     /// another has replaced may be on its way still.
     refreshing: BTreeMap<(String, OpId), String>,
@@ -53,7 +55,48 @@ impl Model {
         assert!(!request.uri().to_string().contains("planted"), "a secret in a URL");
     }
 
+    /// Bounded work: whatever peers answer, no call leads to more than its budget.
+    fn check_budget(&mut self, process: &str, effect: &Effect) {
+        use grantor::limits;
+        let (sort, per_call) = match effect {
+            Effect::Http { request, .. } => match request.url.path() {
+                "/register" => ("registrations", limits::REGISTRATIONS_PER_CALL),
+                "/token" => ("token requests", limits::TOKEN_REQUESTS_PER_CALL + limits::REFRESHES_PER_CALL),
+                _ => ("documents", limits::DOCUMENTS_PER_CALL),
+            },
+            Effect::Interact(Interaction::Authorize(_)) => ("pages", limits::PAGES_PER_CALL),
+            Effect::Interact(_) => ("questions", limits::QUESTIONS_PER_CALL),
+            _ => ("store operations", limits::STORE_OPERATIONS_PER_CALL),
+        };
+        let spent = self.spent.entry((process.to_owned(), sort)).or_default();
+        *spent += 1;
+        assert!(*spent <= self.calls.max(1) * u64::from(per_call), "{sort} without end: {spent}");
+    }
+
+    /// What was spent so far.
+    pub(super) fn spent(&self) -> BTreeMap<(String, &'static str), u64> {
+        self.spent.clone()
+    }
+
+    /// The same for what came since, for one call.
+    pub(super) fn check_one_call(&self, before: &BTreeMap<(String, &'static str), u64>) {
+        use grantor::limits;
+        for (key, spent) in &self.spent {
+            let spent = spent - before.get(key).copied().unwrap_or_default();
+            let most = match key.1 {
+                "registrations" => limits::REGISTRATIONS_PER_CALL,
+                "token requests" => limits::TOKEN_REQUESTS_PER_CALL + limits::REFRESHES_PER_CALL,
+                "documents" => limits::DOCUMENTS_PER_CALL,
+                "pages" => limits::PAGES_PER_CALL,
+                "questions" => limits::QUESTIONS_PER_CALL,
+                _ => limits::STORE_OPERATIONS_PER_CALL,
+            };
+            assert!(spent <= u64::from(most), "{spent} {} for one call", key.1);
+        }
+    }
+
     pub(super) fn check_effect(&mut self, op: OpId, process: &str, effect: &Effect) {
+        self.check_budget(process, effect);
         match effect {
             Effect::Http { request, max_body } => {
                 assert!(*max_body <= grantor::limits::DOCUMENT_BODY, "bodies are bounded");

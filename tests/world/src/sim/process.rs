@@ -107,6 +107,7 @@ impl Process {
     /// A callback out of nowhere.
     pub(super) fn forge(&mut self, sim: &mut Sim, url: &str) {
         let call = self.engine.callback(sim.now, url);
+        sim.model.calls += 1;
         self.calls.push(Call { id: call, request: Asked::default(), sends: 0 });
     }
 
