@@ -33,3 +33,4 @@ mod step_up;
 mod tolerance;
 mod troubleshooting;
 mod trust;
+mod waits;
