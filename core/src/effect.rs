@@ -172,6 +172,9 @@ impl AuthorizationPrompt {
     /// Whether a request to the redirect URI answers this prompt: it carries the `state` that was sent.
     /// Anything else, such as a favicon or a guess, is no answer. Takes a URL, a request target or a
     /// query.
+    ///
+    /// It says nothing about who sent the request. A web application asks only the prompts that it keeps in the
+    /// session of the user agent that sent it (RFC 9700 2.1.1, 4.7).
     pub fn is_answered_by(&self, url: &str) -> bool {
         self.judge(Returned::to(url)) == Arrival::Answer
     }

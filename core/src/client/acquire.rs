@@ -293,7 +293,32 @@ impl Acquisition {
         let covers = |approved: &Approved| approved.covers(&challenged.scope);
         self.approved = self.approved.take().filter(covers);
         self.question = self.question.take().filter(covers);
+        if challenged.metadata_url.is_some() {
+            self.look_anew();
+        }
         Ok(())
+    }
+
+    /// A challenge names metadata of the resource: what was known from before the challenge, and what is not
+    /// found yet, is looked for there.
+    fn look_anew(&mut self) {
+        let nothing_begun = matches!(
+            self.step,
+            Step::Approving
+                | Step::CheckingBinding
+                | Step::CheckingGrant
+                | Step::FetchingResourceMetadata
+                | Step::LoadingPending
+                | Step::Planning
+        );
+        if self.resource.is_none() {
+            self.resource_probe = None;
+        } else if self.reused && nothing_begun {
+            let approved = self.approved.take();
+            self.forget_discovery();
+            self.approved = approved;
+            self.reused = false;
+        }
     }
 
     /// The host has agreed to what it was asked about, unless more is to be asked for meanwhile.
@@ -464,7 +489,7 @@ impl Engine {
         }
         let resource = acquisition.resource.clone().ok_or(PeerIncompatible::NoResourceMetadata)?;
         let issuer = self.choose_issuer(acquisition, &resource)?;
-        if acquisition.approved.is_none() {
+        if !acquisition.approved.as_ref().is_some_and(|approved| approved.is_of(&issuer)) {
             let scopes = self.demanded_scopes(acquisition, &resource)?;
             if let Some(step) = self.ask_for_approval(now, acquisition, &resource, &issuer, scopes)? {
                 return Ok(step);

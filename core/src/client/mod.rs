@@ -339,6 +339,10 @@ impl Engine {
 
     /// Takes in a callback that comes without its prompt: of a web application, or after a restart. The
     /// verdict is [`Verdict::Done`] once the token is stored, or [`Verdict::Fail`].
+    ///
+    /// `state` finds the authorization that it answers, whoever brings it. So a web application, which serves
+    /// several users, brings it only to the engine of the user whose own session the request came with
+    /// (RFC 9700 2.1.1, 4.7): an attacker could have a victim finish what the attacker began otherwise.
     pub fn callback(&mut self, now: Now, url: &str) -> CallId {
         let call = self.calls.open(0, Stage::New);
         match Callback::read(url) {

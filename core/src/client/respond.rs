@@ -112,10 +112,8 @@ impl Engine {
         if generation != 0 && generation == self.grant.generation {
             self.grant.rejected = true;
         }
-        if let Some(acquisition) = &mut self.acquisition
-            && acquisition.is_for_everyone()
-        {
-            self.wait_for_acquisition(now, call, Stage::acquisition());
+        if self.acquisition.as_ref().is_some_and(|under_way| under_way.is_for_everyone()) {
+            self.acquire(now, call, Cause::Unauthorized, challenged, ScopeSet::new());
             return Ok(());
         }
         if self.refresh.is_some() || self.grant.is_refreshable() && !refreshed && generation != 0 {

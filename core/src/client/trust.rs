@@ -291,6 +291,11 @@ impl BindingRecord {
 }
 
 impl Approved {
+    /// Whether this server was.
+    pub(super) fn is_of(&self, issuer: &Issuer) -> bool {
+        self.issuer == *issuer
+    }
+
     /// Whether these scopes were approved.
     pub(super) fn covers(&self, scopes: &ScopeSet) -> bool {
         self.scopes.covers(scopes)

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use grantor::client::{CallId, Config, Notice, Preregistered, ResponseHead};
+use grantor::client::{CallId, Config, Notice, Output, Preregistered, ResponseHead};
 use grantor::error::{Failure, FailureKind, PeerText, Refused};
 use grantor::{Completion, Effect, Interaction, Reason, RecordKind, Secret, Summary, TrustPolicy};
 use grantor_world::authorization_server::RegisteredClient;
@@ -335,4 +335,45 @@ fn a_preregistered_client_is_matched_over_a_slash_and_its_absence_is_said() {
         player.call("ping").delivered();
         assert_eq!(player.count("/authorize"), 1);
     }
+}
+
+/// Reports a 401 with this challenge.
+fn unauthorized(player: &mut Player, call: CallId, challenge: Option<&str>) {
+    let mut headers = http::HeaderMap::new();
+    headers.extend(challenge.map(|text| (http::header::WWW_AUTHENTICATE, text.parse().unwrap())));
+    player.engine.report(player.now, call, ResponseHead { status: 401, headers: &headers }).unwrap();
+}
+
+#[test]
+fn rfc9728_5_1_a_401_that_joins_brings_its_metadata_url_and_its_scopes() {
+    let is_fetch = |effect: &Effect| matches!(effect, Effect::Http { .. });
+    let mut player = Player::new(config());
+    let (first, joined) = (player.begin("ping"), player.begin("ping"));
+    // Both are sent before either is answered.
+    while let Some(output) = player.engine.poll_output() {
+        if let Output::Perform { op, effect, .. } = output {
+            player.perform(op, effect);
+        }
+    }
+    player.holding = Some(is_fetch);
+    unauthorized(&mut player, first, None);
+    player.run();
+    assert_eq!(player.held.len(), 1, "the well-known URL is asked, since no challenge named one");
+    let challenge =
+        "Bearer resource_metadata=\"https://mcp.example.com/custom.json\", scope=\"mcp:use more\"";
+    unauthorized(&mut player, joined, Some(challenge));
+    player.world.intercept = Some(Box::new(|asked| {
+        let document = serde_json::json!({
+            "resource": "https://mcp.example.com/mcp", "authorization_servers": ["https://as.example.com"]
+        });
+        let custom = asked.uri().path() == "/custom.json";
+        let own = asked.uri().path() == "/.well-known/oauth-protected-resource/mcp";
+        custom
+            .then(|| grantor_world::json(http::StatusCode::OK, &document))
+            .or_else(|| own.then(|| grantor_world::text(http::StatusCode::NOT_FOUND, "")))
+    }));
+    player.release();
+    player.outcome(joined).unwrap().delivered();
+    assert_eq!(player.count("/custom.json"), 1);
+    assert!(player.count("more") > 0, "its scopes are asked for, too");
 }
