@@ -7,6 +7,7 @@ pub mod architecture {}
 pub mod attacks {}
 
 #[doc = include_str!("providers_client.md")]
+#[cfg_attr(feature = "crypto", doc = include_str!("providers_server.md"))]
 pub mod providers {}
 
 #[cfg(feature = "crypto")]

@@ -3,17 +3,14 @@
 //! The whole of its authorization is [`policy`], which says what needs which scope, and one layer in
 //! [`app`].
 
-mod log;
 mod mcp;
 
 use std::collections::BTreeMap;
 use std::error::Error;
 
 use axum::Router;
-use axum::middleware::map_response;
 use grantor::resource::{AuthorizationServer, GuardConfig, Need, Policy};
-use grantor_tower::guarding::Setup;
-use grantor_tower::{GuardLayer, Reqwest};
+use grantor_tower::GuardLayer;
 
 /// Which operation needs which scopes.
 ///
@@ -79,11 +76,10 @@ pub fn server() -> Router {
     Router::new().route_service("/mcp", mcp::service())
 }
 
-/// The server with its Guard, which says on standard error what an operator wants to know.
+/// The server with its Guard, which logs with `tracing` what was refused, to whom, and why.
 ///
 /// # Errors
 /// When the configuration cannot work, or there is no HTTP client to be had.
 pub fn app(config: GuardConfig) -> Result<Router, Box<dyn Error>> {
-    let setup = Setup::new(Reqwest::new()?, config).log(log::notice);
-    Ok(server().layer(GuardLayer::with(setup)?).layer(map_response(log::refusal)))
+    Ok(server().layer(GuardLayer::new(config)?))
 }

@@ -71,6 +71,7 @@ fn misused(problem: &str) -> ExitCode {
 }
 
 async fn serve(options: Options) -> Result<(), Box<dyn Error>> {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
     // Ends with this process.
     let own = match &options.issuer {
         Some(_) => None,

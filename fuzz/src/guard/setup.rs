@@ -14,6 +14,10 @@ pub(super) const ALIAS: &str = "urn:example:mcp";
 pub(super) const METADATA_PATH: &str = "/.well-known/oauth-protected-resource/mcp";
 pub(super) const PUBLIC_PATH: &str = "/health";
 pub(super) const ISSUERS: [&str; 2] = ["https://as.example.com", "https://bs.example.com/t"];
+/// Another name of the first.
+pub(super) const OTHER_NAME: &str = "https://as.example.com/";
+/// The client that stands for the resource.
+pub(super) const CLIENT: &str = "c";
 pub(super) const ORIGIN: &str = "https://app.example.com";
 pub(super) const REALM: &str = "a \"realm\"";
 pub(super) const START: u64 = 1_800_000_000;
@@ -53,6 +57,9 @@ pub(super) struct Setup {
     pub(super) max_body: usize,
     pub(super) alias: bool,
     signed: bool,
+    /// Whether the first server goes by another name, too, its tokens name the resource by `client_id`, and hold
+    /// their scopes in `roles` and `scope`.
+    pub(super) by_claims: bool,
     pub(super) twin: bool,
     pub(super) client_secret: String,
     pub(super) nonce_seed: String,
@@ -97,6 +104,7 @@ impl Setup {
             (false, true, true, false),
             (true, false, true, true),
         ]);
+        let by_claims = letters.letter([false, true]);
         let client_secret = input::planted(data, "secret");
         let nonce_seed = input::planted(data, "seed");
         Self {
@@ -116,6 +124,7 @@ impl Setup {
             max_body,
             alias,
             signed,
+            by_claims,
             twin,
             client_secret,
             nonce_seed,
@@ -130,7 +139,12 @@ impl Setup {
     pub(super) fn guard(&self) -> Guard {
         let mut config = GuardConfig::new(RESOURCE, self.table.policy()).public_path(PUBLIC_PATH);
         for (kind, issuer) in self.kinds.iter().zip(ISSUERS) {
-            config = config.server(self.server(*kind, issuer));
+            let server = self.server(*kind, issuer);
+            config = config.server(if self.by_claims && issuer == ISSUERS[0] {
+                server.known_as(OTHER_NAME).audience_by("client_id", [CLIENT]).scopes_in(["roles", "scope"])
+            } else {
+                server
+            });
         }
         config.trust_headers = self.trust_headers;
         config.challenge = self.challenge.clone();

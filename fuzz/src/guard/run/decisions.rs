@@ -84,7 +84,7 @@ impl Run<'_> {
         } else if let Some(said) = said
             && !ops.iter().any(|op| op.kind == "resource")
         {
-            let held = truth::scopes(&said);
+            let held = truth::scopes(&said, truth::server_of(answer), &self.setup);
             assert!(!met(&held), "{ops:?} with {held:?}");
         }
     }
