@@ -14,6 +14,7 @@ pub(crate) enum Performed {
     Approved,
     Assertion(Assertion),
     Callback(String),
+    CallbackWithoutState(String),
     Conflict,
     Declined,
     Deleted,
@@ -43,6 +44,7 @@ impl Performed {
                 Completion::Assertion { token: assertion.token.expose(), kind: assertion.kind }
             }
             Self::Callback(url) => Completion::Callback { url },
+            Self::CallbackWithoutState(url) => Completion::CallbackWithoutState { url },
             Self::Conflict => Completion::Conflict,
             Self::Declined => Completion::Declined,
             Self::Deleted => Completion::Deleted,
@@ -124,12 +126,13 @@ pub(crate) fn interact(user: &dyn UserAgent, interaction: &Interaction, wait: &W
         }
         Interaction::Authorize(prompt) => match user.authorize(prompt, wait) {
             Ok(Answer::Callback(url)) => Performed::Callback(url),
+            Ok(Answer::CallbackWithoutState(url)) => Performed::CallbackWithoutState(url),
             Ok(Answer::Declined) => Performed::Declined,
             Ok(Answer::Later) => return None,
             Err(failure) => failure.into(),
         },
         Interaction::Device(prompt) => match user.show_code(prompt, wait) {
-            Ok(Answer::Later | Answer::Callback(_)) => return None,
+            Ok(Answer::Later | Answer::Callback(_) | Answer::CallbackWithoutState(_)) => return None,
             Ok(Answer::Declined) => Performed::Declined,
             Err(failure) => failure.into(),
         },

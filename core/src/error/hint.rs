@@ -28,7 +28,8 @@ fn effect(error: &EffectError, asked: bool) -> Option<&'static str> {
         (Work::Exchange(_), FailureKind::TimedOut) => {
             Some("if that server needs longer, say so: `Config::timeouts`")
         }
-        (Work::Interaction, FailureKind::TimedOut) => Some(
+        // A host that has words of its own knows better what its user can do.
+        (Work::Interaction, FailureKind::TimedOut) if error.detail.is_none() => Some(
             "nobody came back from the page in time (`Config::interaction_ms`); where no browser opens, show the \
              page's URL with `Browser::shown_by`, or use `Flow::Device`",
         ),

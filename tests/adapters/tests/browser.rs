@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 
 use grantor::Error;
 use grantor::client::Config;
-use grantor::error::{EffectError, FailureKind, Refused, Work};
+use grantor::error::{EffectError, FailureKind, PeerMisbehaved, Refused, Work};
 use grantor::wire::client_metadata::ClientMetadata;
 use grantor_adapters::{ADAPTERS, Adapter, Failed, open};
 use grantor_driver::{Browser, Landing, Setup};
@@ -159,6 +159,37 @@ fn the_page_says_what_happened_in_the_users_language() {
         let agreed = visit(&agreed(&pages.recv().unwrap()), "xx");
         assert!(agreed.contains("Access granted") && agreed.contains("127.0.0.1"), "{agreed}");
         assert_eq!(under_way.join().unwrap().unwrap(), 200);
+    }
+}
+
+/// Access denied without `state`: what the user's browser brings ends the call at once; what anybody on the machine
+/// can send ends nothing.
+#[test]
+fn a_refusal_without_state_is_told_at_once() {
+    for name in ADAPTERS {
+        let servers = served();
+        let (browser, pages) = pages();
+        let client: Arc<dyn Adapter> =
+            Arc::from(open(name, Setup::new(config(&servers.resource)).user_agent(browser)).unwrap());
+        let under_way = calling(&client, &servers);
+        let right = agreed(&pages.recv().unwrap());
+        let redirect_uri = right.split_once('?').unwrap().0;
+        let refusal = format!("{redirect_uri}?error=access_denied&error_description=planted");
+        for hidden in ["en", "en\r\nSec-Fetch-Mode: no-cors\r\nSec-Fetch-Dest: image"] {
+            let page = visit(&refusal, hidden);
+            assert!(page.starts_with("HTTP/1.1 400") && page.contains("goes on waiting"), "{name}: {page}");
+        }
+        assert!(visit(redirect_uri, "").contains("goes on waiting"), "{name}: the answer may be behind a #");
+        assert!(!under_way.is_finished(), "{name}");
+        let page = visit(&refusal, "en\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document");
+        assert!(page.starts_with("HTTP/1.1 200") && page.contains("Access declined"), "{name}: {page}");
+        let outcome = under_way.join().unwrap();
+        let Err(Failed::Authorization(error)) = outcome else { panic!("{name}: {outcome:?}") };
+        assert_eq!(error, PeerMisbehaved::StateMissing { error: Some("access_denied") }.into(), "{name}");
+        // The next time, the user agrees.
+        let under_way = calling(&client, &servers);
+        visit(&agreed(&pages.recv().unwrap()), "");
+        assert_eq!(under_way.join().unwrap().unwrap(), 200, "{name}");
     }
 }
 

@@ -4,6 +4,9 @@ use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
+use grantor::wire::callback::{Arrival, Returned};
+
+use super::Answer;
 use super::loopback::{Receiver, Visit};
 use super::page::Landing;
 
@@ -32,7 +35,7 @@ enum State {
 
 /// How far it is.
 pub(super) enum Progress {
-    Answer(String),
+    Answer(Answer),
     Over,
     Waits,
 }
@@ -42,6 +45,23 @@ struct Request {
     target: String,
     host: String,
     languages: String,
+    fetch_mode: Option<String>,
+    fetch_dest: Option<String>,
+}
+
+impl Request {
+    fn returned(&self) -> Returned<'_> {
+        let mut returned = Returned::to(&self.target);
+        returned.fetch_mode = self.fetch_mode.as_deref();
+        returned.fetch_dest = self.fetch_dest.as_deref();
+        returned
+    }
+
+    /// Whether it goes to this path. Some servers put their answer to it as it is, without a question mark.
+    fn is_to(&self, path: &str) -> bool {
+        let rest = self.target.strip_prefix(path);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['?', '&', ';', '/']))
+    }
 }
 
 /// What was read so far.
@@ -98,14 +118,19 @@ impl Connection {
         if !receiver.is_own_host(&request.host) {
             // Some page in the browser plays a trick with names (DNS rebinding).
             self.respond("421 Misdirected Request", "")
-        } else if request.target.split('?').next() != Some(receiver.path()) {
+        } else if !request.is_to(receiver.path()) {
             self.respond("404 Not Found", "") // a favicon, most likely
-        } else if (visit.answers)(&request.target) {
-            let page = (visit.page)(Landing::of(&request.target), &request.languages);
-            self.respond("200 OK", &page);
-            Progress::Answer(request.target)
         } else {
-            self.respond("400 Bad Request", &(visit.page)(Landing::NotAsked, &request.languages))
+            let arrival = (visit.judge)(request.returned());
+            let page = (visit.page)(Landing::of(arrival, &request.target), &request.languages);
+            match arrival {
+                Arrival::Answer | Arrival::Refusal => drop(self.respond("200 OK", &page)),
+                _ => return self.respond("400 Bad Request", &page),
+            }
+            Progress::Answer(match arrival {
+                Arrival::Answer => Answer::Callback(request.target),
+                _ => Answer::CallbackWithoutState(request.target),
+            })
         }
     }
 
@@ -193,8 +218,10 @@ fn understand(request: &httparse::Request<'_, '_>, body: &[u8]) -> Parsed {
         }
         _ => return Parsed::Refused("405 Method Not Allowed"),
     };
-    let languages = values("accept-language").next().unwrap_or_default().to_owned();
-    Parsed::Whole(Request { target, host: host.to_owned(), languages })
+    let header = |name| values(name).next().map(str::to_owned);
+    let (fetch_mode, fetch_dest) = (header("sec-fetch-mode"), header("sec-fetch-dest"));
+    let languages = header("accept-language").unwrap_or_default();
+    Parsed::Whole(Request { target, host: host.to_owned(), languages, fetch_mode, fetch_dest })
 }
 
 fn is_form(content_type: &str) -> bool {

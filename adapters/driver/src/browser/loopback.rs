@@ -11,9 +11,11 @@ use std::time::{Duration, Instant};
 
 use url::{Host, Url};
 
-use super::Wait;
+use grantor::wire::callback::{Arrival, Returned};
+
 use super::connection::{Connection, Progress};
 use super::page::Landing;
+use super::{Answer, Wait};
 
 /// Connections that are served at once. Browsers open a few ahead of need and leave them idle.
 const CONNECTIONS: usize = 32;
@@ -90,21 +92,20 @@ impl Receiver {
         &self.redirect_uri
     }
 
-    /// Waits for the request that answers; gives every other one a page and goes on. Returns the
-    /// request's target. `aside` is asked now and then whether the answer came by another way.
+    /// Waits for the request that ends the wait; gives every other one a page and goes on. `aside` is asked now and then whether the answer came by another way.
     pub(super) fn wait(
         &self,
         visit: &Visit<'_>,
         wait: &Wait,
-        mut aside: impl FnMut() -> Option<String>,
-    ) -> Option<String> {
+        mut aside: impl FnMut() -> Option<Answer>,
+    ) -> Option<Answer> {
         let mut connections = Vec::new();
         while !wait.is_over() {
             self.accept(&mut connections);
             let mut answer = None;
             connections.retain_mut(|connection: &mut Connection| match connection.proceed(self, visit) {
-                Progress::Answer(target) => {
-                    answer.get_or_insert(target);
+                Progress::Answer(ended) => {
+                    answer.get_or_insert(ended);
                     false
                 }
                 Progress::Over => false,
@@ -160,8 +161,8 @@ impl Receiver {
 
 /// What visitors are judged by, and what they get to see.
 pub(super) struct Visit<'a> {
-    /// Whether a request's target answers.
-    pub(super) answers: &'a dyn Fn(&str) -> bool,
+    /// What a request is to the prompt that waits.
+    pub(super) judge: &'a dyn Fn(Returned<'_>) -> Arrival,
     /// The page for a request, in the languages of its browser.
     pub(super) page: &'a dyn Fn(Landing, &str) -> String,
 }
@@ -188,7 +189,12 @@ mod tests {
 
     fn visit() -> Visit<'static> {
         Visit {
-            answers: &|target| target.contains("state=right"),
+            judge: &|returned| match returned.target {
+                target if target.contains("state=right") => Arrival::Answer,
+                target if target.contains("state=") => Arrival::OtherState,
+                _ if returned.fetch_mode == Some("navigate") => Arrival::Refusal,
+                _ => Arrival::WithoutState,
+            },
             page: &|landing, languages| format!("<html>{landing:?} {languages}"),
         }
     }
@@ -198,7 +204,7 @@ mod tests {
     }
 
     /// Waits for a target with `state=right` while `then` plays the browser.
-    fn with_browser(then: impl FnOnce(&Receiver) + Send) -> Option<String> {
+    fn with_browser(then: impl FnOnce(&Receiver) + Send) -> Option<Answer> {
         let receiver = Receiver::on_port(0).unwrap();
         thread::scope(|scope| {
             let browser = scope.spawn(|| then(&receiver));
@@ -222,7 +228,7 @@ mod tests {
                 page.contains("Cache-Control: no-store") && page.contains("Referrer-Policy: no-referrer")
             );
         });
-        assert_eq!(target.as_deref(), Some("/callback?code=c&state=right"));
+        assert_eq!(target, Some(Answer::Callback("/callback?code=c&state=right".into())));
     }
 
     #[test]
@@ -304,6 +310,29 @@ mod tests {
         assert!(matches!(connection.proceed(&receiver, &visit()), Progress::Over));
     }
 
+    #[test]
+    fn a_refusal_without_state_that_the_users_browser_brings() {
+        let refusal = "/callback?error=access_denied";
+        let target = with_browser(|receiver| {
+            let page = get(receiver, refusal);
+            assert!(page.starts_with("HTTP/1.1 400") && page.contains("Unclear"), "{page}");
+            let host = format!("Host: 127.0.0.1:{}\r\n", receiver.port);
+            let fetch = "Sec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n";
+            let page = ask(receiver, &format!("GET {refusal} HTTP/1.1\r\n{host}{fetch}\r\n"));
+            assert!(page.starts_with("HTTP/1.1 200") && page.contains("Declined"), "{page}");
+        });
+        assert_eq!(target, Some(Answer::CallbackWithoutState(refusal.into())));
+    }
+
+    #[test]
+    fn an_answer_in_the_path() {
+        let target = with_browser(|receiver| {
+            assert!(get(receiver, "/callbacks?state=right").starts_with("HTTP/1.1 404"));
+            assert!(get(receiver, "/callback&code=c&state=right").starts_with("HTTP/1.1 200"));
+        });
+        assert_eq!(target, Some(Answer::Callback("/callback&code=c&state=right".into())));
+    }
+
     /// OAuth 2.0 Form Post Response Mode.
     #[test]
     fn an_answer_in_a_form() {
@@ -319,7 +348,7 @@ mod tests {
             assert!(post(form, &"x".repeat(40_000)).starts_with("HTTP/1.1 4"));
             assert!(post(form, "code=c&state=right").starts_with("HTTP/1.1 200"));
         });
-        assert_eq!(target.as_deref(), Some("/callback?code=c&state=right"));
+        assert_eq!(target, Some(Answer::Callback("/callback?code=c&state=right".into())));
     }
 
     #[test]
@@ -328,9 +357,9 @@ mod tests {
         let mut asked = 0;
         let aside = || {
             asked += 1;
-            (asked == 3).then(|| "pasted".to_owned())
+            (asked == 3).then(|| Answer::Callback("pasted".to_owned()))
         };
-        assert_eq!(receiver.wait(&visit(), &wait(), aside).as_deref(), Some("pasted"));
+        assert_eq!(receiver.wait(&visit(), &wait(), aside), Some(Answer::Callback("pasted".into())));
     }
 
     /// RFC 8252 7.3: `localhost` may be either address, so the receiver is at both.

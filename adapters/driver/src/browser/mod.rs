@@ -86,6 +86,9 @@ pub trait UserAgent: Send + Sync + 'static {
 pub enum Answer {
     /// The browser came back with this URL or request target.
     Callback(String),
+    /// It came back with this one, which has no `state`: the prompt calls it a
+    /// [`Refusal`](grantor::wire::callback::Arrival::Refusal), or the user has pasted it.
+    CallbackWithoutState(String),
     /// The user gave up.
     Declined,
     /// The callback will come by another way, through `callback` of the session.
@@ -96,6 +99,7 @@ impl fmt::Debug for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Callback(_) => "Callback(…)",
+            Self::CallbackWithoutState(_) => "CallbackWithoutState(…)",
             Self::Declined => "Declined",
             Self::Later => "Later",
         })
@@ -310,7 +314,7 @@ impl Browser {
         receiver: Option<&Receiver>,
         prompt: &AuthorizationPrompt,
         wait: &Wait,
-    ) -> Option<String> {
+    ) -> Option<Answer> {
         let mut pasting = self.pasted.as_ref().and_then(Pasted::begin);
         let mut aside = || pasting.as_mut()?.look(prompt, &*self.tell);
         if let Some(receiver) = receiver {
@@ -324,7 +328,7 @@ impl Browser {
                     languages,
                 })
             };
-            let visit = Visit { answers: &|target| prompt.is_answered_by(target), page: &page };
+            let visit = Visit { judge: &|returned| prompt.judge(returned), page: &page };
             return receiver.wait(&visit, wait, aside);
         }
         while !wait.is_over() {
@@ -388,7 +392,7 @@ impl UserAgent for Browser {
         let shorter =
             Wait { deadline: wait.deadline.checked_sub(MARGIN).unwrap_or(wait.deadline), ..wait.clone() };
         match self.receive(receiver.as_ref(), prompt, &shorter) {
-            Some(target) => Ok(Answer::Callback(target)),
+            Some(answer) => Ok(answer),
             None => Err(InteractionFailure {
                 kind: FailureKind::TimedOut,
                 detail: tell::what_was_waited_for(prompt),

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use grantor::wire::callback::Arrival;
+
 use super::words::{self, Words};
 
 /// What the browser came back with, for the page that the user sees then.
@@ -19,11 +21,18 @@ pub enum Landing {
     Failed,
     /// This request does not answer what is waited for: it is from an earlier attempt, or a guess.
     NotAsked,
+    /// No answer can be read from this request, or it does not say whose it is: the application goes on waiting.
+    Unclear,
 }
 
 impl Landing {
-    /// What a request with this target says, which answers.
-    pub(super) fn of(target: &str) -> Self {
+    /// What a request with this target says.
+    pub(super) fn of(arrival: Arrival, target: &str) -> Self {
+        match arrival {
+            Arrival::Answer | Arrival::Refusal => {}
+            Arrival::OtherState => return Self::NotAsked,
+            _ => return Self::Unclear,
+        }
         let query = target.split_once('?').map_or("", |(_, query)| query);
         let mut parameters = url::form_urlencoded::parse(query.as_bytes());
         match parameters.find(|(name, value)| name == "error" && !value.is_empty()) {
@@ -57,6 +66,7 @@ pub(super) fn page(request: &PageRequest<'_>) -> String {
         Landing::Declined => words.declined,
         Landing::Failed => words.failed,
         Landing::NotAsked => words.not_asked,
+        Landing::Unclear => words.unclear,
     };
     let fill = |text: &str| {
         text.replace("{app}", &escaped(request.application.unwrap_or(words.application)))
@@ -65,7 +75,7 @@ pub(super) fn page(request: &PageRequest<'_>) -> String {
     let (colour, sign) = match request.landing {
         Landing::Agreed => ("#1a7f37", "\u{2713}"),
         Landing::Declined | Landing::NotAsked => ("#6e7781", "\u{2013}"),
-        Landing::Failed => ("#bc4c00", "!"),
+        Landing::Failed | Landing::Unclear => ("#bc4c00", "!"),
     };
     let Words { language, close, .. } = words;
     format!(
@@ -122,14 +132,21 @@ mod tests {
             ("/callback?error=server_error&state=s", Landing::Failed),
             ("/callback?error=invalid_scope&error_description=access_denied", Landing::Failed),
         ] {
-            assert_eq!(Landing::of(target), landing, "{target}");
+            for arrival in [Arrival::Answer, Arrival::Refusal] {
+                assert_eq!(Landing::of(arrival, target), landing, "{target}");
+            }
+            assert_eq!(Landing::of(Arrival::OtherState, target), Landing::NotAsked);
+            for arrival in [Arrival::Empty, Arrival::Unreadable, Arrival::WithoutState] {
+                assert_eq!(Landing::of(arrival, target), Landing::Unclear);
+            }
         }
     }
 
     #[test]
     fn pages_say_what_happened_in_which_application() {
-        let pages = [Landing::Agreed, Landing::Declined, Landing::Failed, Landing::NotAsked]
-            .map(|landing| shown(landing, Some("Notes & <Co>"), ""));
+        let pages =
+            [Landing::Agreed, Landing::Declined, Landing::Failed, Landing::NotAsked, Landing::Unclear]
+                .map(|landing| shown(landing, Some("Notes & <Co>"), ""));
         for (n, page) in pages.iter().enumerate() {
             assert!(page.contains("Notes &#38; &#60;Co&#62;"), "{page}");
             assert!(page.contains("lang=\"en\"") && page.contains("close this window"), "{page}");

@@ -6,8 +6,10 @@ use std::sync::{Mutex, MutexGuard};
 use std::thread;
 
 use grantor::AuthorizationPrompt;
-use grantor::wire::callback::Callback;
+use grantor::wire::callback::{Arrival, Callback, Returned};
 use url::Url;
+
+use super::Answer;
 
 /// Reads what is pasted, a line at a time, and only when one is asked for. Reading blocks, and cannot be given up,
 /// so it has a thread of its own; a line that comes too late is the next one's.
@@ -42,7 +44,7 @@ pub(super) struct Pasting<'a> {
 
 impl Pasting<'_> {
     /// The answer, if it has been pasted by now. What is wrong is told, and asked for again.
-    pub(super) fn look(&mut self, prompt: &AuthorizationPrompt, tell: &dyn Fn(&str)) -> Option<String> {
+    pub(super) fn look(&mut self, prompt: &AuthorizationPrompt, tell: &dyn Fn(&str)) -> Option<Answer> {
         if self.is_over {
             return None;
         }
@@ -65,7 +67,7 @@ impl Pasting<'_> {
                 tell("Nothing more can be pasted: the input has ended.");
             }
             Ok(line) => match judge(line.trim(), prompt) {
-                Ok(()) => return Some(line.trim().to_owned()),
+                Ok(answer) => return Some(answer),
                 Err(words) => tell(words),
             },
             Err(error) => {
@@ -78,16 +80,20 @@ impl Pasting<'_> {
 }
 
 /// What is wrong with what was pasted.
-fn judge(line: &str, prompt: &AuthorizationPrompt) -> Result<(), &'static str> {
+fn judge(line: &str, prompt: &AuthorizationPrompt) -> Result<Answer, &'static str> {
     // The page to open has the same `state`, and is what many paste first.
     let parse = |text: &str| Url::parse(text).ok();
     let same_page = |a: &Url, b: &Url| a.origin() == b.origin() && a.path() == b.path();
     let is_page = parse(line).zip(parse(prompt.url.as_str())).is_some_and(|(it, page)| same_page(&it, &page));
-    if !is_page && prompt.is_answered_by(line) {
-        return Ok(());
-    }
     let query = parse(line).map_or_else(|| line.to_owned(), |url| url.query().unwrap_or_default().to_owned());
     let has = |name: &str| url::form_urlencoded::parse(query.as_bytes()).any(|(it, _)| it == name);
+    match prompt.judge(Returned::to(line)) {
+        _ if is_page => {}
+        Arrival::Answer => return Ok(Answer::Callback(line.to_owned())),
+        // The user's own hand brings it.
+        Arrival::WithoutState if has("error") => return Ok(Answer::CallbackWithoutState(line.to_owned())),
+        _ => {}
+    }
     Err(if line.is_empty() {
         "Nothing was pasted. Paste the URL at which the browser ended:"
     } else if is_page {

@@ -11,6 +11,7 @@ pub(super) struct Words {
     pub(super) declined: [&'static str; 2],
     pub(super) failed: [&'static str; 2],
     pub(super) not_asked: [&'static str; 2],
+    pub(super) unclear: [&'static str; 2],
     /// What to do now.
     pub(super) close: &'static str,
 }
@@ -50,6 +51,10 @@ pub(super) static ALL: [Words; 8] = [
             "Nothing is waiting for this answer",
             "It may belong to an earlier attempt. Go back to {app} and start again.",
         ],
+        unclear: [
+            "No answer came along",
+            "{server} sent you here without an answer that {app} can read, so {app} goes on waiting. Go back to the page before and try again, or end the sign-in in {app}.",
+        ],
         close: "You can close this window and go back to {app}.",
     },
     Words {
@@ -68,6 +73,10 @@ pub(super) static ALL: [Words; 8] = [
             "Auf diese Antwort wartet niemand",
             "Sie geh\u{f6}rt vielleicht zu einem fr\u{fc}heren Versuch. Gehe zur\u{fc}ck zu {app} und beginne neu.",
         ],
+        unclear: [
+            "Hier kam keine Antwort an",
+            "{server} hat dich ohne eine Antwort hergeschickt, die {app} lesen kann; {app} wartet weiter. Gehe zur vorigen Seite zur\u{fc}ck und versuche es noch einmal, oder beende die Anmeldung in {app}.",
+        ],
         close: "Du kannst dieses Fenster schlie\u{df}en und zur\u{fc}ck zu {app} gehen.",
     },
     Words {
@@ -85,6 +94,10 @@ pub(super) static ALL: [Words; 8] = [
         not_asked: [
             "Nadie espera esta respuesta",
             "Puede ser de un intento anterior. Vuelve a {app} y empieza de nuevo.",
+        ],
+        unclear: [
+            "No ha llegado ninguna respuesta",
+            "{server} te ha enviado aqu\u{ed} sin una respuesta que {app} pueda leer, y {app} sigue esperando. Vuelve a la p\u{e1}gina anterior e int\u{e9}ntalo de nuevo, o termina el inicio de sesi\u{f3}n en {app}.",
         ],
         close: "Puedes cerrar esta ventana y volver a {app}.",
     },
@@ -107,6 +120,10 @@ pub(super) static ALL: [Words; 8] = [
             "Personne n\u{2019}attend cette r\u{e9}ponse",
             "Elle vient peut-\u{ea}tre d\u{2019}une tentative pr\u{e9}c\u{e9}dente. Revenez \u{e0} {app} et recommencez.",
         ],
+        unclear: [
+            "Aucune r\u{e9}ponse n\u{2019}est arriv\u{e9}e",
+            "{server} vous a envoy\u{e9} ici sans une r\u{e9}ponse que {app} puisse lire ; {app} attend toujours. Revenez \u{e0} la page pr\u{e9}c\u{e9}dente et r\u{e9}essayez, ou mettez fin \u{e0} la connexion dans {app}.",
+        ],
         close: "Vous pouvez fermer cette fen\u{ea}tre et revenir \u{e0} {app}.",
     },
     Words {
@@ -125,6 +142,10 @@ pub(super) static ALL: [Words; 8] = [
             "Nessuno attende questa risposta",
             "Forse appartiene a un tentativo precedente. Torna a {app} e ricomincia.",
         ],
+        unclear: [
+            "Non \u{e8} arrivata alcuna risposta",
+            "{server} ti ha mandato qui senza una risposta che {app} possa leggere; {app} continua ad attendere. Torna alla pagina precedente e riprova, oppure termina l\u{2019}accesso in {app}.",
+        ],
         close: "Puoi chiudere questa finestra e tornare a {app}.",
     },
     Words {
@@ -136,6 +157,10 @@ pub(super) static ALL: [Words; 8] = [
         not_asked: [
             "Ningu\u{e9}m espera esta resposta",
             "Ela pode ser de uma tentativa anterior. Volte para {app} e comece de novo.",
+        ],
+        unclear: [
+            "Nenhuma resposta chegou",
+            "{server} enviou voc\u{ea} at\u{e9} aqui sem uma resposta que {app} possa ler; {app} continua esperando. Volte \u{e0} p\u{e1}gina anterior e tente de novo, ou encerre o login em {app}.",
         ],
         close: "Voc\u{ea} pode fechar esta janela e voltar para {app}.",
     },
@@ -155,6 +180,10 @@ pub(super) static ALL: [Words; 8] = [
             "この応答を待っているものはありません",
             "以前の操作のものかもしれません。{app} に戻ってやり直してください。",
         ],
+        unclear: [
+            "応答が届きませんでした",
+            "{server} から {app} が読み取れる応答が届いていないため、{app} は待機を続けています。前のページに戻ってやり直すか、{app} でサインインを中止してください。",
+        ],
         close: "このウィンドウを閉じて {app} に戻ってください。",
     },
     Words {
@@ -164,6 +193,10 @@ pub(super) static ALL: [Words; 8] = [
         declined: ["已拒绝访问", "{server} 已将您的拒绝告知 {app}，不会授予访问权限。"],
         failed: ["未授予访问权限", "{server} 报告了错误。详情请查看 {app}。"],
         not_asked: ["没有等待此响应的请求", "它可能属于之前的操作。请返回 {app} 并重新开始。"],
+        unclear: [
+            "没有收到响应",
+            "{server} 没有随页面返回 {app} 能够读取的响应，{app} 仍在等待。请返回上一页重试，或在 {app} 中结束登录。",
+        ],
         close: "您可以关闭此窗口并返回 {app}。",
     },
 ];
