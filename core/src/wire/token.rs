@@ -5,7 +5,7 @@
 //! use grantor::wire::client_auth::Client;
 //! use grantor::wire::pkce::Verifier;
 //! use grantor::wire::token::{self, Grant, TokenRequest};
-//! use grantor::{Quirks, Secret};
+//! use grantor::{Findings, Quirks, Secret};
 //!
 //! let request = TokenRequest {
 //!     endpoint: &"https://as.example.com/token".parse()?,
@@ -24,7 +24,8 @@
 //!
 //! let headers = http::HeaderMap::from_iter([("content-type".parse()?, "application/json".parse()?)]);
 //! let body = br#"{"access_token": "t1", "token_type": "Bearer", "expires_in": 3600}"#;
-//! let issued = token::read(&request, &HttpResponse { status: 200, headers: &headers, body }, &Quirks::none())?;
+//! let response = HttpResponse { status: 200, headers: &headers, body };
+//! let issued = token::read(&request, &response, &Quirks::none(), &mut Findings::new())?;
 //! assert_eq!(issued.access_token.expose(), "t1");
 //! assert_eq!(issued.expires_in_s, Some(3600));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
