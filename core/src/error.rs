@@ -245,12 +245,6 @@ pub enum PeerMisbehaved {
         /// The one that it names.
         got: PeerText,
     },
-    /// A scope list that breaks RFC 6749 3.3, or is longer than its bound.
-    #[error("{exchange}: malformed scope list")]
-    Scope {
-        /// Where it stood.
-        exchange: Exchange,
-    },
     /// More scopes than a token can have here: those of the challenge or the metadata, with those that were
     /// asked for before.
     #[error("more than {limit} scopes are demanded in all")]

@@ -4,7 +4,8 @@ use super::Engine;
 use super::acquire::{Acquisition, End, Step};
 use super::respond::too_many_scopes;
 use crate::discover::Probe;
-use crate::error::{PeerIncompatible, PeerMisbehaved};
+use crate::error::{Exchange, PeerIncompatible, PeerMisbehaved};
+use crate::finding::{Finding, Findings, Handling, Problem};
 use crate::revision::Revision;
 use crate::scope::ScopeSet;
 use crate::time::Now;
@@ -116,6 +117,29 @@ impl Engine {
         let issuer = Issuer::read(name, &self.config.urls, &self.config.resource)?;
         acquisition.issuer = Some(issuer.clone());
         Ok(issuer)
+    }
+
+    /// The servers of a resource's list without those that the URL policy forbids, unless that is all of them.
+    pub(super) fn usable_servers(&mut self, mut servers: Vec<Box<str>>) -> Vec<Box<str>> {
+        if servers.len() < 2 {
+            return servers;
+        }
+        let (urls, resource) = (&self.config.urls, &self.config.resource);
+        let is_usable = |name: &Box<str>| Issuer::read(name, urls, resource).is_ok();
+        let unusable = servers.iter().filter(|name| !is_usable(name)).count();
+        if unusable > 0 && unusable < servers.len() {
+            servers.retain(is_usable);
+            let mut findings = Findings::new();
+            findings.add(&Finding {
+                document: Exchange::ResourceMetadata,
+                member: Some("authorization_servers".into()),
+                problem: Problem::Entries(unusable),
+                section: "RFC 9728 section 2",
+                handling: Handling::OthersUsed,
+            });
+            self.keep(findings);
+        }
+        servers
     }
 
     pub(super) fn discover_server(

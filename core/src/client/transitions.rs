@@ -464,7 +464,7 @@ impl Engine {
             acquisition.resource = Some(Resource {
                 identifier: document.resource,
                 scopes_supported: document.scopes_supported,
-                authorization_servers: document.authorization_servers,
+                authorization_servers: self.usable_servers(document.authorization_servers),
             });
         }
         Ok(())

@@ -138,6 +138,13 @@ fn resource_metadata_with_members_that_nobody_needs() {
             json!({ "authorization_servers": [null, "https://as.example.com", ""] }),
             "`authorization_servers` has 2 entries that cannot be used; the other entries are used",
         ),
+        (
+            json!({ "authorization_servers": [
+                "http://as.example.com", "https://as.example.com?x", "as.example.com", "https://10.0.0.1",
+                "https://as.example.com",
+            ] }),
+            "`authorization_servers` has 4 entries that cannot be used; the other entries are used",
+        ),
     ] {
         let finding = format!("protected resource metadata: {finding} (RFC 9728 section 2)");
         goes_on(with_members(&config, RESOURCE_METADATA, &members), &[&finding]);
@@ -335,6 +342,12 @@ fn tolerance_softens_no_rule_that_protects() {
         (RESOURCE_METADATA, json!({ "resource": ["https://mcp.example.com/mcp"] }), "`resource` is an array"),
         (RESOURCE_METADATA, json!({ "resource": "https://mcp.example.com/other" }), "`resource`"),
         (RESOURCE_METADATA, json!({ "authorization_servers": [7] }), "`authorization_servers`"),
+        (RESOURCE_METADATA, json!({ "authorization_servers": ["http://as.example.com"] }), "is not https"),
+        (
+            RESOURCE_METADATA,
+            json!({ "authorization_servers": ["http://as.example.com", "http://a"] }),
+            "is not https",
+        ),
         // RFC 8414 3.3: the issuer is the one that was asked.
         (SERVER_METADATA, json!({ "issuer": ["https://as.example.com"] }), "`issuer` is an array"),
         (SERVER_METADATA, json!({ "issuer": "https://as.example.com/" }), "`issuer`"),
