@@ -57,7 +57,7 @@ fn nothing_fits() {
     let mut player = Player::new(config().dynamic_registration(false));
     let error = player.call("ping").failed();
     assert_eq!(error, no_registration(false, true));
-    assert!(error.to_string().contains("pre-register"), "{error}");
+    assert!(error.to_string().contains("no client is registered"), "{error}");
 }
 
 #[test]
