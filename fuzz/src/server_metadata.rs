@@ -12,7 +12,7 @@ pub fn server_metadata(data: &[u8]) {
     let mut input = Input(data);
     let resource = input.pick(["http://127.0.0.1/mcp", "https://h/mcp"]);
     let (resource, urls) = (Url::parse(resource).expect("a URL"), UrlPolicy::default());
-    let issuer = input.pick(["https://as/t", "https://as", "https://as/"]);
+    let issuer = input.pick(["https://as.example/t", "https://as.example", "https://as.example/"]);
     let issuer = Issuer::read(issuer, &urls, &resource).expect("an issuer");
     let mut candidates = server_metadata::candidates(&issuer).expect("URLs");
     let asked = candidates.remove(input.pick([0, 1, 2]) % candidates.len());

@@ -125,10 +125,10 @@ impl Engine {
             return servers;
         }
         let (urls, resource) = (&self.config.urls, &self.config.resource);
-        let is_usable = |name: &Box<str>| Issuer::read(name, urls, resource).is_ok();
+        let is_usable = |name: &str| Issuer::read(name, urls, resource).is_ok();
         let unusable = servers.iter().filter(|name| !is_usable(name)).count();
         if unusable > 0 && unusable < servers.len() {
-            servers.retain(is_usable);
+            servers.retain(|name| is_usable(name));
             let mut findings = Findings::new();
             findings.add(&Finding {
                 document: Exchange::ResourceMetadata,
