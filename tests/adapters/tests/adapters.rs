@@ -99,11 +99,16 @@ fn with_fault(
         match exchange {
             Exchange::ResourceMetadata => {
                 let challenge = format!("Bearer resource_metadata=\"{origin}/metadata\"");
-                world.intercept = Some(Box::new(move |request| {
-                    (request.uri().path() == "/mcp").then(|| {
+                world.intercept = Some(Box::new(move |request| match request.uri().path() {
+                    "/mcp" => {
                         let answer = grantor_world::text(http::StatusCode::UNAUTHORIZED, "");
-                        grantor_world::with(answer, "www-authenticate", &challenge)
-                    })
+                        Some(grantor_world::with(answer, "www-authenticate", &challenge))
+                    }
+                    // Nor is it at a place where it would be looked for next.
+                    path if path.starts_with("/.well-known/oauth-protected-resource") => {
+                        Some(grantor_world::text(http::StatusCode::NOT_FOUND, ""))
+                    }
+                    _ => None,
                 }));
             }
             Exchange::ServerMetadata => world.mcp.authorization_servers = vec![origin],

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
 use grantor::Error;
-use grantor::client::Config;
+use grantor::client::{Config, Flow};
 use grantor::error::{EffectError, FailureKind, PeerMisbehaved, Refused, Work};
 use grantor::wire::client_metadata::ClientMetadata;
 use grantor_adapters::{ADAPTERS, Adapter, Failed, open};
@@ -238,6 +238,24 @@ fn who_does_not_come_back_is_told_what_was_waited_for() {
             assert_eq!(under_way.join().unwrap().unwrap(), 200, "{name}");
         }
     }
+}
+
+/// The application is called by its name, not by the host's name for the account.
+#[test]
+fn a_code_for_another_device() {
+    let servers = served();
+    servers.world().server().devices = true;
+    servers.world().server().offers.device_interval_s = 1;
+    let (told, words) = mpsc::channel::<String>();
+    let told = Mutex::new(told);
+    let browser =
+        Browser::default().told_by(move |words| told.lock().unwrap().send(words.to_owned()).unwrap());
+    let config = config(&servers.resource).flow(Flow::Device);
+    let client = open("ureq", Setup::new(config).user_agent(browser)).unwrap();
+    assert_eq!(call(&*client, &servers.resource).unwrap(), 200);
+    let words = words.recv().unwrap();
+    let start = format!("To let Notes <b> use {}, open http://", servers.resource);
+    assert!(words.starts_with(&start) && words.contains("enter the code"), "{words}");
 }
 
 /// The variable with which a test starts itself once more, as a program without a display.
