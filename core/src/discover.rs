@@ -45,6 +45,11 @@ impl<P: Place> Probe<P> {
         Self { left: places.into(), current: None, asked: None, redirects: 0, reasons: Vec::new() }
     }
 
+    /// One that has come to nothing.
+    pub(crate) fn failed(why: ErrorReport) -> Self {
+        Self { reasons: vec![why], ..Self::new(Vec::new()) }
+    }
+
     /// The URL to ask now: of a redirect, or of the next place; `None` when there is none left.
     pub(crate) fn next_url(&mut self) -> Option<Url> {
         if self.asked.is_none() {

@@ -159,6 +159,17 @@ impl<H: Host> Session<H> {
         self.open(|engine, now| Ok(engine.log_out(now)))?.done().await
     }
 
+    /// Forgets everything about the server for this account, as if it had never been used: the tokens, which are
+    /// given back, the registrations, and which authorization server was trusted. The way on when a server has
+    /// moved to another authorization server, or when what is stored leads nowhere.
+    ///
+    /// # Errors
+    /// When the authorization server could not be told, or the store failed. What was known is not used any
+    /// more in any case.
+    pub async fn forget(&self) -> Result<(), CallError<Infallible>> {
+        self.open(|engine, now| Ok(engine.forget(now)))?.done().await
+    }
+
     /// Asks for what these challenges demand, which came by another way than a response's headers, such as
     /// in the `_meta` of a tool's result ([`Challenges::of_result`]). Returns when there is a token to try
     /// the request again with.

@@ -40,11 +40,20 @@ pub(super) struct Call {
 /// What a call is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
+    /// The end of all that is known about the resource.
+    Forget,
     /// A token, without a request to send.
     LogIn,
     /// The end of the tokens.
     LogOut,
     Request,
+}
+
+impl Purpose {
+    /// Whether it ends the tokens.
+    pub(super) fn ends_tokens(self) -> bool {
+        matches!(self, Self::Forget | Self::LogOut)
+    }
 }
 
 /// Method and URL of a request.

@@ -12,6 +12,8 @@ use super::output::{CallId, Notice, Verdict};
 use super::record::{self, GrantRecord, PendingRecord};
 use super::refresh::is_gone;
 use super::seal::Addressee;
+use super::step_up::StepUps;
+use super::trust::Binding;
 use super::wait::Waits;
 use super::{Engine, Held, effect_error, unexpected};
 use crate::discover::Probe;
@@ -69,6 +71,8 @@ struct Progress {
     waits: Waits,
     /// The refresh token that was given back last.
     returned: Option<Secret>,
+    /// Whether nothing about the resource stays.
+    everything: bool,
 }
 
 impl Progress {
@@ -133,9 +137,27 @@ impl Engine {
         call
     }
 
+    /// Forgets everything about the resource for this account, as if it had never been used: the tokens, which are
+    /// given back as by [`log_out`](Self::log_out), the registrations, which authorization server was trusted, and
+    /// what was pending. The way on when a resource has moved, or when what is stored leads nowhere.
+    ///
+    /// The verdict is [`Verdict::Done`]; [`Verdict::Fail`] when a server could not be told, or the store failed.
+    /// Calls that come after it begin anew. Other accounts keep what is theirs.
+    pub fn forget(&mut self, now: Now) -> CallId {
+        let call = self.calls.open_for(Purpose::Forget);
+        self.dispatch(now, call);
+        self.left(now);
+        call
+    }
+
     /// Begins, or lets the call wait for the log-out that is under way.
     pub(super) fn start_log_out(&mut self, now: Now, call: CallId) {
-        if self.log_out.is_some() {
+        let everything = self.calls.get_mut(call).is_some_and(|open| open.purpose == Purpose::Forget);
+        if let Some(mut log_out) = self.log_out.take() {
+            if everything {
+                self.clear_everything(&mut log_out.progress);
+            }
+            self.log_out = Some(log_out);
             return self.set_stage(call, Stage::WaitingForLogOut);
         }
         let obtaining = self.acquisition.as_ref().is_some_and(|under_way| under_way.is_obtaining());
@@ -147,10 +169,13 @@ impl Engine {
             self.end_acquisition(now, &acquisition, End::from(Refused::Declined));
         }
         if self.log_out.is_some() {
-            return; // another one has begun with that
+            return self.start_log_out(now, call); // another one has begun with that
         }
         self.budgets.log_out = Budget::default();
-        let progress = self.what_goes();
+        let mut progress = self.what_goes();
+        if everything {
+            self.clear_everything(&mut progress);
+        }
         self.log_out_goes_on(now, progress);
     }
 
@@ -176,6 +201,20 @@ impl Engine {
         progress
     }
 
+    /// Lets the registrations and the binding go, too.
+    fn clear_everything(&self, progress: &mut Progress) {
+        let held = progress.clearing.as_ref().and_then(|(record, _)| record.issuer.clone());
+        let former = self.binding.record.former.iter().map(|issuer| Issuer::trusted(issuer));
+        for issuer in held.into_iter().chain(self.pinned()).chain(former) {
+            progress.clear(RecordKind::Registration, issuer);
+        }
+        let binding = Record { kind: RecordKind::Binding, issuer: None };
+        if !progress.everything {
+            progress.queue.insert(0, binding);
+        }
+        progress.everything = true;
+    }
+
     /// Begins the log-outs that waited for tokens on their way.
     pub(super) fn begin_log_outs(&mut self, now: Now) {
         for call in self.calls.at(|stage| matches!(stage, Stage::WaitingToLogOut)) {
@@ -196,17 +235,24 @@ impl Engine {
     fn log_out_goes_on(&mut self, now: Now, mut progress: Progress) {
         match self.next_log_out_step(now, &mut progress) {
             Some(step) => self.log_out = Some(Box::new(LogOut { step, progress })),
-            None => self.end_log_out(now, progress.failure),
+            None => self.end_log_out(now, progress.failure, progress.everything),
         }
     }
 
-    fn end_log_out(&mut self, now: Now, failure: Option<ErrorReport>) {
+    fn end_log_out(&mut self, now: Now, failure: Option<ErrorReport>, everything: bool) {
+        if everything {
+            self.binding = Binding::default();
+            self.kept_subject = None;
+            self.step_ups = StepUps::default();
+            self.rejected_ms = None;
+            self.loaded_ms = 0; // should a record have stayed
+        }
         self.pending = Pending::default();
         self.registration_failed = false;
         self.notice(Notice::Forgotten);
         self.list_account(now);
         for call in self.calls.at(|stage| matches!(stage, Stage::WaitingForLogOut)) {
-            let is_log_out = self.calls.get_mut(call).is_some_and(|open| open.purpose == Purpose::LogOut);
+            let is_log_out = self.calls.get_mut(call).is_some_and(|open| open.purpose.ends_tokens());
             match &failure {
                 _ if !is_log_out => self.dispatch(now, call),
                 Some(error) => self.fail_call(call, error.clone()),
@@ -221,7 +267,8 @@ impl Engine {
         let Some(log_out) = self.log_out.take() else { return };
         self.abandon_ops(Owner::LogOut);
         self.forget_sealing(Owner::LogOut);
-        self.end_log_out(now, log_out.progress.failure.or_else(|| Some(error.into())));
+        let everything = log_out.progress.everything;
+        self.end_log_out(now, log_out.progress.failure.or_else(|| Some(error.into())), everything);
     }
 
     fn next_log_out_step(&mut self, now: Now, progress: &mut Progress) -> Option<Step> {

@@ -493,7 +493,7 @@ impl Engine {
             self.start(now);
             return;
         }
-        if self.calls.get_mut(call).is_some_and(|open| open.purpose == Purpose::LogOut) {
+        if self.calls.get_mut(call).is_some_and(|open| open.purpose.ends_tokens()) {
             return self.start_log_out(now, call);
         }
         if self.waits_for_log_out(call) {

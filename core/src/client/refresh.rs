@@ -59,6 +59,8 @@ pub(super) struct Progress {
     probe: Option<Probe<Url>>,
     /// Whether it named another.
     relocated: bool,
+    /// Why the token endpoint was not reached, while it is looked whether the server has moved.
+    unreached: Option<ErrorReport>,
 }
 
 /// How a refresh ends.
@@ -190,6 +192,7 @@ impl Engine {
             renew_claim_ms: u64::MAX,
             probe: None,
             relocated: false,
+            unreached: None,
         };
         let next = match (self.grant.unsaved.clone(), self.grant.grant.clone()) {
             // These tokens are new; the store was not able to take them before.
@@ -395,13 +398,46 @@ impl Engine {
             progress.probe = Some(Probe::new(candidates));
         }
         let Some(url) = progress.probe.as_mut().and_then(|probe| probe.next_url()) else {
-            // The server is gone altogether; the resource may name another.
-            return Err(End::GiveUp);
+            let reasons = progress.probe.take().map(Probe::into_reasons).unwrap_or_default();
+            return Err(match progress.unreached.take() {
+                Some(report) if !is_out_of_reach(&reasons) => End::Error(report),
+                // The server is gone altogether; the resource may name another.
+                unreached => {
+                    if unreached.is_some() {
+                        self.release_claim(now);
+                    }
+                    End::GiveUp
+                }
+            });
         };
         let request = server_metadata::request(url, self.config.revision);
         let why = "the token endpoint is gone; the metadata may name another";
         self.send_request(now, Owner::Refresh, request, why);
         Ok(Step::Rediscovering)
+    }
+
+    /// The token endpoint was not reached. A server that has moved says so in its metadata, or the resource names
+    /// another one; unless the access token serves still, that is looked at before anybody is told.
+    pub(super) fn on_unreached(&mut self, now: Now, progress: &mut Progress, failure: Failure<'_>) -> Next {
+        let report = self.report_of(effect_error(Work::Exchange(Exchange::RefreshToken), failure));
+        let serves = self.grant.freshness(now, 0) == Freshness::Fresh;
+        if failure.kind != FailureKind::Unreachable || serves || progress.relocated {
+            return Err(End::Error(report));
+        }
+        progress.unreached = Some(report);
+        self.rediscover(now, progress)
+    }
+
+    /// A URL of the metadata was not reached either.
+    pub(super) fn on_undiscovered(&mut self, now: Now, progress: &mut Progress, error: Error) -> Next {
+        let report = self.report_of(error);
+        let Some(probe) = progress.probe.as_mut().filter(|_| progress.unreached.is_some()) else {
+            return Err(End::Error(report));
+        };
+        if !probe.skip_origin(report.clone()) {
+            *probe = Probe::failed(report);
+        }
+        self.rediscover(now, progress)
     }
 
     pub(super) fn on_rediscovered(
@@ -424,11 +460,15 @@ impl Engine {
         let found = read.unwrap_or_else(Found::Nothing);
         match probe.take(found, |why| self.report_of(why)) {
             Some(document) if document.token_endpoint == token_endpoint => {
+                if let Some(report) = progress.unreached.take() {
+                    return Err(End::Error(report));
+                }
                 return Ok(self.reload(now, Reload::Rejected));
             }
             Some(document) => {
                 progress.relocated = true;
                 progress.probe = None;
+                progress.unreached = None;
                 self.known = None;
                 if let Some(own) = self.grant.grant.as_deref_mut() {
                     own.server = Server::described(&document, own.server.client().clone());
@@ -681,6 +721,11 @@ fn timed_out() -> Error {
 }
 
 /// Whether an endpoint is not there any more.
+/// Whether nothing at all was reached.
+fn is_out_of_reach(reasons: &[ErrorReport]) -> bool {
+    !reasons.is_empty() && reasons.iter().all(|report| matches!(report.error, Error::Effect(_)))
+}
+
 pub(super) fn is_gone(response: &HttpResponse<'_>) -> bool {
     matches!(response.status, 404 | 410)
 }

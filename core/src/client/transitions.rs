@@ -187,7 +187,8 @@ impl Engine {
                 self.on_rediscovered(now, progress, &response)
             }
             (Step::Rediscovering, other) => {
-                Err(failed(Work::Exchange(Exchange::ServerMetadata), other).into())
+                let error = failed(Work::Exchange(Exchange::ServerMetadata), other);
+                self.on_undiscovered(now, progress, error)
             }
             (Step::Sealing, Completion::Signed { signature }) => {
                 self.on_signed(Owner::Refresh, signature)?;
@@ -219,6 +220,7 @@ impl Engine {
                 self.notice(Notice::StoreFailed { kind: RecordKind::Grant });
                 Err(self.on_revoked(None))
             }
+            (Step::Requesting, Completion::Failed(failure)) => self.on_unreached(now, progress, failure),
             (Step::Requesting, other) => Err(failed(Work::Exchange(Exchange::RefreshToken), other).into()),
             (Step::Claiming, other) => {
                 self.grant.claim = Claim::None;

@@ -68,7 +68,8 @@ fn refused(error: &Refused) -> Option<&'static str> {
              resource, or state its identifier: `Config::resource_identifier`",
         ),
         Refused::Untrusted { .. } => Some(
-            "if you trust it, say so: `Config::trusted_issuer`, `Config::trust`, or agree when you are asked",
+            "if you trust it, say so: `Config::trusted_issuer`, `Config::trust`, or agree when you are asked; if the \
+             resource has moved, `Session::forget` forgets the old server",
         ),
         Refused::Registration { code, .. } => Some(registration(code)),
         _ => None,

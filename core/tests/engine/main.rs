@@ -20,6 +20,7 @@ mod leaks;
 mod lifecycle;
 mod log_out;
 mod misuse;
+mod moved;
 mod nasty;
 mod options;
 mod providers;

@@ -283,6 +283,16 @@ impl Player {
         self.outcome(call).unwrap_or_else(|| panic!("the log-out is stuck: {:?}", self.engine))
     }
 
+    /// Forgets everything about the resource.
+    ///
+    /// # Panics
+    /// When the call has not ended in the end.
+    pub fn forget(&mut self) -> Outcome {
+        let call = self.engine.forget(self.now);
+        self.run();
+        self.outcome(call).unwrap_or_else(|| panic!("forgetting is stuck: {:?}", self.engine))
+    }
+
     /// How a call ended, if it has.
     pub fn outcome(&mut self, call: CallId) -> Option<Outcome> {
         let index = self.outcomes.iter().position(|(id, _)| *id == call)?;
