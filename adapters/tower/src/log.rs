@@ -29,6 +29,7 @@ pub(crate) fn refusal(status: StatusCode, refusal: Refusal, report: Option<&Refu
             subject = shown(&report.subject),
             client = shown(&report.client_id),
             missing,
+            mismatch = shown(&report.mismatch),
             reason = %refusal,
             "refused"
         );
@@ -40,6 +41,9 @@ pub(crate) fn notice(notice: &Notice) {
     match notice {
         Notice::ServerFailed { issuer, error } => {
             tracing::warn!(target: "grantor", %issuer, error = %error, "authorization server failed");
+        }
+        Notice::TokenMismatch { issuer, mismatch } => {
+            tracing::info!(target: "grantor", %issuer, %mismatch, "token refused");
         }
         Notice::KeysFetched { issuer, usable, refused, fresh_ms } => {
             tracing::debug!(target: "grantor", %issuer, usable, refused, fresh_ms, "keys fetched");

@@ -16,6 +16,7 @@ use super::config::{GuardConfig, GuardConfigError};
 use super::grant::Grant;
 use super::message::MessageError;
 use super::metadata;
+use super::mismatch::Mismatch;
 use super::output::Answer;
 use super::refusal::{Refusal, TokenProblem};
 use super::request::{RequestHead, Scheme};
@@ -54,6 +55,7 @@ pub(super) struct Details<'a> {
     pub(super) grant: Option<&'a Grant>,
     pub(super) operations: Option<&'a Operations<'a>>,
     pub(super) needed: ScopeSet,
+    pub(super) mismatch: Option<Mismatch>,
 }
 
 impl Answers {

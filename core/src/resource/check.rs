@@ -173,7 +173,8 @@ impl Guard {
             Checked::Valid(grant) => return Ok(grant),
             Checked::Invalid(problem) => {
                 let scheme = Some(presented.scheme);
-                let details = Details { scheme, ..self.details_of_head(request) };
+                let mismatch = self.mismatch_of_token(problem, presented.token);
+                let details = Details { scheme, mismatch, ..self.details_of_head(request) };
                 self.refuse(request, Refusal::Token(problem), details)
             }
             Checked::Malformed => self.refuse(request, Refusal::MalformedAuthorization, Details::default()),
@@ -441,10 +442,10 @@ impl Guard {
         details: Details<'_>,
     ) -> Answer {
         let answer = self.answers.refuse(request, refusal, &details);
-        let Details { grant, operations, needed, .. } = details;
+        let Details { grant, operations, needed, mismatch, .. } = details;
         let missing = grant.map(|grant| self.table.missing(&grant.scopes, &needed)).unwrap_or_default();
         let report = RefusalReport::new(request, operations, grant, needed, missing);
-        Answer { report: Some(Box::new(report)), ..answer }
+        Answer { report: Some(Box::new(RefusalReport { mismatch, ..report })), ..answer }
     }
 }
 

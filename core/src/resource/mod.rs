@@ -67,6 +67,7 @@ mod grant;
 mod guard;
 mod message;
 mod metadata;
+mod mismatch;
 mod operation;
 mod output;
 mod policy;
@@ -87,6 +88,7 @@ pub use config::{
 pub use grant::Grant;
 pub use guard::Guard;
 pub use message::{Body, MessageError};
+pub use mismatch::Mismatch;
 pub use operation::Operation;
 pub use output::{Answer, CheckId, Decision, Notice, Output};
 pub use policy::{Arguments, Need, Policy, PolicyError};

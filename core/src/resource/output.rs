@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::grant::Grant;
 use super::message::MessageError;
+use super::mismatch::Mismatch;
 use super::refusal::Refusal;
 use super::report::RefusalReport;
 use crate::effect::{Effect, OpId};
@@ -122,6 +123,14 @@ pub enum Notice {
         issuer: PeerText,
         /// Why.
         error: Box<ErrorReport>,
+    },
+    /// A token is for another resource or from another issuer, as the server or the host says that was asked
+    /// about it. Told when it is asked, and not for each request that brings the token again.
+    TokenMismatch {
+        /// Which server's.
+        issuer: PeerText,
+        /// The names.
+        mismatch: Box<Mismatch>,
     },
     /// The keys of an authorization server were fetched.
     KeysFetched {

@@ -2,6 +2,7 @@
 
 use super::check::Operations;
 use super::grant::Grant;
+use super::mismatch::Mismatch;
 use super::operation::Operation;
 use super::request::RequestHead;
 use crate::error::PeerText;
@@ -25,6 +26,9 @@ pub struct RefusalReport {
     pub needed: ScopeSet,
     /// Those of them that the token lacks, by the hierarchy of the policy.
     pub missing: ScopeSet,
+    /// Of a JWT that is for another resource, or from another issuer: what it names, and what it should. Of a
+    /// token that a server was asked about, [`Notice::TokenMismatch`](super::Notice::TokenMismatch) says it.
+    pub mismatch: Option<Mismatch>,
 }
 
 /// Operations that are named of a batch.
@@ -46,6 +50,7 @@ impl RefusalReport {
             client_id: grant.and_then(|grant| text(&grant.client_id)),
             needed,
             missing,
+            mismatch: None,
         }
     }
 }

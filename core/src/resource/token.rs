@@ -5,10 +5,11 @@ use std::sync::Arc;
 use super::config::{AudienceClaim, Tokens};
 use super::grant::{self, FactRules, Grant};
 use super::guard::Guard;
-use super::output::CheckId;
+use super::output::{CheckId, Notice};
 use super::refusal::TokenProblem;
 use super::request::Presented;
 use super::server::{Doubt, Server};
+use crate::error::PeerText;
 use crate::jose::{
     AccessToken, AccessTokenRules, Claims, ClaimsError, Header, Jws, JwsError, decode_base64url,
 };
@@ -224,6 +225,12 @@ impl Guard {
                 .map_err(|error| Some(error.into())),
             None => Err(Some(TokenProblem::Inactive)),
         };
+        if let (Err(Some(problem)), Some(json)) = (&outcome, facts)
+            && let Some(mismatch) = self.mismatch(*problem, json, token)
+        {
+            let issuer = PeerText::new(&server.config.issuer);
+            self.notice(Notice::TokenMismatch { issuer, mismatch: Box::new(mismatch) });
+        }
         let seconds = if outcome.is_ok() { cache_s } else { cache_s.min(limits::INACTIVE_CACHE_S) };
         let until_ms = now.mono_ms.saturating_add(seconds.max(1).saturating_mul(1000));
         self.tokens.insert(token, outcome, until_ms);

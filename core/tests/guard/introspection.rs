@@ -228,3 +228,39 @@ fn a_host_that_checks_tokens_itself() {
     assert_eq!(bench.why(&request()), (401, Refusal::Token(missing.into())));
     assert!(bench.asked.is_empty());
 }
+
+#[test]
+fn the_log_names_both_audiences_of_a_token_that_was_asked_about() {
+    let mut bench = bench(asking(), facts(json!({ "aud": "https://other.example.com" })));
+    for _ in 0..2 {
+        assert_eq!(bench.why(&request()), (401, Refusal::Token(ClaimsError::Audience.into())));
+    }
+    let told = bench.notices.iter().filter_map(|notice| match notice {
+        Notice::TokenMismatch { issuer, mismatch } => Some((issuer.to_string(), mismatch.to_string())),
+        _ => None,
+    });
+    let told: Vec<_> = told.collect();
+    let shown = "`aud` is https://other.example.com; it should be https://mcp.example.com/mcp";
+    assert_eq!(told, [(ISSUER.to_owned(), shown.to_owned())], "once");
+}
+
+#[test]
+fn a_server_that_fails_is_named_with_its_words() {
+    let mut bench = Bench::with(asking());
+    bench.peer = Box::new(move |request| match request.url.path() {
+        "/introspect" => {
+            let answer =
+                json!({ "error": "access_denied", "message": "token opaque, secret s3cr3t: no such client" });
+            Ok((403, vec![("content-type", "application/json".into())], answer.to_string()))
+        }
+        _ => usual_peer(request),
+    });
+    assert_eq!(bench.refuse(&request()).status, 503);
+    let Some(Notice::ServerFailed { error, .. }) = bench.notices.last() else {
+        panic!("{:?}", bench.notices)
+    };
+    let shown = error.to_string();
+    assert!(shown.starts_with("token introspection at https://as.example.com/introspect: "), "{shown}");
+    assert!(shown.contains("no such client") && shown.contains("403"), "{shown}");
+    assert!(!shown.contains("opaque") && !shown.contains("s3cr3t"), "{shown}");
+}

@@ -169,3 +169,36 @@ fn opaque_tokens_where_nobody_knows_them() {
     let why = Bench::new().why(&Request::list().bearer("opaque"));
     assert_eq!(why, (401, Refusal::Token(JwsError::Parts.into())));
 }
+
+#[test]
+fn mcp_token_handling_the_log_names_both_audiences_and_issuers() {
+    let report = |changes: Value| {
+        let mut bench = Bench::new();
+        let answer = bench.refuse(&Request::list().bearer(&token(changes)));
+        let body = String::from_utf8(answer.body.clone()).unwrap();
+        assert!(!body.contains("other.example.com"), "clients are not told: {body}");
+        answer.report.unwrap().mismatch.map(|mismatch| mismatch.to_string())
+    };
+    let other = "https://other.example.com";
+    for (changes, shown) in [
+        (
+            json!({ "aud": other }),
+            "`aud` is https://other.example.com; it should be https://mcp.example.com/mcp",
+        ),
+        (json!({ "aud": ["a", "b"] }), "`aud` is a, b; it should be https://mcp.example.com/mcp"),
+        (json!({ "aud": null }), "`aud` is missing; it should be https://mcp.example.com/mcp"),
+        (
+            json!({ "aud": "a\u{202e}\nb" }),
+            "`aud` is a\u{fffd}\u{fffd}b; it should be https://mcp.example.com/mcp",
+        ),
+        (json!({ "iss": other }), "`iss` is https://other.example.com; it should be https://as.example.com"),
+    ] {
+        assert_eq!(report(changes.clone()).as_deref(), Some(shown), "{changes}");
+    }
+    let many = json!({ "aud": vec!["x".repeat(1_000); 20] });
+    assert!(report(many).unwrap().len() < 2_000, "it is cut off");
+    assert_eq!(report(json!({ "exp": START - 60 })), None, "nothing is wrong with its names");
+    // What a token says of itself may be a token.
+    let itself = token(json!({ "jti": "a" }));
+    assert!(!report(json!({ "aud": itself })).unwrap().contains("eyJ"));
+}
