@@ -408,3 +408,16 @@ fn every_known_code_of_rfc6749_5_2() {
         assert!(player.count("/token") <= 2, "a client is registered anew at most once");
     }
 }
+
+#[test]
+fn more_scopes_than_one_set_holds() {
+    // As many as there may be by configuration, and one more by the challenge: none is dropped in silence.
+    let names: Vec<String> = (0..limits::SCOPES).map(|n| format!("s{n}")).collect();
+    let full = grantor::ScopeSet::parse(&names.join(" ")).unwrap();
+    let mut player = Player::in_world(World::new(), config().scopes(full)).unwrap();
+    let error = player.call("ping").failed();
+    assert_eq!(error, PeerMisbehaved::TooManyScopes { limit: limits::SCOPES }.into());
+    assert_eq!(player.count("/authorize?"), 0);
+    player.restart_with(config());
+    player.call("ping").delivered();
+}
