@@ -326,6 +326,11 @@ impl Acquisition {
         self.approved = self.question.take();
     }
 
+    /// The server that the host is being asked about.
+    pub(super) fn asked_about(&self) -> Option<&Issuer> {
+        self.question.as_ref().map(Approved::issuer)
+    }
+
     /// What is being done, for errors.
     pub(super) fn work(&self) -> Work {
         match &self.exchange {

@@ -430,7 +430,8 @@ impl Engine {
                 if acquisition.stored {
                     self.drop_unpinned(now);
                 }
-                let issuer = acquisition.issuer.as_ref().map_or_else(|| PeerText::new(""), PeerText::from);
+                let asked = acquisition.asked_about().or(acquisition.issuer.as_ref());
+                let issuer = asked.map_or_else(|| PeerText::new(""), PeerText::from);
                 return Err(Refused::Untrusted { issuer }.into());
             }
             (_, Completion::Declined) => return Err(Refused::Declined.into()),

@@ -291,6 +291,10 @@ impl BindingRecord {
 }
 
 impl Approved {
+    pub(super) fn issuer(&self) -> &Issuer {
+        &self.issuer
+    }
+
     /// Whether this server was.
     pub(super) fn is_of(&self, issuer: &Issuer) -> bool {
         self.issuer == *issuer

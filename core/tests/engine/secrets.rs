@@ -377,3 +377,30 @@ fn rfc9728_5_1_a_401_that_joins_brings_its_metadata_url_and_its_scopes() {
     assert_eq!(player.count("/custom.json"), 1);
     assert!(player.count("more") > 0, "its scopes are asked for, too");
 }
+
+#[test]
+fn a_late_answer_of_a_server_that_is_not_trusted_any_more_is_a_question() {
+    let (world, _) = two_servers();
+    let mut player = Player::in_world(world, config()).unwrap();
+    player.user = User::Leaves;
+    player.begin("ping");
+    player.run();
+    let (_, url) = player.open.remove(0);
+    let back = player.visit(&url).unwrap();
+    // Meanwhile the resource has moved, and the new server is pinned.
+    player.restart();
+    player.world.mcp.authorization_servers = vec![NEW.into()];
+    player.redirect_uri = "http://127.0.0.1:50000/callback".into();
+    player.user = User::Agrees;
+    player.call("ping").delivered();
+    player.user = User::DoesNotApprove;
+    let untrusted = Refused::Untrusted { issuer: PeerText::new("https://as.example.com") };
+    assert_eq!(player.callback(&back).failed(), untrusted.into());
+    // What was in use stays in use, in this process and the next.
+    for _ in 0..2 {
+        let asked = player.world.asked.len();
+        player.call("ping").delivered();
+        assert_eq!(player.world.asked.len(), asked + 1);
+        player.restart();
+    }
+}
