@@ -42,6 +42,8 @@ pub struct AuthorizationServer {
     pub lifetime_s: u64,
     /// What it says about that, if not the truth.
     pub expires_in: Option<u64>,
+    /// When the secrets of clients expire, as it says; 0 for never.
+    pub secret_expires_at: u64,
     /// Whether clients get only the scopes that they have registered, as at the MCP Python SDK's.
     pub limits_scopes: bool,
     /// Where its token endpoint is, below the issuer.
@@ -142,6 +144,7 @@ impl AuthorizationServer {
             issuer: issuer.into(),
             lifetime_s: 3600,
             expires_in: None,
+            secret_expires_at: 0,
             limits_scopes: false,
             token_path: "/token".into(),
             iss: true,
@@ -314,7 +317,7 @@ impl AuthorizationServer {
         body["token_endpoint_auth_method"] = json!(self.auth_method);
         if let Some(secret) = secret {
             body["client_secret"] = json!(secret);
-            body["client_secret_expires_at"] = json!(0);
+            body["client_secret_expires_at"] = json!(self.secret_expires_at);
         }
         crate::json(StatusCode::CREATED, &body)
     }
