@@ -6,9 +6,8 @@ use grantor::client::{Notice, RequestHead};
 use grantor::error::{PeerMisbehaved, Refused, Work};
 use grantor::{Completion, Effect, Error, Interaction, ScopeSet, limits};
 use grantor_world::player::{Player, User, config};
-use grantor_world::{Answered, World, json as json_answer, text, with};
+use grantor_world::{Answered, World, text, with};
 use http::StatusCode;
-use serde_json::json;
 
 fn intercepted(answer: impl FnMut(&grantor_world::Asked) -> Option<Answered> + Send + 'static) -> Player {
     let mut world = World::new();
