@@ -500,7 +500,12 @@ impl Guard {
         let pauses = server.is_failing() && retry_after_ms(&error).is_some();
         let error = self.report(error);
         if pauses {
-            return self.pause(now, index, error);
+            self.pause(now, index, error);
+            // After the pause it takes several again.
+            if let Some(server) = self.servers.get_mut(index) {
+                server.answered();
+            }
+            return;
         }
         let issuer = PeerText::new(&server.config.issuer);
         self.notice(Notice::ServerFailed { issuer, error: Box::new(error) });
