@@ -47,7 +47,8 @@ impl Config {
     }
 
     /// The resource's authorization server, for resources that do not name it, or to decide it here: no
-    /// metadata of the resource is asked for. The server is trusted under every [policy](Self::trust).
+    /// metadata of the resource is asked for. The server is trusted under every [policy](Self::trust). Tokens of
+    /// another server that are stored already are used until they are refused.
     ///
     /// What is wrong with it is told when the engine is made ([`ConfigError::Server`]).
     #[must_use]
