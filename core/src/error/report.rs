@@ -7,7 +7,6 @@ use url::Url;
 use super::redact::Sent;
 use super::words;
 use super::{EffectError, Error, Exchange, PeerText};
-use crate::address;
 use crate::wire::http::{HttpRequest, HttpResponse};
 
 /// Why something failed, in full: the [`Error`] to match on, the exchange in which it arose, and what to do
@@ -46,7 +45,7 @@ pub struct Asked {
 
 impl Asked {
     pub(crate) fn new(exchange: Exchange, url: &Url) -> Self {
-        Self { exchange, url: PeerText::new(&address::without_query(url)), status: None, words: None }
+        Self { exchange, url: PeerText::of_url(url), status: None, words: None }
     }
 
     pub(crate) fn of(request: &HttpRequest) -> Self {

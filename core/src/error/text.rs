@@ -2,7 +2,10 @@
 
 use std::fmt;
 
+use url::{Position, Url};
+
 use super::redact;
+use crate::address;
 use crate::limits;
 use crate::secret::Secret;
 
@@ -23,6 +26,16 @@ impl PeerText {
             shown.push(if c.is_control() || is_formatting(c) { '\u{fffd}' } else { c });
         }
         Self(shown.into())
+    }
+
+    /// A URL without user, query and fragment. Every request is noted so: what is short has nothing to replace,
+    /// since URLs are written in ASCII, and is copied once.
+    pub(crate) fn of_url(url: &Url) -> Self {
+        let plain = url.username().is_empty() && url.password().is_none();
+        match &url[..Position::AfterPath] {
+            text if plain && text.len() <= limits::PEER_TEXT_CHARS && text.is_ascii() => Self(text.into()),
+            _ => Self::new(&address::without_query(url)),
+        }
     }
 
     /// As [`new`](Self::new), with every occurrence of the secrets replaced: a server that echoes what
@@ -77,6 +90,22 @@ mod tests {
         assert_eq!(PeerText::new("a\u{1b}[31mb\nc\u{202e}d").as_str(), "a\u{fffd}[31mb\u{fffd}c\u{fffd}d");
         let long = PeerText::new(&"ü".repeat(10_000));
         assert_eq!(long.as_str().chars().count(), limits::PEER_TEXT_CHARS + 1);
+    }
+
+    #[test]
+    fn urls_are_shown_without_user_query_and_fragment() {
+        let shown = |url: &str| PeerText::of_url(&Url::parse(url).unwrap()).to_string();
+        assert_eq!(
+            shown("https://as.example.com/token?code=planted#planted"),
+            "https://as.example.com/token"
+        );
+        assert_eq!(shown("https://planted:planted@as.example.com"), "https://as.example.com/");
+        let long = format!("https://as.example.com/{}?planted", "x".repeat(5000));
+        assert!(shown(&long).chars().count() <= limits::PEER_TEXT_CHARS + 1);
+        assert_eq!(
+            shown("https://m\u{fc}nchen.example/\u{202e}"),
+            "https://xn--mnchen-3ya.example/%E2%80%AE"
+        );
     }
 
     #[test]
