@@ -7,6 +7,7 @@
 
 use super::Engine;
 use super::ops::Owner;
+use super::output::Notice;
 use super::refresh::{Next, Progress, Step};
 use crate::effect::RecordKind;
 use crate::limits;
@@ -53,6 +54,9 @@ impl Engine {
         }
         if claim.is_foreign(now) {
             progress.rounds = 0; // waiting for a claim is not losing a race; it ends by itself
+            if !std::mem::replace(&mut progress.told_claimed, true) {
+                self.notice(Notice::RefreshElsewhere);
+            }
             return Ok(Step::WaitingForClaim { until_ms: now.mono_ms.saturating_add(limits::CLAIM_POLL_MS) });
         }
         let why = "the refresh token is claimed, so that no other process uses it too";

@@ -307,13 +307,7 @@ impl Engine {
         let grant = &returning.grant;
         let Some(endpoint) = returning.endpoint.clone() else {
             if returning.probe.is_none() {
-                // A server whose endpoints are stated publishes no more than these.
-                let named = self.config.named_issuer(grant.server.issuer());
-                let candidates = match self.config.states_endpoints_of(named) {
-                    true => Vec::new(),
-                    false => server_metadata::candidates(named).unwrap_or_default(),
-                };
-                returning.probe = Some(Probe::new(candidates));
+                returning.probe = Some(self.probe_for(grant.server.issuer()));
             }
             let Some(probe) = &mut returning.probe else { return Ok(None) };
             let Some(url) = probe.next_url() else {

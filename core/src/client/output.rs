@@ -230,6 +230,9 @@ pub enum Notice {
         /// Why.
         problem: RecordProblem,
     },
+    /// Another process is renewing the tokens, or died while it was; its result is waited for, for
+    /// [`limits::CLAIM_S`](crate::limits::CLAIM_S) seconds at a time.
+    RefreshElsewhere,
     /// The client was registered.
     Registered {
         /// Its id.
@@ -296,6 +299,7 @@ impl fmt::Display for Notice {
                 write!(f, "INSECURE: this goes to {host} over plain http; for development only")
             }
             Self::RecordUnreadable { kind, problem } => write!(f, "the {kind} record {problem}"),
+            Self::RefreshElsewhere => f.write_str("another process is renewing the tokens; waiting for it"),
             Self::Registered { client_id } => write!(f, "registered as {client_id}"),
             Self::RegisteredElsewhere { issuer } => {
                 write!(f, "no client is pre-registered with {issuer}; another way is taken")

@@ -59,6 +59,8 @@ pub(super) struct Progress {
     probe: Option<Probe<Url>>,
     /// Whether it named another.
     relocated: bool,
+    /// Whether the host was told that another process has the refresh token.
+    pub(super) told_claimed: bool,
     /// Why the token endpoint was not reached, while it is looked whether the server has moved.
     unreached: Option<ErrorReport>,
 }
@@ -192,6 +194,7 @@ impl Engine {
             renew_claim_ms: u64::MAX,
             probe: None,
             relocated: false,
+            told_claimed: false,
             unreached: None,
         };
         let next = match (self.grant.unsaved.clone(), self.grant.grant.clone()) {
@@ -370,8 +373,16 @@ impl Engine {
         error: Error,
         response: &HttpResponse<'_>,
     ) -> Next {
-        let definitive = matches!(response.status, 400..500) && !matches!(response.status, 408 | 429)
-            || matches!(error, Error::Refused(Refused::Token { .. }));
+        let code = match &error {
+            Error::Refused(Refused::Token { code, .. }) => Some(code.as_str()),
+            _ => None,
+        };
+        let for_now = matches!(code, Some("temporarily_unavailable" | "server_error"));
+        let definitive = match response.status {
+            408 | 429 => false,
+            400..500 => true,
+            _ => code.is_some() && !for_now,
+        };
         if !definitive {
             return Err(error.into());
         }
@@ -380,8 +391,7 @@ impl Engine {
             // Nothing was said about the refresh token. The client is the host's to mend.
             return Err(error.into());
         }
-        self.registration_failed |= unknown
-            || matches!(&error, Error::Refused(Refused::Token { code, .. }) if *code == "unauthorized_client");
+        self.registration_failed |= unknown || code == Some("unauthorized_client");
         // Another process may have been faster; its tokens are in the store then.
         Ok(self.reload(now, Reload::Rejected))
     }
@@ -390,12 +400,7 @@ impl Engine {
     fn rediscover(&mut self, now: Now, progress: &mut Progress) -> Next {
         let Some(grant) = self.grant.grant.as_deref() else { return Err(End::GiveUp) };
         if progress.probe.is_none() {
-            let named = self.config.named_issuer(grant.server.issuer());
-            let candidates = match self.config.states_endpoints_of(named) {
-                true => Vec::new(),
-                false => server_metadata::candidates(named).unwrap_or_default(),
-            };
-            progress.probe = Some(Probe::new(candidates));
+            progress.probe = Some(self.probe_for(grant.server.issuer()));
         }
         let Some(url) = progress.probe.as_mut().and_then(|probe| probe.next_url()) else {
             let reasons = progress.probe.take().map(Probe::into_reasons).unwrap_or_default();

@@ -1,13 +1,17 @@
 //! Endpoints that were known before and are gone (404, 410): the metadata is read anew, once.
 
+use url::Url;
+
 use super::Engine;
 use super::acquire::{Acquisition, End, Step};
 use super::exchange::Ask;
 use super::refresh::is_gone;
 use super::server::Server;
+use crate::discover::Probe;
 use crate::error::PeerMisbehaved;
 use crate::time::Now;
 use crate::wire::HttpResponse;
+use crate::wire::server_metadata::{self, Issuer};
 
 impl Engine {
     /// Whether the answer to a step is that of an endpoint which is gone, while the metadata may name another.
@@ -41,6 +45,16 @@ impl Engine {
         acquisition.looked_elsewhere = true;
         self.known = None;
         true
+    }
+
+    /// Where the metadata of a server may be that was known before. One whose endpoints are stated publishes no more
+    /// than these.
+    pub(super) fn probe_for(&self, issuer: &Issuer) -> Probe<Url> {
+        let named = self.config.named_issuer(issuer);
+        Probe::new(match self.config.states_endpoints_of(named) {
+            true => Vec::new(),
+            false => server_metadata::candidates(named).unwrap_or_default(),
+        })
     }
 
     /// Finds the token endpoint of the same server, as its metadata names it now, for a token request whose

@@ -321,6 +321,8 @@ fn a_claim_of_a_dead_process_ends() {
     });
     two.seconds_pass(8);
     assert!(two.b(|b| b.outcome(call)).is_none());
+    let told = two.b(|b| b.notices.iter().filter(|notice| **notice == Notice::RefreshElsewhere).count());
+    assert_eq!(told, 1, "the host is told why nothing happens");
     two.seconds_pass(3);
     two.b(|b| b.outcome(call).unwrap().delivered());
     assert_eq!(two.a.count("/token"), 2);
@@ -607,7 +609,15 @@ fn any_definitive_refusal_leads_to_the_user() {
 
 #[test]
 fn refusals_for_now_cost_no_refresh_token_and_a_log_in_reaches_the_user() {
-    let for_now: [Refusal; 6] = [
+    let for_now: [Refusal; 9] = [
+        || grantor_world::json(StatusCode::REQUEST_TIMEOUT, &serde_json::json!({ "error": "timeout" })),
+        || {
+            grantor_world::json(
+                StatusCode::TOO_MANY_REQUESTS,
+                &serde_json::json!({ "error": "invalid_grant" }),
+            )
+        },
+        || grantor_world::json(StatusCode::OK, &serde_json::json!({ "error": "temporarily_unavailable" })),
         || grantor_world::text(StatusCode::REQUEST_TIMEOUT, ""),
         || grantor_world::text(StatusCode::TOO_MANY_REQUESTS, ""),
         || grantor_world::text(StatusCode::INTERNAL_SERVER_ERROR, ""),
