@@ -1,6 +1,5 @@
 //! Which addresses an HTTP stack may connect to.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, ToSocketAddrs as _};
@@ -19,7 +18,7 @@ const FRESH: Duration = Duration::from_secs(30);
 /// How long it may take to find that a name cannot be resolved before that, too, is remembered.
 const SLOW: Duration = Duration::from_secs(1);
 /// So many names are remembered, far more than are in use at a time.
-const NAMES: usize = 1024;
+const NAMES: usize = 256;
 
 /// Resolves names. It may block. A function is one.
 pub trait Resolver: Send + Sync + 'static {
@@ -47,7 +46,14 @@ pub struct Addresses(Arc<Shared>);
 
 struct Shared {
     resolver: Box<dyn Resolver>,
-    checked: Mutex<HashMap<Box<str>, (Instant, Checked)>>,
+    /// A handful, in the order in which they were checked.
+    checked: Mutex<Vec<Known>>,
+}
+
+struct Known {
+    name: Box<str>,
+    at: Instant,
+    checked: Checked,
 }
 
 /// What a name was found to be.
@@ -111,16 +117,17 @@ impl Addresses {
     }
 
     fn known(&self, name: &str) -> Option<(Instant, Checked)> {
-        self.0.checked.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+        let checked = self.0.checked.lock().unwrap_or_else(PoisonError::into_inner);
+        checked.iter().find(|known| *known.name == *name).map(|known| (known.at, known.checked.clone()))
     }
 
     fn remember(&self, name: &str, found: Checked) {
         let mut checked = self.0.checked.lock().unwrap_or_else(PoisonError::into_inner);
-        if checked.len() >= NAMES && !checked.contains_key(name) {
-            let oldest = checked.iter().min_by_key(|(_, (at, _))| *at).map(|(name, _)| name.clone());
-            oldest.and_then(|oldest| checked.remove(&oldest));
+        checked.retain(|known| *known.name != *name);
+        if checked.len() >= NAMES {
+            checked.remove(0);
         }
-        checked.insert(name.into(), (Instant::now(), found));
+        checked.push(Known { name: name.into(), at: Instant::now(), checked: found });
     }
 }
 

@@ -31,7 +31,8 @@
 //! To authorization servers goes what Grantor made and nothing else, by an HTTP client of its own: no default
 //! header of the caller's client, no cookie. Names in URLs that came from outside are resolved and checked
 //! before ([`UrlPolicy`](grantor::UrlPolicy)), and connected to by address. Where the environment names a
-//! proxy (`https_proxy`, `all_proxy`), it is the proxy that resolves them.
+//! proxy (`https_proxy`, `all_proxy`), it is the proxy that resolves them; one that the builder names is given
+//! addresses.
 //!
 //! isahc can trace what is on the wire, tokens included (target `isahc::wire`). Leave that off.
 

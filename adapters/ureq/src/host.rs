@@ -37,7 +37,8 @@ pub(crate) fn plain<B: AsSendBody>(
 /// Sends Grantor's own requests with ureq.
 #[derive(Debug)]
 pub(crate) struct Ureq {
-    config: Config,
+    /// The caller's.
+    like: Agent,
     addresses: Addresses,
     agent: OnDemand<Agent>,
 }
@@ -47,8 +48,12 @@ static RECENT: Recent<Agent> = Recent::new();
 impl Ureq {
     /// With the settings of this agent that concern connections, and nothing that it adds to requests.
     pub(crate) fn like(agent: &Agent, addresses: Addresses) -> Self {
-        let (from, times) = (agent.config(), agent.config().timeouts());
-        let config = Config::builder()
+        Self { like: agent.clone(), addresses, agent: OnDemand::new(&RECENT) }
+    }
+
+    fn config(&self) -> Config {
+        let (from, times) = (self.like.config(), self.like.config().timeouts());
+        Config::builder()
             .https_only(from.https_only())
             .ip_family(from.ip_family())
             .tls_config(from.tls_config().clone())
@@ -67,14 +72,13 @@ impl Ureq {
             .timeout_send_body(times.send_body)
             .timeout_recv_response(times.recv_response)
             .timeout_recv_body(times.recv_body)
-            .build();
-        Self { config, addresses, agent: OnDemand::new(&RECENT) }
+            .build()
     }
 
     fn agent(&self) -> Arc<Agent> {
         let make = || {
             let resolver = Checked(self.addresses.clone());
-            Ok(Agent::with_parts(self.config.clone(), DefaultConnector::default(), resolver))
+            Ok(Agent::with_parts(self.config(), DefaultConnector::default(), resolver))
         };
         match self.agent.get::<Infallible>(make) {
             Ok(agent) => agent,
@@ -98,7 +102,7 @@ impl Host for Ureq {
         *sent.headers_mut() = request.headers.clone();
         // The caller's own timeouts hold as well; this one is the last resort.
         let agent = self.agent();
-        let timeout = self.config.timeouts().global.map_or(timeout, |own| own.min(timeout));
+        let timeout = agent.config().timeouts().global.map_or(timeout, |own| own.min(timeout));
         let response = match request.method {
             http::Method::GET => {
                 let (head, _) = sent.into_parts();
