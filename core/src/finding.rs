@@ -83,6 +83,8 @@ pub enum Problem {
     Malformed,
     /// The member is not there, and should be.
     Missing,
+    /// The member has this other name.
+    Named(&'static str),
     /// The member is `null`.
     Null,
     /// The member appears more than once, always with the same value (RFC 8259 4).
@@ -119,6 +121,7 @@ impl fmt::Display for Problem {
             Self::Entries(count) => write!(f, "has {count} entries that cannot be used"),
             Self::Malformed => f.write_str("is malformed"),
             Self::Missing => f.write_str("is missing"),
+            Self::Named(name) => write!(f, "is named `{name}`"),
             Self::Null => f.write_str("is null"),
             Self::Repeated => f.write_str("appears more than once"),
             Self::Signed(error) => write!(f, "cannot be read: {error}"),

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use grantor::wire::HttpResponse;
-use grantor::{Error, Quirks};
+use grantor::{Error, Findings, Quirks, limits};
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 
 /// What has not been read yet.
@@ -111,18 +111,25 @@ pub(crate) fn planted(data: &[u8], what: &str) -> String {
 
 /// What must hold of every result: nobody learns the secrets from it, and reading again gives the same.
 pub(crate) fn check<T: Debug + PartialEq>(
-    read: impl Fn() -> Result<T, Error>,
+    read: impl Fn(&mut Findings) -> Result<T, Error>,
     secrets: &[&str],
 ) -> Result<T, Error> {
-    let result = read();
-    let shown = match &result {
+    let mut findings = Findings::new();
+    let result = read(&mut findings);
+    let mut shown = match &result {
         Ok(value) => format!("{value:?}"),
         Err(error) => format!("{error:?} {error}"),
     };
+    assert!(findings.len() <= limits::FINDINGS);
+    for finding in &findings {
+        shown.push_str(&format!("{finding:?} {finding}"));
+    }
     for secret in secrets {
         assert!(!shown.contains(secret), "{secret} is in {shown}");
     }
     assert!(!shown.contains(|c: char| c.is_control()), "control characters are shown: {shown:?}");
-    assert_eq!(read(), result, "reading has no memory");
+    let mut again = Findings::new();
+    assert_eq!(read(&mut again), result, "reading has no memory");
+    assert_eq!(again, findings, "reading has no memory");
     result
 }

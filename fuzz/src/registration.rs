@@ -26,7 +26,7 @@ pub fn registration(data: &[u8]) {
     };
     quirks(&mut input); // no rule of this answer bends; the corpus has a byte for it
     let answer = input.answer();
-    let read = || registration::read(&request, &answer.response(), &mut Findings::new());
+    let read = |findings: &mut Findings| registration::read(&request, &answer.response(), findings);
     let Ok(registered) = check(read, &[&initial]) else { return };
     assert!(matches!(answer.status, 200..=299), "{}", answer.status);
     let client = registered.client;

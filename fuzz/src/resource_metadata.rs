@@ -17,15 +17,8 @@ pub fn resource_metadata(data: &[u8]) {
     let mut candidates = resource_metadata::candidates(&resource, challenged.as_ref());
     let candidate = candidates.remove(input.pick([0, 1]) % candidates.len());
     let (quirks, answer) = (quirks(&mut input), input.answer());
-    let read = || {
-        resource_metadata::read(
-            &candidate,
-            &candidate.url,
-            0,
-            &answer.response(),
-            &quirks,
-            &mut Findings::new(),
-        )
+    let read = |findings: &mut Findings| {
+        resource_metadata::read(&candidate, &candidate.url, 0, &answer.response(), &quirks, findings)
     };
     match check(read, &[]) {
         Ok(Found::Document(document)) => {

@@ -20,7 +20,9 @@ pub fn server_metadata(data: &[u8]) {
     let rules =
         Rules { urls: &urls, resource: &resource, quirks: &quirks, grant: GrantType::AuthorizationCode };
     match check(
-        || server_metadata::read(&issuer, &asked, 0, &answer.response(), rules, &mut Findings::new()),
+        |findings: &mut Findings| {
+            server_metadata::read(&issuer, &asked, 0, &answer.response(), rules, findings)
+        },
         &[],
     ) {
         Ok(Found::Document(document)) => {

@@ -36,7 +36,7 @@ pub fn token(data: &[u8]) {
         proof: None,
     };
     let (quirks, answer) = (quirks(&mut input), input.answer());
-    let read = || token::read(&request, &answer.response(), &quirks, &mut Findings::new());
+    let read = |findings: &mut Findings| token::read(&request, &answer.response(), &quirks, findings);
     if let Ok(issued) = check(read, &[&own, &client_secret]) {
         assert!(matches!(answer.status, 200..=299), "{}", answer.status);
         check_issued(&issued);

@@ -12,7 +12,7 @@ use grantor::client::{
 };
 use grantor::wire::HttpRequest;
 use grantor::wire::challenge::Challenges;
-use grantor::{ApiMisuse, Now, OpId};
+use grantor::{ApiMisuse, Findings, Now, OpId};
 
 use crate::addresses::Addresses;
 use crate::effects::{Performed, interact};
@@ -169,6 +169,12 @@ impl<H: Host> Session<H> {
     /// ([`Engine::account_label`]).
     pub fn account_label(&self) -> Option<String> {
         self.shared.lock().engine.account_label().map(|label| label.to_string())
+    }
+
+    /// What the servers' answers strayed in so far, and nobody was harmed ([`Engine::findings`]): for a
+    /// diagnosis of a server.
+    pub fn findings(&self) -> Findings {
+        self.shared.lock().engine.findings().clone()
     }
 
     fn open(

@@ -16,7 +16,7 @@ use grantor::client::{
 use grantor::error::FailureKind;
 use grantor::wire::HttpRequest;
 use grantor::wire::challenge::Challenges;
-use grantor::{ApiMisuse, Interaction, Now, OpId};
+use grantor::{ApiMisuse, Findings, Interaction, Now, OpId};
 
 use crate::addresses::Addresses;
 use crate::effects::{Performed, interact};
@@ -200,6 +200,12 @@ impl<H: Host> Session<H> {
     /// ([`Engine::account_label`]).
     pub fn account_label(&self) -> Option<String> {
         self.shared.lock().engine.account_label().map(|label| label.to_string())
+    }
+
+    /// What the servers' answers strayed in so far, and nobody was harmed ([`Engine::findings`]): for a
+    /// diagnosis of a server.
+    pub fn findings(&self) -> Findings {
+        self.shared.lock().engine.findings().clone()
     }
 
     fn open(

@@ -28,7 +28,7 @@
 use url::Url;
 
 use crate::error::{Error, Exchange, Refused};
-use crate::finding::{Findings, Problem};
+use crate::finding::{Findings, Handling, Problem};
 use crate::limits;
 use crate::quirks::Quirks;
 use crate::scope::ScopeSet;
@@ -109,7 +109,8 @@ impl DeviceRequest<'_> {
 members! {
     pub(crate) struct Answer {
         "RFC 8628 section 3.2":
-            device_code, user_code, verification_uri, verification_uri_complete, expires_in, interval;
+            device_code, user_code, verification_uri, verification_url, verification_uri_complete, expires_in,
+            interval;
     }
 }
 
@@ -138,10 +139,19 @@ pub fn read(
     {
         return Err(refused.into());
     }
+    // The name that it had in drafts, and has at Google.
+    let stands_in = answer.verification_url.has_value() && !answer.verification_uri.has_value();
+    let verification_uri = if stands_in {
+        let problem = Problem::Named(answer.verification_url.name());
+        reader.note(Some(answer.verification_uri.name()), problem, "RFC 8628 section 3.2", Handling::Read);
+        &answer.verification_url
+    } else {
+        &answer.verification_uri
+    };
     Ok(DeviceCodes {
         device_code: reader.required(code(&answer.device_code, limits::CREDENTIAL))?.into(),
         user_code: reader.required(code(&answer.user_code, limits::USER_CODE))?.into(),
-        verification_uri: reader.required(page(&answer.verification_uri))?,
+        verification_uri: reader.required(page(verification_uri))?,
         verification_uri_complete: reader.optional(page(&answer.verification_uri_complete)),
         expires_in_s: reader.expected(answer.expires_in.seconds(limits::LIFETIME_S), limits::DEVICE_CODE_S),
         // RFC 8628 3.2: five seconds where the server does not say.
@@ -216,6 +226,22 @@ mod tests {
         }
         let codes = read_answer(&with("verification_uri_complete", "x-evil:open")).unwrap();
         assert_eq!(codes.verification_uri_complete, None, "there is another page");
+    }
+
+    #[test]
+    fn google_names_the_page_as_drafts_did() {
+        let mut body = with("verification_url", "https://as/d2");
+        assert_eq!(
+            read_answer(&body).unwrap().verification_uri.as_str(),
+            "https://as/d",
+            "the real name wins"
+        );
+        body.as_object_mut().unwrap().remove("verification_uri");
+        assert_eq!(read_answer(&body).unwrap().verification_uri.as_str(), "https://as/d2");
+        body["verification_url"] = "javascript:alert(1)".into();
+        let (field, problem) = ("verification_url", Problem::Malformed);
+        let refused = PeerMisbehaved::Unusable { exchange: EXCHANGE, field, problem };
+        assert_eq!(read_answer(&body), Err(refused.into()));
     }
 
     #[test]

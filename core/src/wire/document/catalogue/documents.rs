@@ -47,7 +47,7 @@ pub(super) const DOCUMENTS: &[Document] = &[
             ("expires_in", Use::Seconds, false),
             ("interval", Use::Seconds, false),
         ],
-        unread: &[],
+        unread: &["verification_url"],
         good: r#"{"device_code":"d","user_code":"U","verification_uri":"https://as.example.com/d",
             "verification_uri_complete":"https://as.example.com/d?U","expires_in":60,"interval":5}"#,
         read: |json, findings| {
