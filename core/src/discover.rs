@@ -33,6 +33,7 @@ impl Place for Candidate {
 #[derive(Debug)]
 pub(crate) struct Probe<P> {
     left: VecDeque<P>,
+    places: usize,
     current: Option<P>,
     /// Where it is asked for now: at the current place, or where that redirects to.
     asked: Option<Url>,
@@ -42,7 +43,27 @@ pub(crate) struct Probe<P> {
 
 impl<P: Place> Probe<P> {
     pub(crate) fn new(places: Vec<P>) -> Self {
-        Self { left: places.into(), current: None, asked: None, redirects: 0, reasons: Vec::new() }
+        let count = places.len();
+        Self {
+            left: places.into(),
+            places: count,
+            current: None,
+            asked: None,
+            redirects: 0,
+            reasons: Vec::new(),
+        }
+    }
+
+    /// How many places there are, those that were asked included.
+    pub(crate) fn len(&self) -> usize {
+        self.places
+    }
+
+    /// Adds places to be asked after the others.
+    pub(crate) fn extend(&mut self, places: impl IntoIterator<Item = P>) {
+        let before = self.left.len();
+        self.left.extend(places);
+        self.places += self.left.len() - before;
     }
 
     /// One that has come to nothing.

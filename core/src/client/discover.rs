@@ -1,5 +1,7 @@
 //! Discovery: what the resource says about itself, and its authorization server.
 
+use url::Url;
+
 use super::Engine;
 use super::acquire::{Acquisition, End, Step};
 use super::respond::too_many_scopes;
@@ -46,17 +48,20 @@ impl Engine {
             acquisition.resource = Some(self.origin_as_server());
             return Ok(None);
         }
-        let candidates = || {
-            let candidates = resource_metadata::candidates(&self.config.resource, challenged);
-            let stated = self.config.stated_identifier();
-            let by_config = |candidate: Candidate| match &stated {
-                Some(resource) => Candidate { resource: resource.clone(), own: None, ..candidate },
-                None => candidate,
-            };
-            Probe::new(candidates.into_iter().map(by_config).collect())
-        };
-        let probe = acquisition.resource_probe.get_or_insert_with(candidates);
-        if let Some(url) = probe.next_url() {
+        let probe = acquisition.resource_probe.get_or_insert_with(|| {
+            Probe::new(match challenged {
+                Some(url) => {
+                    let named = Candidate::named(&self.config.resource, url);
+                    vec![self.as_stated(named)]
+                }
+                None => self.candidates(None).collect(),
+            })
+        });
+        let url = probe.next_url().or_else(|| {
+            self.widen(challenged, probe);
+            probe.next_url()
+        });
+        if let Some(url) = url {
             let why = match probe.current() {
                 Some(candidate) if candidate.challenged => "the challenge names the resource's metadata",
                 _ if challenged.is_some() => "the URL of the challenge serves no metadata; this one may",
@@ -74,6 +79,26 @@ impl Engine {
             return Ok(None);
         }
         Err(End::Error(probe.nowhere(PeerIncompatible::NoResourceMetadata)))
+    }
+
+    /// The well-known URLs are wanted only when what the challenge names has come to nothing.
+    pub(super) fn widen(&self, challenged: Option<&Url>, probe: &mut Probe<Candidate>) {
+        if challenged.is_some() && probe.len() == 1 {
+            probe.extend(self.candidates(challenged).skip(1));
+        }
+    }
+
+    fn candidates(&self, challenged: Option<&Url>) -> impl Iterator<Item = Candidate> {
+        let candidates = resource_metadata::candidates(&self.config.resource, challenged);
+        candidates.into_iter().map(|candidate| self.as_stated(candidate))
+    }
+
+    /// The candidate, with the identifier that the configuration states instead of the URL.
+    fn as_stated(&self, candidate: Candidate) -> Candidate {
+        match self.config.stated_identifier() {
+            Some(resource) => Candidate { resource, own: None, ..candidate },
+            None => candidate,
+        }
     }
 
     /// What MCP 2025-03-26 has instead of resource metadata.

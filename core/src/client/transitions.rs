@@ -318,7 +318,10 @@ impl Engine {
             // What a challenge names may be out of reach; the resource itself was not.
             (Step::FetchingResourceMetadata, Completion::Failed(failure)) => {
                 let report = self.report_of(failed(acquisition.work(), Completion::Failed(failure)));
-                let probe = acquisition.resource_probe.as_mut().filter(|_| failure.is_of_network());
+                let mut probe = acquisition.resource_probe.as_mut().filter(|_| failure.is_of_network());
+                if let Some(probe) = &mut probe {
+                    self.widen(acquisition.challenged.metadata_url.as_ref(), probe);
+                }
                 if !probe.is_some_and(|probe| probe.skip_origin(report.clone())) {
                     return Err(End::Error(report));
                 }

@@ -71,6 +71,13 @@ pub struct Candidate {
     pub challenged: bool,
 }
 
+impl Candidate {
+    /// The URL that a challenge names.
+    pub(crate) fn named(resource: &Url, url: &Url) -> Self {
+        Self { url: url.clone(), resource: resource.clone(), own: None, challenged: true }
+    }
+}
+
 /// Where to look for the metadata of `resource`: at the challenge's URL when there is one, then
 /// path-inserted, then at the root (MCP "Protected Resource Metadata Discovery Requirements").
 ///
@@ -83,15 +90,19 @@ pub fn candidates(resource: &Url, challenged: Option<&Url>) -> Vec<Candidate> {
     origin.set_query(None);
     // RFC 9728 3.1 removes a slash that directly follows the host, no other.
     let path = if resource.path() == "/" { "" } else { resource.path() };
-    let own = |url, challenged| Candidate { url, resource: resource.clone(), own: None, challenged };
     let root = Candidate {
         url: well_known::inserted(&origin, SUFFIX, ""),
         resource: origin,
         own: Some(resource.clone()),
         challenged: false,
     };
-    let inserted = own(well_known::inserted(resource, SUFFIX, path), false);
-    let named = challenged.map(|url| own(url.clone(), true));
+    let inserted = Candidate {
+        url: well_known::inserted(resource, SUFFIX, path),
+        resource: resource.clone(),
+        own: None,
+        challenged: false,
+    };
+    let named = challenged.map(|url| Candidate::named(resource, url));
     let mut candidates: Vec<Candidate> = Vec::with_capacity(3);
     for candidate in named.into_iter().chain([inserted, root]) {
         if candidates.iter().all(|before| before.url != candidate.url) {
