@@ -173,6 +173,10 @@ pub(crate) fn check(leg: Leg, fault: Fault, outcome: Result<u16, Failed>) -> Str
         Fault::LengthTooSmall | Fault::TruncatedJson => {
             matches!(error, Error::PeerMisbehaved(PeerMisbehaved::Json { exchange: of, .. }) if of == exchange)
         }
+        // A token endpoint that cannot be reached may have moved: metadata is read again, where nobody is either.
+        Fault::Refused if leg == Leg::Refresh => {
+            matches!(&error, Error::Effect(EffectError { kind: FailureKind::Unreachable, .. }))
+        }
         Fault::Refused => kind == Some(FailureKind::Unreachable),
         Fault::RedirectLoop => error == PeerMisbehaved::Redirect { exchange, problem: redirects }.into(),
         Fault::ServerError => error == unavailable(500, None),
