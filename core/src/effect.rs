@@ -1,6 +1,7 @@
 //! What an engine asks of its host, and how the host answers.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::error::Failure;
 use crate::jose::Algorithm;
@@ -340,11 +341,11 @@ pub struct StoreKey {
     /// What it holds.
     pub kind: RecordKind,
     /// The URL of the resource, as the host configured it.
-    pub resource: Box<str>,
+    pub resource: Arc<str>,
     /// The host's name for the account.
-    pub account: Box<str>,
+    pub account: Arc<str>,
     /// The authorization server to which the credentials belong; `None` for records without any.
-    pub issuer: Option<Box<str>>,
+    pub issuer: Option<Arc<str>>,
     /// Of a record that could not be read and is kept for a person to look at: a hash of its content.
     pub aside: Option<Box<str>>,
 }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::limits;
 
-/// A list of scope tokens without repetition, in the order in which they were first named.
+/// A list of scope tokens without repetition, in the order in which they were first named. Clones share it.
 ///
 /// ```
 /// use grantor::ScopeSet;
@@ -16,9 +17,12 @@ use crate::limits;
 /// assert!(asked.covers(&ScopeSet::parse("files:write")?));
 /// # Ok::<(), grantor::ScopeError>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Vec<String>", into = "Vec<String>")]
-pub struct ScopeSet(Vec<Box<str>>);
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Vec<String>")]
+pub struct ScopeSet(
+    /// `None` for no scopes, never an empty list.
+    Option<Arc<Vec<Box<str>>>>,
+);
 
 /// Why a text is not a list of scope tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,7 +39,7 @@ pub enum ScopeError {
 impl ScopeSet {
     /// The set without scopes.
     pub const fn new() -> Self {
-        Self(Vec::new())
+        Self(None)
     }
 
     /// Reads scope tokens separated by spaces.
@@ -94,31 +98,35 @@ impl ScopeSet {
 
     /// Adds a good token that is not in the set.
     fn push(&mut self, token: &str) -> Result<(), ScopeError> {
-        if token.len() > limits::SCOPE_TOKEN || self.0.len() >= limits::SCOPES {
+        if token.len() > limits::SCOPE_TOKEN || self.len() >= limits::SCOPES {
             return Err(ScopeError::TooLarge);
         }
-        self.0.push(token.into());
+        Arc::make_mut(self.0.get_or_insert_default()).push(token.into());
         Ok(())
     }
 
     /// Whether there are no scopes.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.is_none()
     }
 
     /// The number of scopes.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.tokens().len()
     }
 
     /// The scope tokens in order.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|token| &**token)
+        self.tokens().iter().map(|token| &**token)
     }
 
     /// Whether `token` is among them.
     pub fn contains(&self, token: &str) -> bool {
-        self.0.iter().any(|own| &**own == token)
+        self.tokens().iter().any(|own| &**own == token)
+    }
+
+    fn tokens(&self) -> &[Box<str>] {
+        self.0.as_deref().map_or(&[], Vec::as_slice)
     }
 
     /// Whether every scope of `other` is in this set.
@@ -144,22 +152,25 @@ impl ScopeSet {
     /// # Errors
     /// [`ScopeError::TooLarge`] when that makes more than [`limits::SCOPES`]; nothing is added then.
     pub fn extend(&mut self, other: &Self) -> Result<(), ScopeError> {
-        let before = self.len();
+        if self.is_empty() {
+            self.clone_from(other);
+            return Ok(());
+        }
+        let mut all = self.clone();
         for token in other.iter() {
-            if !self.contains(token)
-                && let Err(error) = self.push(token)
-            {
-                self.0.truncate(before);
-                return Err(error);
+            if !all.contains(token) {
+                all.push(token)?;
             }
         }
+        *self = all;
         Ok(())
     }
 
     /// The scopes that are not in `other`.
     #[must_use]
     pub fn without(&self, other: &Self) -> Self {
-        Self(self.0.iter().filter(|token| !other.contains(token)).cloned().collect())
+        let left: Vec<_> = self.tokens().iter().filter(|token| !other.contains(token)).cloned().collect();
+        Self((!left.is_empty()).then(|| Arc::new(left)))
     }
 }
 
@@ -194,7 +205,19 @@ impl TryFrom<Vec<String>> for ScopeSet {
 
 impl From<ScopeSet> for Vec<String> {
     fn from(set: ScopeSet) -> Self {
-        set.0.into_iter().map(String::from).collect()
+        set.iter().map(String::from).collect()
+    }
+}
+
+impl Serialize for ScopeSet {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.tokens())
+    }
+}
+
+impl fmt::Debug for ScopeSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ScopeSet").field(&self.tokens()).finish()
     }
 }
 

@@ -82,11 +82,11 @@ impl Engine {
         let before = list.accounts.clone();
         let own = self.grant.grant.as_deref().filter(|grant| grant.tokens.access.is_some());
         let own = own.map(|grant| Account {
-            name: self.config.account.clone(),
+            name: (&*self.config.account).into(),
             label: grant.user.as_ref().map(|user| user.label.clone()),
             issuer: grant.server.issuer().as_str().into(),
         });
-        list.accounts.retain(|account| account.name != self.config.account);
+        list.accounts.retain(|account| *account.name != *self.config.account);
         list.accounts.extend(own);
         list.accounts.sort_by(|a, b| a.name.cmp(&b.name));
         let surplus = list.accounts.len().saturating_sub(limits::ACCOUNTS);

@@ -3,6 +3,8 @@
 //! An acquisition gathers what it knows and asks for the first thing that is missing, in the order in
 //! which `next_step` reads. `transitions` puts the answers in.
 
+use std::sync::Arc;
+
 use url::Url;
 
 use super::Engine;
@@ -42,7 +44,7 @@ pub(super) struct Acquisition {
     pub(super) cause: Cause,
     pub(super) challenged: Challenged,
     /// What the resource says about itself.
-    pub(super) resource: Option<Resource>,
+    pub(super) resource: Option<Arc<Resource>>,
     pub(super) resource_probe: Option<Probe<Candidate>>,
     /// The chosen authorization server.
     pub(super) issuer: Option<Issuer>,
@@ -56,7 +58,7 @@ pub(super) struct Acquisition {
     pub(super) noticed_elsewhere: bool,
     /// Whether the issuer could not be pinned: that is done later.
     pub(super) pin_failed: bool,
-    pub(super) server: Option<Box<ServerMetadata>>,
+    pub(super) server: Option<Arc<ServerMetadata>>,
     pub(super) server_probe: Option<Probe<Url>>,
     pub(super) redirect_uri: Option<Box<str>>,
     pub(super) registration: RegistrationState,
@@ -405,9 +407,9 @@ impl Engine {
         let (Some(known), Some(grant)) = (&self.known, &self.grant.grant) else { return };
         if known.server.issuer == *grant.server.issuer() {
             acquisition.reused = true;
-            acquisition.resource = Some(known.resource.clone());
+            acquisition.resource = Some(Arc::clone(&known.resource));
             acquisition.issuer = Some(grant.server.issuer().clone());
-            acquisition.server = Some(Box::new(known.server.clone()));
+            acquisition.server = Some(Arc::clone(&known.server));
             acquisition.sign_on.provider = known.provider.clone();
         }
     }

@@ -1,5 +1,7 @@
 //! The way through the browser: what is recorded before, shown, and made of what comes back.
 
+use std::sync::Arc;
+
 use super::Engine;
 use super::acquire::{Acquisition, Cause, End, Step};
 use super::calls::Stage;
@@ -122,7 +124,7 @@ impl Engine {
     fn look_for_unpinned(&mut self, now: Now, acquisition: &Acquisition) -> Option<Step> {
         let pending = acquisition.resumable.as_ref().filter(|pending| !pending.sign_on)?;
         let issuer = Issuer::trusted(pending.server.issuer());
-        if self.grant.grant.is_some() || self.pinned().as_ref() == Some(&issuer) {
+        if self.grant.grant.is_some() || self.is_pinned(&issuer) {
             return None;
         }
         let key = self.key(RecordKind::Grant, Some(&issuer));
@@ -380,13 +382,8 @@ impl Engine {
         match self.pending.revision {
             Some(expect) if self.pending.authorizations.is_empty() => Effect::Delete { key, expect },
             expect => {
-                let authorizations = self.pending.authorizations.clone();
-                Effect::Save {
-                    key,
-                    record: record::write(&PendingRecord { authorizations }),
-                    expect,
-                    expires_at_s: None,
-                }
+                let record = record::write(&PendingRecord { authorizations: (&self.pending.authorizations).into() });
+                Effect::Save { key, record, expect, expires_at_s: None }
             }
         }
     }
@@ -429,12 +426,13 @@ impl Engine {
     }
 
     /// What is known about the resource, for the user: what it says itself, or what was asked for before.
-    pub(super) fn resource_of(&self, acquisition: &Acquisition, asked: Option<&str>) -> Resource {
-        acquisition.resource.clone().unwrap_or_else(|| Resource {
+    pub(super) fn resource_of(&self, acquisition: &Acquisition, asked: Option<&str>) -> Arc<Resource> {
+        let unknown = || Resource {
             identifier: asked.map_or_else(|| self.config.canonical_resource(), Into::into),
             scopes_supported: None,
             authorization_servers: Vec::new(),
-        })
+        };
+        acquisition.resource.clone().unwrap_or_else(|| Arc::new(unknown()))
     }
 
     /// Has a callback that came without prompt looked up, unless something is under way that it must

@@ -2,6 +2,8 @@
 
 use url::Url;
 
+use std::sync::Arc;
+
 use super::Engine;
 use super::acquire::{Acquisition, End, Step};
 use super::respond::too_many_scopes;
@@ -27,8 +29,8 @@ pub(super) struct Resource {
 /// What was discovered for the grant in use; a step-up asks nobody again.
 #[derive(Debug)]
 pub(super) struct Known {
-    pub(super) resource: Resource,
-    pub(super) server: ServerMetadata,
+    pub(super) resource: Arc<Resource>,
+    pub(super) server: Arc<ServerMetadata>,
     /// The enterprise's identity provider.
     pub(super) provider: Option<Box<ServerMetadata>>,
 }
@@ -40,12 +42,12 @@ impl Engine {
         acquisition: &mut Acquisition,
     ) -> Result<Option<Step>, End> {
         if let Some(known) = &self.config.provider().server {
-            acquisition.resource = Some(self.resource_at(known.issuer.as_str()));
+            acquisition.resource = Some(Arc::new(self.resource_at(known.issuer.as_str())));
             return Ok(None);
         }
         let challenged = acquisition.challenged.metadata_url.as_ref();
         if challenged.is_none() && self.config.revision == Revision::V2025_03_26 {
-            acquisition.resource = Some(self.origin_as_server());
+            acquisition.resource = Some(Arc::new(self.origin_as_server()));
             return Ok(None);
         }
         let probe = acquisition.resource_probe.get_or_insert_with(|| {
@@ -75,7 +77,7 @@ impl Engine {
             return Err(End::Error(failure));
         }
         if self.config.endpoint_fallback() {
-            acquisition.resource = Some(self.origin_as_server());
+            acquisition.resource = Some(Arc::new(self.origin_as_server()));
             return Ok(None);
         }
         Err(End::Error(probe.nowhere(PeerIncompatible::NoResourceMetadata)))
@@ -176,7 +178,7 @@ impl Engine {
         if let Some(known) = &self.config.provider().server
             && let Ok(Some(stated)) = known.stated(&self.config.urls)
         {
-            acquisition.server = Some(Box::new(stated));
+            acquisition.server = Some(Arc::new(stated));
             return Ok(None);
         }
         if acquisition.server_probe.is_none() {
@@ -194,7 +196,7 @@ impl Engine {
             return Err(End::Error(failure));
         }
         if self.config.endpoint_fallback() && *issuer == server_metadata::origin(&self.config.resource) {
-            acquisition.server = Some(Box::new(server_metadata::fallback(&self.config.resource)));
+            acquisition.server = Some(Arc::new(server_metadata::fallback(&self.config.resource)));
             return Ok(None);
         }
         Err(End::Error(probe.nowhere(no_server_metadata(issuer))))

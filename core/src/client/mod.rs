@@ -38,6 +38,7 @@ mod wait;
 mod without_browser;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use http::Method;
 use http::header::USER_AGENT;
@@ -93,6 +94,8 @@ pub use self::output::{CallId, Credentials, Notice, Output, RequestHead, Respons
 #[derive(Debug)]
 pub struct Engine {
     config: Config,
+    /// The resource's URL, as keys name it.
+    resource: Arc<str>,
     /// Where URLs from outside may lead.
     outside: Reach,
     outputs: VecDeque<Output>,
@@ -209,6 +212,7 @@ impl Engine {
     pub fn new(config: Config) -> Result<Self, ConfigError> {
         config.check()?;
         Ok(Self {
+            resource: config.resource.as_str().into(),
             url_within: config.resource.as_str().into(),
             outside: match config.urls.allow_private_hosts {
                 true => Reach::Anywhere,
@@ -412,6 +416,9 @@ impl Engine {
         self.entered = now;
         if !self.overdrawn.is_empty() {
             self.settle_budgets(now);
+        }
+        if self.acquisition.is_none() && self.refresh.is_none() {
+            self.ops.release();
         }
         debug_assert!(self.nobody_is_forgotten(), "somebody waits for nothing: {self:?}");
     }
@@ -715,9 +722,9 @@ impl Engine {
     fn key(&self, kind: RecordKind, issuer: Option<&Issuer>) -> Box<StoreKey> {
         Box::new(StoreKey {
             kind,
-            resource: self.config.resource.as_str().into(),
-            account: self.config.account.clone(),
-            issuer: issuer.map(|issuer| issuer.as_str().into()),
+            resource: Arc::clone(&self.resource),
+            account: Arc::clone(&self.config.account),
+            issuer: issuer.map(Issuer::shared),
             aside: None,
         })
     }

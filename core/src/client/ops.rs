@@ -173,11 +173,14 @@ impl Ops {
 
     pub(super) fn settle(&mut self, id: OpId) -> Option<Op> {
         let index = self.open.iter().position(|op| op.id == id)?;
-        let op = self.open.remove(index);
+        Some(self.open.remove(index))
+    }
+
+    /// Gives room back, if nothing is under way: an idle engine keeps none for effects.
+    pub(super) fn release(&mut self) {
         if self.open.is_empty() {
-            self.open = Vec::new(); // an idle engine keeps no room for effects
+            self.open = Vec::new();
         }
-        Some(op)
     }
 
     /// Forgets what `owner` waits for; its answer will be ignored. Returns what need not be performed any

@@ -2,8 +2,7 @@
 //! issuer they belong to.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
-use std::io;
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -54,18 +53,18 @@ pub(crate) fn write<T: Serialize>(record: &T) -> Secret {
     let mut length = Length(0);
     let _ = serde_json::to_writer(&mut length, record);
     let mut text = Vec::with_capacity(length.0 + 128);
-    text.extend_from_slice(format!("{{\"v\":{VERSION},\"record\":").as_bytes());
+    let _ = write!(text, "{{\"v\":{VERSION},\"record\":");
     let start = text.len();
     let _ = serde_json::to_writer(&mut text, record);
     let sum = checksum(text.get(start..).unwrap_or_default());
-    text.extend_from_slice(format!(",\"sum\":\"{sum}\"}}").as_bytes());
+    let _ = write!(text, ",\"sum\":\"{sum}\"}}");
     Secret::from(String::from_utf8(text).unwrap_or_default())
 }
 
 /// Counts what is written.
 struct Length(usize);
 
-impl io::Write for Length {
+impl Write for Length {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0 += bytes.len();
         Ok(bytes.len())
@@ -97,8 +96,8 @@ pub(crate) fn check(kind: RecordKind, bytes: &[u8]) -> Result<(), RecordProblem>
     match kind {
         RecordKind::Accounts => accounts(bytes).map(drop),
         RecordKind::Binding => read::<BindingRecord>(bytes).map(drop),
-        RecordKind::Grant => read::<GrantRecord>(bytes)?.access().map(drop),
-        RecordKind::Pending => read::<PendingRecord>(bytes).map(drop),
+        RecordKind::Grant => read::<GrantRecord<'_>>(bytes)?.access().map(drop),
+        RecordKind::Pending => read::<PendingRecord<'_>>(bytes).map(drop),
         RecordKind::Proof => Ok(()), // that there is one says it all
         RecordKind::Registration => read::<RegistrationRecord>(bytes).map(drop),
     }
@@ -110,11 +109,9 @@ fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, RecordProblem> {
 
 /// The first half of a SHA-256, in hex.
 pub(super) fn checksum(bytes: &[u8]) -> String {
+    let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or_default();
     let hash = Sha256::digest(bytes);
-    hash.iter().take(16).fold(String::with_capacity(32), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    hash.iter().take(16).flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// Which issuer is trusted for the resource.
@@ -201,14 +198,14 @@ impl ClientRecord {
 
 /// Tokens, and all that is needed to renew them without asking anyone but the token endpoint.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct GrantRecord {
-    issuer: Box<str>,
-    token_endpoint: Url,
+pub(crate) struct GrantRecord<'a> {
+    issuer: Cow<'a, str>,
+    token_endpoint: Cow<'a, Url>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    revocation_endpoint: Option<Box<Url>>,
+    revocation_endpoint: Option<Cow<'a, Url>>,
     client: ClientRecord,
     #[serde(skip_serializing_if = "Option::is_none")]
-    resource: Option<Box<str>>,
+    resource: Option<Cow<'a, str>>,
     #[serde(with = "optional_secret", skip_serializing_if = "Option::is_none", default)]
     access_token: Option<Secret>,
     /// In seconds since 1970.
@@ -235,20 +232,20 @@ pub(crate) struct GrantRecord {
     claimed_until: Option<u64>,
 }
 
-impl GrantRecord {
-    pub(crate) fn of(grant: &Grant, claimed_until: Option<u64>, config: &Config) -> Self {
+impl<'a> GrantRecord<'a> {
+    pub(crate) fn of(grant: &'a Grant, claimed_until: Option<u64>, config: &Config) -> Self {
         Self {
             issuer: grant.server.issuer().as_str().into(),
-            token_endpoint: grant.server.token_endpoint().clone(),
+            token_endpoint: Cow::Borrowed(grant.server.token_endpoint()),
             client: ClientRecord::of(grant.server.client()),
-            resource: grant.resource.clone(),
+            resource: grant.resource.as_deref().map(Cow::Borrowed),
             access_token: grant.tokens.access.as_ref().map(|access| Secret::from(access.expose())),
             expires_at: grant.tokens.expires_at,
             lifetime_s: grant.tokens.lifetime_s,
             refresh_token: grant.tokens.refresh.clone(),
             granted: grant.granted.clone(),
             requested: grant.requested.clone(),
-            revocation_endpoint: grant.server.revocation_endpoint().cloned().map(Box::new),
+            revocation_endpoint: grant.server.revocation_endpoint().map(Cow::Borrowed),
             dpop: grant.dpop.as_deref().map(|dpop| KeyRecord::of(&dpop.key, config)),
             user: grant.user.clone(),
             subject: grant.subject.clone(),
@@ -292,8 +289,13 @@ impl GrantRecord {
         };
         let client = self.client.into_client(config, &self.issuer).ok_or(RecordProblem::UnknownClient)?;
         let grant = Grant {
-            server: Server::recorded(&self.issuer, self.token_endpoint, self.revocation_endpoint, client),
-            resource: self.resource,
+            server: Server::recorded(
+                &self.issuer,
+                self.token_endpoint.into_owned(),
+                self.revocation_endpoint.map(|url| Box::new(url.into_owned())),
+                client,
+            ),
+            resource: self.resource.map(|resource| resource.into_owned().into()),
             tokens,
             dpop,
             user: self.user,
@@ -308,8 +310,8 @@ impl GrantRecord {
 
 /// The authorizations that wait for a browser; several when several processes ask at once.
 #[derive(Default, Serialize, Deserialize)]
-pub(crate) struct PendingRecord {
-    pub(crate) authorizations: Vec<PendingAuthorization>,
+pub(crate) struct PendingRecord<'a> {
+    pub(crate) authorizations: Cow<'a, [PendingAuthorization]>,
 }
 
 /// A server and its client, as records write them. The parts of one record stay together.

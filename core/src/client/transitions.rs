@@ -25,6 +25,8 @@
 //! | any | a record | unreadable | keep it aside first, or fail, by policy |
 //! | | anything | failed | calls that wait for the machine fail |
 
+use std::sync::Arc;
+
 use super::acquire::{Acquisition, Cause, End, Step};
 use super::calls::Stage;
 use super::claim::Claim;
@@ -293,8 +295,8 @@ impl Engine {
                 }
             }
             (Step::LoadingPending, Completion::Loaded(stored)) => {
-                let record: PendingRecord = read_record(stored).unwrap_or_default();
-                self.pending.authorizations = record.authorizations;
+                let record: PendingRecord<'_> = read_record(stored).unwrap_or_default();
+                self.pending.authorizations = record.authorizations.into_owned();
                 self.pending.revision = stored.map(|stored| stored.revision);
                 self.pending.loaded = true;
                 if !self.looked_for_resumable {
@@ -467,11 +469,11 @@ impl Engine {
             read => read.unwrap_or_else(Found::Nothing),
         };
         if let Some(document) = probe.take(found, |why| self.report_of(why)) {
-            acquisition.resource = Some(Resource {
+            acquisition.resource = Some(Arc::new(Resource {
                 identifier: document.resource,
                 scopes_supported: document.scopes_supported,
                 authorization_servers: self.usable_servers(document.authorization_servers),
-            });
+            }));
         }
         Ok(())
     }
@@ -492,7 +494,7 @@ impl Engine {
         let found = read.unwrap_or_else(Found::Nothing);
         if let Some(document) = probe.take(found, |why| self.report_of(why)) {
             acquisition.issuer = Some(document.issuer.clone());
-            acquisition.server = Some(document);
+            acquisition.server = Some(Arc::from(document));
         }
         Ok(())
     }
@@ -588,7 +590,7 @@ impl Engine {
     /// The tokens are new and only here: they are kept, and stored before anything else.
     pub(super) fn keep_obtained(&mut self, acquisition: &mut Acquisition) {
         if let Some(grant) = acquisition.obtained.take() {
-            self.binding.due = self.pinned().as_ref() != Some(grant.server.issuer());
+            self.binding.due = !self.is_pinned(grant.server.issuer());
             self.grant.keep_unsaved(NewTokens { grant, replaces: Replaces::Any }, None);
         }
     }
@@ -608,7 +610,7 @@ impl Engine {
         self.grant.replace(*grant, Some(revision));
         if let (Some(resource), Some(server)) = (acquisition.resource.take(), acquisition.server.take()) {
             let provider = acquisition.sign_on.provider.take();
-            self.known = Some(Box::new(Known { resource, server: *server, provider }));
+            self.known = Some(Box::new(Known { resource, server, provider }));
         }
         let issuer = self.grant.grant.as_deref().map(|grant| grant.server.issuer());
         if self.known.as_ref().map(|known| &known.server.issuer) != issuer {

@@ -69,6 +69,11 @@ impl Engine {
         self.binding.record.issuer.as_deref().map(Issuer::trusted)
     }
 
+    /// Whether the resource is bound to this issuer.
+    pub(super) fn is_pinned(&self, issuer: &Issuer) -> bool {
+        self.binding.record.issuer.as_deref() == Some(issuer.as_str())
+    }
+
     /// Whether an authorization at this issuer may be taken up again without asking the host.
     pub(super) fn may_go_on_with(&self, issuer: &Issuer) -> bool {
         matches!(self.judge(issuer), Trust::Trusted)
@@ -163,7 +168,7 @@ impl Engine {
             client_name: self.config.metadata.client_name.clone(),
             resource: resource.identifier.clone(),
             issuer: issuer.shown(),
-            account: self.config.account.clone(),
+            account: (&*self.config.account).into(),
             new_scopes: scopes.without(&before),
             scopes,
             reason,
@@ -197,25 +202,32 @@ impl Engine {
         grant: &Grant,
     ) -> Result<Option<Step>, End> {
         let issuer = grant.server.issuer();
-        let approved = acquisition.approved.as_ref().is_some_and(|approved| approved.issuer == *issuer);
-        if approved || matches!(self.judge(issuer), Trust::Trusted) {
+        if self.may_pin(acquisition, issuer) {
             return Ok(None);
         }
         let resource = self.resource_of(acquisition, grant.resource.as_deref());
         self.ask_for_approval(now, acquisition, &resource, issuer, grant.requested.clone())
     }
 
+    /// Whether an issuer may be pinned without asking.
+    fn may_pin(&self, acquisition: &Acquisition, issuer: &Issuer) -> bool {
+        let approved = acquisition.approved.as_ref().is_some_and(|approved| approved.issuer == *issuer);
+        approved || self.may_go_on_with(issuer)
+    }
+
     /// Pins the issuer of the tokens that were just stored.
     pub(super) fn pin(&mut self, now: Now, acquisition: &mut Acquisition) -> Result<Option<Step>, End> {
-        let Some(grant) = self.grant.grant.clone() else { return Ok(None) };
-        let issuer = grant.server.issuer();
-        if acquisition.pin_failed || self.pinned().as_ref() == Some(issuer) {
+        let Some(grant) = self.grant.grant.as_deref() else { return Ok(None) };
+        let issuer = grant.server.issuer().clone();
+        if acquisition.pin_failed || self.is_pinned(&issuer) {
             return Ok(None);
         }
-        if let Some(step) = self.ask_to_pin(now, acquisition, &grant)? {
+        if !self.may_pin(acquisition, &issuer)
+            && let Some(step) = self.ask_to_pin(now, acquisition, &grant.clone())?
+        {
             return Ok(Some(step));
         }
-        let pinned = self.binding.record.pinned_to(issuer);
+        let pinned = self.binding.record.pinned_to(&issuer);
         self.write_binding(now, Owner::Acquisition, pinned);
         Ok(Some(Step::SavingBinding))
     }
@@ -238,7 +250,7 @@ impl Engine {
         let issuer = self.grant.grant.as_deref().map(|grant| grant.server.issuer().clone());
         self.binding.due = false;
         if let Some(issuer) = issuer
-            && self.pinned().as_ref() != Some(&issuer)
+            && !self.is_pinned(&issuer)
             && self.acquisition.is_none()
         {
             let pinned = self.binding.record.pinned_to(&issuer);

@@ -156,12 +156,12 @@ impl Callback {
                 callback.error_description = Some(form::decode_lossy(value)).filter(|text| !text.is_empty());
                 continue;
             }
-            let value = form::decode(value).map_err(|_| PeerMisbehaved::CallbackSyntax)?;
+            let value = form::decode(value).map_err(|_| PeerMisbehaved::CallbackSyntax)?.into_owned();
             // An empty parameter is none (RFC 6749 3.1), but an empty `iss` is no issuer.
             if value.is_empty() && name != "iss" {
                 continue;
             }
-            let repeated = match name.as_str() {
+            let repeated = match &*name {
                 "state" => callback.state.replace(Secret::from(value)).map(|_| "state"),
                 "iss" => callback.iss.replace(value).map(|_| "iss"),
                 "code" => callback.code.replace(Secret::from(value)).map(|_| "code"),

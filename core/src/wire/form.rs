@@ -61,7 +61,7 @@ pub(crate) enum FormError {
 ///
 /// Decoding is strict: where a lossy one puts a replacement character, two readers could see two values.
 pub(crate) fn read(text: &str) -> Result<Vec<(String, String)>, FormError> {
-    pairs(text)?.map(|(name, value)| Ok((decode(name)?, decode(value)?))).collect()
+    pairs(text)?.map(|(name, value)| Ok((decode(name)?.into_owned(), decode(value)?.into_owned()))).collect()
 }
 
 /// Name-value pairs as they are written; refuses too many.
@@ -74,10 +74,13 @@ pub(crate) fn pairs(text: &str) -> Result<impl Iterator<Item = (&str, &str)>, Fo
 }
 
 /// Decodes a name or a value, strictly as [`read`] does.
-pub(crate) fn decode(text: &str) -> Result<String, FormError> {
+pub(crate) fn decode(text: &str) -> Result<Cow<'_, str>, FormError> {
+    if !text.contains('+') {
+        return percent_decode_str(text).decode_utf8().map_err(|_| FormError::NotUtf8);
+    }
     let spaced = text.replace('+', " ");
     match percent_decode_str(&spaced).decode_utf8() {
-        Ok(decoded) => Ok(decoded.into_owned()),
+        Ok(decoded) => Ok(decoded.into_owned().into()),
         Err(_) => Err(FormError::NotUtf8),
     }
 }

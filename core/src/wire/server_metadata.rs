@@ -22,6 +22,7 @@ mod document;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use url::Url;
 
@@ -48,9 +49,9 @@ const OAUTH: &str = "oauth-authorization-server";
 const ID_JAG: &str = "urn:ietf:params:oauth:grant-profile:id-jag";
 const OPENID: &str = "openid-configuration";
 
-/// An issuer identifier (RFC 8414 2), compared as text and never normalized.
+/// An issuer identifier (RFC 8414 2), compared as text and never normalized. Clones share the text.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Issuer(Box<str>);
+pub struct Issuer(Arc<str>);
 
 impl Issuer {
     /// Reads an issuer that `resource` names.
@@ -88,6 +89,11 @@ impl Issuer {
     /// The identifier.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The identifier, to keep.
+    pub(crate) fn shared(&self) -> Arc<str> {
+        Arc::clone(&self.0)
     }
 
     /// What stands for the user's tenant in the name of Entra's servers for several of them.

@@ -9,6 +9,7 @@ mod provider;
 mod timeouts;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use ::http::HeaderValue;
 use url::Url;
@@ -54,7 +55,7 @@ use self::provider::Provider;
 #[derive(Clone, Debug)]
 pub struct Config {
     pub(crate) resource: Url,
-    pub(crate) account: Box<str>,
+    pub(crate) account: Arc<str>,
     pub(crate) metadata: ClientMetadata,
     pub(crate) preregistered: Vec<Preregistered>,
     pub(crate) client_id_document: Option<Box<str>>,
