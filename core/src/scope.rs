@@ -169,6 +169,9 @@ impl ScopeSet {
     /// The scopes that are not in `other`.
     #[must_use]
     pub fn without(&self, other: &Self) -> Self {
+        if other.is_empty() {
+            return self.clone();
+        }
         let left: Vec<_> = self.tokens().iter().filter(|token| !other.contains(token)).cloned().collect();
         Self((!left.is_empty()).then(|| Arc::new(left)))
     }

@@ -32,6 +32,8 @@ use crate::limits;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::time::Now;
+use crate::wire::authorization::AuthorizationUrl;
+use crate::wire::callback::Callback;
 use crate::wire::client_auth::Client;
 use crate::wire::resource_metadata::Candidate;
 use crate::wire::server_metadata::{Issuer, ServerMetadata};
@@ -86,6 +88,10 @@ pub(super) struct Acquisition {
     /// The authorization that waits for the browser, or whose code is exchanged.
     pub(super) asked: Option<Box<PendingAuthorization>>,
     pub(super) asked_saved: bool,
+    /// The page of the request that was made last.
+    pub(super) page: Option<AuthorizationUrl>,
+    /// The callback that answers it, while it is taken in.
+    pub(super) callback: Option<Callback>,
     /// Whether its page was opened before a restart.
     pub(super) resumed: bool,
     /// The parameters of its request still have to be pushed (RFC 9126).
@@ -246,6 +252,8 @@ impl Acquisition {
             resumable: None,
             asked: None,
             asked_saved: false,
+            page: None,
+            callback: None,
             resumed: false,
             unpushed: false,
             push_retried: false,

@@ -27,7 +27,7 @@ use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::time::Now;
 use crate::wire::HttpResponse;
-use crate::wire::authorization::{AuthorizationRequest, Extras};
+use crate::wire::authorization::{AuthorizationRequest, AuthorizationUrl, Extras};
 use crate::wire::callback::{Callback, Expected};
 use crate::wire::client_auth::Client;
 use crate::wire::pkce::{self, Verifier};
@@ -222,6 +222,7 @@ impl Engine {
         };
         let url = self.with_authorization(&asked, client, server, |request| request.url())?;
         asked.url = Secret::from(url.as_str());
+        acquisition.page = Some(url).filter(AuthorizationUrl::fits);
         acquisition.asked = Some(Box::new(asked));
         acquisition.unpushed = server.require_pushed_authorization_requests
             || self.config.pushed_requests && server.pushed_authorization_request_endpoint.is_some();
@@ -382,7 +383,8 @@ impl Engine {
         match self.pending.revision {
             Some(expect) if self.pending.authorizations.is_empty() => Effect::Delete { key, expect },
             expect => {
-                let record = record::write(&PendingRecord { authorizations: (&self.pending.authorizations).into() });
+                let record =
+                    record::write(&PendingRecord { authorizations: (&self.pending.authorizations).into() });
                 Effect::Save { key, record, expect, expires_at_s: None }
             }
         }
@@ -405,7 +407,8 @@ impl Engine {
     pub(super) fn open_browser(&mut self, now: Now, acquisition: &Acquisition) -> Result<Step, End> {
         self.check_somebody_waits()?;
         let Some(asked) = acquisition.asked.as_deref() else { return Ok(Step::Planning) };
-        let url = asked.url().ok_or(PeerMisbehaved::CallbackSyntax)?;
+        let made = acquisition.page.clone().filter(|page| page.as_str() == asked.url.expose());
+        let url = made.or_else(|| asked.url()).ok_or(PeerMisbehaved::CallbackSyntax)?;
         let issuer = Issuer::trusted(asked.server.issuer());
         let resource = self.resource_of(acquisition, asked.resource.as_deref());
         let prompt = AuthorizationPrompt {
@@ -540,7 +543,7 @@ impl Engine {
             ask: Ask::Code {
                 code: code.clone(),
                 redirect_uri: asked.redirect_uri.clone(),
-                verifier: asked.verifier.clone(),
+                verifier: Verifier::from_record(asked.verifier.clone()),
             },
             dpop,
             seals: Seals::default(),

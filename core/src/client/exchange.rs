@@ -42,7 +42,7 @@ pub(super) struct TokenExchange {
 pub(super) enum Ask {
     Assertion(Secret),
     ClientCredentials,
-    Code { code: Secret, redirect_uri: Box<str>, verifier: Secret },
+    Code { code: Secret, redirect_uri: Box<str>, verifier: Verifier },
     DeviceCode(Secret),
     Subject { token: Secret, kind: TokenTypeUri, audience: Box<str> },
 }
@@ -51,13 +51,11 @@ impl TokenExchange {
     /// The request, for building it and for reading its answer.
     pub(super) fn with<T>(&self, then: impl FnOnce(&TokenRequest<'_>) -> T) -> T {
         let scope = &self.scopes;
-        let verifier;
         let grant = match &self.ask {
             Ask::Assertion(assertion) => token::Grant::JwtBearer { assertion, scope },
             Ask::ClientCredentials => token::Grant::ClientCredentials { scope },
-            Ask::Code { code, redirect_uri, verifier: text } => {
-                verifier = Verifier::from_record(text.clone());
-                token::Grant::AuthorizationCode { code, redirect_uri, verifier: &verifier }
+            Ask::Code { code, redirect_uri, verifier } => {
+                token::Grant::AuthorizationCode { code, redirect_uri, verifier }
             }
             Ask::DeviceCode(device_code) => token::Grant::DeviceCode { device_code },
             Ask::Subject { token, kind, audience } => token::Grant::TokenExchange {

@@ -17,6 +17,9 @@ pub(super) struct Nonce {
 
 /// The nonce for requests to this URL.
 pub(super) fn of<'a>(nonces: &'a [Nonce], url: &Url) -> Option<&'a str> {
+    if nonces.is_empty() {
+        return None;
+    }
     let origin = url.origin().ascii_serialization();
     nonces.iter().find(|nonce| *nonce.origin == *origin).map(|nonce| &*nonce.value)
 }

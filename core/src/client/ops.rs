@@ -1,7 +1,5 @@
 //! The effects that are under way.
 
-use url::Url;
-
 use super::aside::Aside;
 use super::output::CallId;
 use crate::effect::{Completion, Effect, Interaction, OpId, RecordKind, StoreKey};
@@ -213,5 +211,5 @@ fn asked_of_user(interaction: &Interaction) -> Option<Asked> {
         Interaction::Device(prompt) => (Exchange::DeviceToken, &prompt.verification_uri),
         Interaction::Approve(_) | Interaction::Listen { .. } => return None,
     };
-    Some(Asked::new(page.0, &Url::parse(page.1.as_str()).ok()?))
+    Some(Asked::new(page.0, page.1.url()))
 }

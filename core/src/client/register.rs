@@ -135,10 +135,10 @@ impl Engine {
             let doubted = Doubted::new(Server::described(server, client.clone()), redirect_uri.clone());
             return self.ask_whether_known(now, acquisition, doubted).map(Some);
         }
-        let preferred = acquisition.registration.found.as_ref().map(|(_, uri)| uri.clone());
         let redirect_uri = match acquisition.redirect_uri.clone() {
             Some(uri) => uri,
             None if self.config.flow == Flow::AuthorizationCode => {
+                let preferred = acquisition.registration.found.as_ref().map(|(_, uri)| uri.clone());
                 return self.listen(now, acquisition, preferred).map(Some);
             }
             None => Box::default(),

@@ -71,15 +71,20 @@ impl Engine {
     }
 
     /// Whether an answer leaves its effect open: a callback that does not answer the prompt.
-    pub(super) fn leaves_open(&self, owner: Owner, completion: &Completion<'_>) -> bool {
+    pub(super) fn leaves_open(&mut self, owner: Owner, completion: &Completion<'_>) -> bool {
         if let Completion::CallbackWithoutState { url } = completion {
             return !Callback::read(url).is_ok_and(|callback| callback.without_state().is_some());
         }
         let Completion::Callback { url } = completion else { return false };
-        let asked = self.acquisition.as_deref().and_then(|acquisition| acquisition.asked.as_deref());
-        let answers = asked
-            .is_some_and(|asked| Callback::read(url).is_ok_and(|callback| callback.has_state(&asked.state)));
-        owner == Owner::Acquisition && !answers
+        if owner != Owner::Acquisition {
+            return false;
+        }
+        let Some(acquisition) = self.acquisition.as_deref_mut() else { return true };
+        let answers = |callback: &Callback| {
+            acquisition.asked.as_deref().is_some_and(|asked| callback.has_state(&asked.state))
+        };
+        acquisition.callback = Callback::read(url).ok().filter(answers);
+        acquisition.callback.is_none()
     }
 
     // Startup.
@@ -389,7 +394,7 @@ impl Engine {
                 self.pending.loaded = false; // load what others wrote, and add to it
             }
             (Step::Authorizing, Completion::Callback { url }) => {
-                let callback = Callback::read(url)?;
+                let callback = acquisition.callback.take().map_or_else(|| Callback::read(url), Ok)?;
                 return self.answer(now, acquisition, callback);
             }
             (Step::Authorizing, Completion::CallbackWithoutState { url }) => {

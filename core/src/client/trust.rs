@@ -119,11 +119,11 @@ impl Engine {
         if matches!(trust, Trust::Untrusted) {
             return Err(Refused::Untrusted { issuer: issuer.into() }.into());
         }
-        let summary = self.summary(acquisition, resource, issuer, scopes);
-        let asked = Approved { issuer: issuer.clone(), scopes: summary.scopes.clone() };
+        let asked = Approved { issuer: issuer.clone(), scopes: scopes.clone() };
         let changed = matches!(trust, Trust::Changed);
         let asks_for_scopes = self.config.trust == TrustPolicy::Ask && !self.config.trusts(issuer);
-        let more_scopes = asks_for_scopes && self.grant.grant.is_some() && !summary.new_scopes.is_empty();
+        let before = self.grant.grant.as_deref().filter(|_| asks_for_scopes);
+        let more_scopes = before.is_some_and(|grant| !grant.requested.covers(&scopes));
         if !changed && !more_scopes {
             acquisition.approved = Some(asked);
             return Ok(None);
@@ -131,6 +131,7 @@ impl Engine {
         self.check_somebody_waits()?;
         acquisition.approved = None;
         acquisition.question = Some(asked);
+        let summary = self.summary(acquisition, resource, issuer, scopes);
         let effect = Effect::Interact(Interaction::Approve(Box::new(summary)));
         let why = match changed {
             true => "the resource names another authorization server; that is for the host to judge",

@@ -116,7 +116,12 @@ impl AuthorizationUrl {
     /// `None` for what no browser should be sent to: anything but http and https.
     pub(crate) fn read(text: &str) -> Option<Self> {
         let url = Url::parse(text).ok().filter(|_| text.len() <= limits::AUTHORIZATION_URL)?;
-        (matches!(url.scheme(), "https" | "http") && has_plain_host(&url)).then(|| Self(quotable(url)))
+        is_for_browsers(&url).then(|| Self(quotable(url)))
+    }
+
+    /// Whether it is one that [`read`](Self::read) would read.
+    pub(crate) fn fits(&self) -> bool {
+        is_for_browsers(&self.0)
     }
 
     /// The whole URL: http or https, in ASCII without blanks. No quote of either kind is in it, no `$`, backtick,
@@ -138,13 +143,21 @@ impl AuthorizationUrl {
     }
 }
 
+fn is_for_browsers(url: &Url) -> bool {
+    url.as_str().len() <= limits::AUTHORIZATION_URL
+        && matches!(url.scheme(), "https" | "http")
+        && has_plain_host(url)
+}
+
 /// What would end a quotation, or mean something within one. A server reads the same with it encoded (RFC 3986 2.2).
 const UNQUOTABLE: &AsciiSet =
     &CONTROLS.add(b'!').add(b'"').add(b'$').add(b'\'').add(b'\\').add(b'`').add(b'<').add(b'>');
 
 /// The same URL with what a server's endpoint may hold and no quotation can.
 fn quotable(mut url: Url) -> Url {
-    let is_odd = |text: &str| text.bytes().any(|byte| b"!\"$'\\`<>".contains(&byte));
+    let is_odd = |text: &str| {
+        text.bytes().any(|byte| matches!(byte, b'!' | b'"' | b'$' | b'\'' | b'\\' | b'`' | b'<' | b'>'))
+    };
     if is_odd(url.path()) {
         let path = utf8_percent_encode(url.path(), UNQUOTABLE).to_string();
         url.set_path(&path);
