@@ -22,10 +22,10 @@ fn process(adapter: &str, server: &Server, records: &Records, person: &Person) -
 fn seen(state: &Value) -> (usize, String) {
     let exchanges = state["exchanges"].as_array().unwrap();
     let registrations = exchanges.iter().filter(|one| one["path"] == "/register").count();
-    let tokens = exchanges.iter().filter(|one| one["path"] == "/token" && one["error"] == "");
+    let mut tokens = exchanges.iter().filter(|one| one["path"] == "/token" && one["error"] == "");
     (
         registrations,
-        tokens.last().map_or(String::new(), |one| one["client_auth"].as_str().unwrap().to_owned()),
+        tokens.next_back().map_or(String::new(), |one| one["client_auth"].as_str().unwrap().to_owned()),
     )
 }
 
