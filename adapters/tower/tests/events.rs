@@ -118,7 +118,8 @@ async fn planted_secrets_reach_no_event() {
     let good = sign(&own);
     own["exp"] = json!(1);
     let expired = sign(&own);
-    own["aud"] = json!("https://planted.example.com");
+    // Whom a token is for is no secret: the log names it, so that the mistake can be found.
+    own["aud"] = json!("https://other.example.com");
     let foreign = sign(&own);
     let forged = format!("{}AAAA", &good[..good.len() - 4]);
     for token in [&*good, &expired, &foreign, &forged, "planted-opaque", "planted opaque"] {
