@@ -55,10 +55,18 @@ impl<F: Fn(Event<'_>) + Send + Sync + 'static> Observer for F {
     }
 }
 
-/// Listens to nothing.
+/// The observer of hosts that set none: says on standard error what a user must know to understand why nothing seems to
+/// happen, or that a connection protects nothing.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Deaf;
+pub(crate) struct Essentials;
 
-impl Observer for Deaf {
-    fn event(&self, _: Event<'_>) {}
+impl Observer for Essentials {
+    fn event(&self, event: Event<'_>) {
+        if let Event::Notice(
+            notice @ (Notice::PlainHttp { .. } | Notice::RefreshElsewhere | Notice::Waiting { .. }),
+        ) = event
+        {
+            eprintln!("{notice}");
+        }
+    }
 }

@@ -92,7 +92,8 @@ impl<H: Host> Setup<H> {
     /// accepts each ([`Dpop::stored`](grantor::resource::Dpop::stored), which this sets).
     ///
     /// It is written once for each request with a proof, and should forget records by itself
-    /// ([`Store::save_until`]). While it does not work, such requests are answered with 503.
+    /// ([`Store::save_until`]), as [`MemoryStore`](crate::MemoryStore) and [`FileStore`](crate::FileStore) do; a keyring
+    /// does not, and would grow. While it does not work, such requests are answered with 503.
     #[must_use]
     pub fn store(mut self, store: impl Store) -> Self {
         self.store = Some(Arc::new(store));

@@ -9,7 +9,7 @@ use http::Uri;
 
 use crate::addresses::{Addresses, Resolver};
 use crate::browser::{Browser, UserAgent};
-use crate::event::{Deaf, Observer};
+use crate::event::{Essentials, Observer};
 use crate::store::{MemoryStore, Store};
 use crate::vouch::{AssertionSource, Nobody, Signer};
 
@@ -54,7 +54,7 @@ impl Setup {
             config,
             store: Arc::new(MemoryStore::default()),
             user: Arc::new(Browser::default()),
-            observer: Arc::new(Deaf),
+            observer: Arc::new(Essentials),
             signer: Arc::new(Nobody),
             assertions: Arc::new(Nobody),
             addresses: Addresses::default(),
@@ -73,7 +73,8 @@ impl Setup {
         Self { user: Arc::new(user), ..self }
     }
 
-    /// Tells this what happens.
+    /// Tells this what happens. Without an observer, standard error is told what a user must know: that a server is busy
+    /// or another process renews the tokens, and that a connection is plain http.
     #[must_use]
     pub fn observer(self, observer: impl Observer) -> Self {
         Self { observer: Arc::new(observer), ..self }

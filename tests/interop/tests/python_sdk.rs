@@ -2,6 +2,7 @@
 //! the body whatever the method, grants a registered client only the scopes it registered, and writes its issuer with a
 //! slash.
 
+use grantor::ScopeSet;
 use grantor::client::Config;
 use grantor::wire::client_metadata::ClientMetadata;
 use grantor_adapters::{ADAPTERS, Adapter, open};
@@ -108,31 +109,50 @@ fn with_scopes_to_register() {
     each(&ADAPTERS, &options, "scopes", "post");
 }
 
+/// A set of methods that the server offers, with and without scopes to register, and the method that is used.
+fn offered(adapter: usize, methods: &[&str], method: &str) {
+    let scopes = json!({ "valid_scopes": ["mcp:use", "files:write"], "default_scopes": ["mcp:use"] });
+    for (name, mut options) in [("plain", json!({})), ("scopes", scopes)] {
+        options["methods"] = json!(methods);
+        each(&ADAPTERS[adapter..=adapter], &options, &format!("{}-{name}", methods.join("-")), method);
+    }
+}
+
 #[test]
 fn with_basic_alone() {
-    each(&ADAPTERS[..1], &json!({ "methods": ["client_secret_basic"] }), "basic", "basic");
-    let options = json!({
-        "methods": ["client_secret_basic"],
-        "valid_scopes": ["mcp:use", "files:write"],
-        "default_scopes": ["mcp:use"],
-    });
-    each(&ADAPTERS[1..2], &options, "basic-scopes", "basic");
+    offered(0, &["client_secret_basic"], "basic");
 }
 
 #[test]
 fn with_the_body_alone() {
-    each(&ADAPTERS[2..3], &json!({ "methods": ["client_secret_post"] }), "post", "post");
+    offered(2, &["client_secret_post"], "post");
 }
 
 #[test]
 fn for_public_clients() {
-    each(&ADAPTERS[3..], &json!({ "methods": ["none"] }), "none", "none");
+    offered(3, &["none"], "none");
 }
 
 #[test]
 fn with_every_method() {
-    let options = json!({ "methods": ["none", "client_secret_post", "client_secret_basic"] });
-    each(&ADAPTERS[1..2], &options, "all", "none");
+    offered(1, &["none", "client_secret_post", "client_secret_basic"], "none");
+}
+
+#[test]
+fn scopes_that_are_registered_from_the_start_cost_one_page() {
+    for generation in GENERATIONS {
+        let server = Server::of_python_sdk(generation, &json!({}));
+        let records = Records::new(&format!("python-registered-{generation}"));
+        let person = Person::who(true);
+        let config = Config::new(&server.resource, ClientMetadata::named("Grantor interop")).unwrap();
+        let config = config.registration_scopes(ScopeSet::parse("mcp:use files:write").unwrap());
+        let setup = Setup::new(config).store(records.store()).user_agent(OnCallback(person.clone()));
+        let client = open("ureq", setup).unwrap();
+        call(&*client, &server, "read").unwrap();
+        assert_eq!((person.asked(), seen(&server.state()).0), (1, 1));
+        call(&*client, &server, "write").unwrap();
+        assert_eq!((person.asked(), seen(&server.state()).0), (2, 0), "a step-up registers nothing more");
+    }
 }
 
 #[test]

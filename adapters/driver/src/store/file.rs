@@ -115,8 +115,34 @@ impl FileStore {
         Ok(lock)
     }
 
+    /// Replaces a record if it is of revision `expect`.
+    fn swap(
+        &self,
+        key: &StoreKey,
+        record: &Secret,
+        expect: Option<RecordRevision>,
+        expires_at_s: Option<u64>,
+    ) -> Result<Swap, StoreError> {
+        let path = self.path(key);
+        let mut lock = self.lock(&path)?;
+        let stored = read(&path).map_err(|error| failed("read", &path, &error))?;
+        if stored.map(|stored| stored.revision) != expect {
+            return Ok(Swap::Conflict);
+        }
+        let content = record.expose().as_bytes();
+        self.replace(&path, &mut lock, content, expires_at_s)
+            .map_err(|error| failed("write", &path, &error))?;
+        Ok(Swap::Done(Some(revision(content))))
+    }
+
     /// Writes a record durably: beside its place first, so that nobody ever sees half of it.
-    fn replace(&self, path: &Path, lock: &mut Lock, content: &[u8]) -> io::Result<()> {
+    fn replace(
+        &self,
+        path: &Path,
+        lock: &mut Lock,
+        content: &[u8],
+        expires_at_s: Option<u64>,
+    ) -> io::Result<()> {
         let mut random = [0; SUFFIX];
         getrandom::fill(&mut random).map_err(io::Error::other)?;
         let suffix: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -124,6 +150,10 @@ impl FileStore {
         lock.note(&suffix)?;
         let written = private::create(&beside).and_then(|mut file| {
             file.write_all(content)?;
+            // Before anybody sees it: a record whose time came later would count as one that is over.
+            if let Some(at_s) = expires_at_s {
+                sweep::expires(&file, at_s)?;
+            }
             file.sync_all()
         });
         let moved = written.and_then(|()| fs::rename(&beside, path));
@@ -177,15 +207,7 @@ impl Store for FileStore {
         record: &Secret,
         expect: Option<RecordRevision>,
     ) -> Result<Swap, StoreError> {
-        let path = self.path(key);
-        let mut lock = self.lock(&path)?;
-        let stored = read(&path).map_err(|error| failed("read", &path, &error))?;
-        if stored.map(|stored| stored.revision) != expect {
-            return Ok(Swap::Conflict);
-        }
-        let content = record.expose().as_bytes();
-        self.replace(&path, &mut lock, content).map_err(|error| failed("write", &path, &error))?;
-        Ok(Swap::Done(Some(revision(content))))
+        self.swap(key, record, expect, None)
     }
 
     fn save_until(
@@ -196,12 +218,7 @@ impl Store for FileStore {
         expires_at_s: u64,
     ) -> Result<Swap, StoreError> {
         sweep::sweep(&self.directory, &format!("{}-", key.kind));
-        let swap = self.save(key, record, expect)?;
-        if swap != Swap::Conflict {
-            let path = self.path(key);
-            sweep::expires(&path, expires_at_s).map_err(|error| failed("write", &path, &error))?;
-        }
-        Ok(swap)
+        self.swap(key, record, expect, Some(expires_at_s))
     }
 
     fn delete(&self, key: &StoreKey, expect: RecordRevision) -> Result<Swap, StoreError> {
@@ -410,7 +427,7 @@ mod tests {
         let record = store.path(&key());
         let mut lock = store.lock(&record).unwrap();
         fs::create_dir(&record).unwrap();
-        store.replace(&record, &mut lock, b"planted").unwrap_err();
+        store.replace(&record, &mut lock, b"planted", None).unwrap_err();
         drop(lock);
         assert_eq!(names(&path).iter().filter(|name| name.ends_with(".new")).count(), 0);
         fs::remove_dir(&record).unwrap();

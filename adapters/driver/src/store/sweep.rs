@@ -12,8 +12,8 @@ const EVERY: Duration = Duration::from_secs(60);
 const LEEWAY: Duration = Duration::from_secs(60);
 
 /// Notes when a file expires, in the time of its last change: what it holds stays as it is.
-pub(super) fn expires(path: &Path, at_s: u64) -> std::io::Result<()> {
-    private::open(path)?.set_modified(UNIX_EPOCH + Duration::from_secs(at_s))
+pub(super) fn expires(file: &fs::File, at_s: u64) -> std::io::Result<()> {
+    file.set_modified(UNIX_EPOCH + Duration::from_secs(at_s))
 }
 
 /// Removes what has expired of the files that begin so, with their locks, if it is time for that. What cannot be
