@@ -377,6 +377,9 @@ impl Engine {
                     self.on_answer(now, owner, op, with);
                     self.answering = None;
                     self.left(now);
+                    if self.acquisition.is_none() && self.refresh.is_none() {
+                        self.ops.release();
+                    }
                 }
                 Ok(())
             }
@@ -416,9 +419,6 @@ impl Engine {
         self.entered = now;
         if !self.overdrawn.is_empty() {
             self.settle_budgets(now);
-        }
-        if self.acquisition.is_none() && self.refresh.is_none() {
-            self.ops.release();
         }
         debug_assert!(self.nobody_is_forgotten(), "somebody waits for nothing: {self:?}");
     }

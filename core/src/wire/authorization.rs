@@ -77,14 +77,15 @@ impl AuthorizationRequest<'_> {
 
     /// The parameters in the order in which they are sent.
     pub(crate) fn parameters(&self) -> Vec<(&str, Cow<'_, str>)> {
-        let mut all: Vec<(&str, Cow<'_, str>)> = vec![
-            ("response_type", "code".into()),
+        let mut all: Vec<(&str, Cow<'_, str>)> = Vec::with_capacity(16);
+        all.extend([
+            ("response_type", Cow::from("code")),
             ("client_id", self.client_id.into()),
             ("redirect_uri", self.redirect_uri.into()),
             ("state", self.state.into()),
             ("code_challenge", self.code_challenge.into()),
             ("code_challenge_method", "S256".into()),
-        ];
+        ]);
         let scope = (!self.scope.is_empty()).then(|| Cow::from(self.scope.to_string()));
         let some = [
             ("scope", scope),

@@ -254,15 +254,15 @@ impl TokenRequest<'_> {
     /// The secrets that the request holds; what a server echoes of them is not shown.
     pub(crate) fn secrets(&self) -> Vec<&Secret> {
         let own = self.client.secret.as_ref();
-        let of_grant = match &self.grant {
-            Grant::AuthorizationCode { code, verifier, .. } => vec![*code, verifier.secret()],
-            Grant::ClientCredentials { .. } => vec![],
-            Grant::DeviceCode { device_code } => vec![*device_code],
-            Grant::JwtBearer { assertion, .. } => vec![*assertion],
-            Grant::RefreshToken { refresh_token } => vec![*refresh_token],
-            Grant::TokenExchange { subject_token, .. } => vec![*subject_token],
+        let (first, second) = match &self.grant {
+            Grant::AuthorizationCode { code, verifier, .. } => (Some(*code), Some(verifier.secret())),
+            Grant::ClientCredentials { .. } => (None, None),
+            Grant::DeviceCode { device_code } => (Some(*device_code), None),
+            Grant::JwtBearer { assertion, .. } => (Some(*assertion), None),
+            Grant::RefreshToken { refresh_token } => (Some(*refresh_token), None),
+            Grant::TokenExchange { subject_token, .. } => (Some(*subject_token), None),
         };
-        own.into_iter().chain(self.assertion).chain(of_grant).collect()
+        own.into_iter().chain(self.assertion).chain(first).chain(second).collect()
     }
 }
 

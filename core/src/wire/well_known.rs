@@ -12,7 +12,7 @@ use crate::wire::http::{HttpRequest, HttpResponse};
 pub(crate) fn inserted(base: &Url, suffix: &str, path: &str) -> Url {
     let mut url = base.clone();
     url.set_fragment(None);
-    url.set_path(&format!("/.well-known/{suffix}{path}"));
+    url.set_path(&["/.well-known/", suffix, path].concat());
     url
 }
 

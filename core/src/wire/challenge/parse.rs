@@ -310,8 +310,13 @@ impl<'a> Line<'a> {
         loop {
             let start = self.at;
             self.skip(|byte| is_quoted_text(byte) && byte != b'"' && byte != b'\\');
-            content.extend_from_slice(self.bytes.get(start..self.at).unwrap_or_default());
-            if self.eat(b'"') {
+            let run = self.bytes.get(start..self.at).unwrap_or_default();
+            let ends = self.eat(b'"');
+            if ends && content.is_empty() {
+                return Ok(text(run));
+            }
+            content.extend_from_slice(run);
+            if ends {
                 return Ok(text(&content));
             }
             if !self.eat(b'\\') {
@@ -381,12 +386,16 @@ fn is_space(byte: u8) -> bool {
 
 /// `tchar` (RFC 9110 5.6.2).
 pub(super) fn is_token_char(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+    matches!(
+        byte,
+        b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.'
+            | b'^' | b'_' | b'`' | b'|' | b'~'
+    )
 }
 
 /// The characters of a token68 before its padding (RFC 9110 11.2).
 pub(super) fn is_token68_char(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte)
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/')
 }
 
 /// `qdtext`, and what a quoted-pair may escape: all but control characters.
