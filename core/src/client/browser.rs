@@ -18,7 +18,7 @@ use super::respond::Challenged;
 use super::seal::{Addressee, Seals, signing_failed};
 use super::server::Server;
 use super::still_known::Doubted;
-use crate::effect::{AuthorizationPrompt, Effect, Interaction, RecordKind, RecordRevision};
+use crate::effect::{AuthorizationPrompt, Completion, Effect, Interaction, RecordKind, RecordRevision};
 use crate::error::{Exchange, PeerIncompatible, PeerMisbehaved, PeerText};
 use crate::finding::Findings;
 use crate::limits;
@@ -67,6 +67,23 @@ impl Pending {
 }
 
 impl Engine {
+    /// Whether an answer leaves its effect open: a callback that does not answer the prompt.
+    pub(super) fn leaves_open(&mut self, owner: Owner, completion: &Completion<'_>) -> bool {
+        if let Completion::CallbackWithoutState { url } = completion {
+            return !Callback::read(url).is_ok_and(|callback| callback.without_state().is_some());
+        }
+        let Completion::Callback { url } = completion else { return false };
+        if owner != Owner::Acquisition {
+            return false;
+        }
+        let Some(acquisition) = self.acquisition.as_deref_mut() else { return true };
+        let answers = |callback: &Callback| {
+            acquisition.asked.as_deref().is_some_and(|asked| callback.has_state(&asked.state))
+        };
+        acquisition.callback = Callback::read_answer(url).ok().filter(answers);
+        acquisition.callback.is_none()
+    }
+
     /// Takes up an authorization from before a restart: the user may have its page open.
     pub(super) fn resume(&mut self, now: Now, acquisition: &mut Acquisition) -> Result<Option<Step>, End> {
         // Only once: what is pending later belongs to other processes.

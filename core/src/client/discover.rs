@@ -146,16 +146,26 @@ impl Engine {
         Ok(issuer)
     }
 
-    /// The servers of a resource's list without those that the URL policy forbids, unless that is all of them.
-    pub(super) fn usable_servers(&mut self, mut servers: Vec<Box<str>>) -> Vec<Box<str>> {
-        if servers.len() < 2 {
-            return servers;
-        }
+    /// The servers of a resource's list without those that the URL policy forbids; why the first is forbidden, if
+    /// that is all of them.
+    pub(super) fn usable_servers(
+        &mut self,
+        mut servers: Vec<Box<str>>,
+    ) -> Result<Vec<Box<str>>, PeerMisbehaved> {
         let (urls, resource) = (&self.config.urls, &self.config.resource);
-        let is_usable = |name: &str| Issuer::read(name, urls, resource).is_ok();
-        let unusable = servers.iter().filter(|name| !is_usable(name)).count();
-        if unusable > 0 && unusable < servers.len() {
-            servers.retain(|name| is_usable(name));
+        let (all, mut first) = (servers.len(), None);
+        servers.retain(|name| match Issuer::read(name, urls, resource) {
+            Ok(_) => true,
+            Err(why) => {
+                first.get_or_insert(why);
+                false
+            }
+        });
+        if let Some(why) = first.filter(|_| servers.is_empty()) {
+            return Err(why);
+        }
+        let unusable = all - servers.len();
+        if unusable > 0 {
             let mut findings = Findings::new();
             findings.add(&Finding {
                 document: Exchange::ResourceMetadata,
@@ -166,7 +176,7 @@ impl Engine {
             });
             self.keep(findings);
         }
-        servers
+        Ok(servers)
     }
 
     pub(super) fn discover_server(

@@ -423,7 +423,7 @@ impl Engine {
             Err(error) if !returning.empty_secret && wants_secret(&error, request.client) => {
                 returning.empty_secret = true;
             }
-            Err(error) if !is_unsupported(&error) => progress.fail(self.report_of(error)),
+            Err(error) if !is_over(&error) => progress.fail(self.report_of(error)),
             _ => drop(returning.tokens.pop()),
         }
     }
@@ -478,10 +478,12 @@ impl LogOut {
     }
 }
 
-/// RFC 7009 2.2.1: the server takes no tokens of this kind back, such as access tokens that are JWTs. They run
-/// out by themselves.
-fn is_unsupported(error: &Error) -> bool {
-    matches!(error, Error::Refused(Refused::Token { code, .. }) if *code == "unsupported_token_type")
+/// Whether there is nothing more to do for a token. RFC 7009 2.2.1: the server takes no tokens of this kind back,
+/// such as access tokens that are JWTs, which run out by themselves. RFC 7009 2.2: one that is not valid any more,
+/// such as an access token whose refresh token went before, is as good as given back.
+fn is_over(error: &Error) -> bool {
+    let Error::Refused(Refused::Token { code, .. }) = error else { return false };
+    ["unsupported_token_type", "invalid_token"].iter().any(|over| *code == **over)
 }
 
 /// Whether a server demands `client_secret` in the body of a client that has none, or none there, as the MCP Python

@@ -70,23 +70,6 @@ impl Engine {
         }
     }
 
-    /// Whether an answer leaves its effect open: a callback that does not answer the prompt.
-    pub(super) fn leaves_open(&mut self, owner: Owner, completion: &Completion<'_>) -> bool {
-        if let Completion::CallbackWithoutState { url } = completion {
-            return !Callback::read(url).is_ok_and(|callback| callback.without_state().is_some());
-        }
-        let Completion::Callback { url } = completion else { return false };
-        if owner != Owner::Acquisition {
-            return false;
-        }
-        let Some(acquisition) = self.acquisition.as_deref_mut() else { return true };
-        let answers = |callback: &Callback| {
-            acquisition.asked.as_deref().is_some_and(|asked| callback.has_state(&asked.state))
-        };
-        acquisition.callback = Callback::read(url).ok().filter(answers);
-        acquisition.callback.is_none()
-    }
-
     // Startup.
 
     /// Loads the records, if nobody did.
@@ -394,7 +377,7 @@ impl Engine {
                 self.pending.loaded = false; // load what others wrote, and add to it
             }
             (Step::Authorizing, Completion::Callback { url }) => {
-                let callback = acquisition.callback.take().map_or_else(|| Callback::read(url), Ok)?;
+                let callback = acquisition.callback.take().map_or_else(|| Callback::read_answer(url), Ok)?;
                 return self.answer(now, acquisition, callback);
             }
             (Step::Authorizing, Completion::CallbackWithoutState { url }) => {
@@ -474,10 +457,11 @@ impl Engine {
             read => read.unwrap_or_else(Found::Nothing),
         };
         if let Some(document) = probe.take(found, |why| self.report_of(why)) {
+            let servers = self.usable_servers(document.authorization_servers);
             acquisition.resource = Some(Arc::new(Resource {
                 identifier: document.resource,
                 scopes_supported: document.scopes_supported,
-                authorization_servers: self.usable_servers(document.authorization_servers),
+                authorization_servers: servers.map_err(|why| End::Error(self.report_of(why)))?,
             }));
         }
         Ok(())

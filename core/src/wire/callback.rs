@@ -22,6 +22,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+use std::borrow::Cow;
 use std::fmt;
 
 use url::Url;
@@ -43,6 +44,8 @@ pub struct Callback {
     error: Option<String>,
     error_description: Option<String>,
     repeated: Option<&'static str>,
+    /// Whether a value that is read is not UTF-8.
+    garbled: bool,
 }
 
 /// A request that reached the redirect URI, with what tells how it came.
@@ -92,7 +95,7 @@ pub enum Arrival {
 impl Arrival {
     /// Judges a request by the `state` that was sent.
     pub(crate) fn of(returned: Returned<'_>, state: &Secret) -> Self {
-        let Ok(callback) = Callback::read(returned.target) else { return Self::Unreadable };
+        let Ok(callback) = Callback::read_answer(returned.target) else { return Self::Unreadable };
         match &callback.state {
             Some(own) if own == state => Self::Answer,
             Some(_) => Self::OtherState,
@@ -124,7 +127,13 @@ impl Callback {
     /// # Errors
     /// [`PeerMisbehaved::CallbackSyntax`] when it is too large or malformed.
     pub fn read(url_or_query: &str) -> Result<Self, PeerMisbehaved> {
-        let text = url_or_query;
+        let callback = Self::read_answer(url_or_query)?;
+        if callback.garbled { Err(PeerMisbehaved::CallbackSyntax) } else { Ok(callback) }
+    }
+
+    /// As [`read`](Self::read), but with the right `state` a garbled value is for [`validate`](Self::validate) to
+    /// refuse: nothing better will come.
+    pub(crate) fn read_answer(text: &str) -> Result<Self, PeerMisbehaved> {
         if text.len() > limits::CALLBACK_QUERY + limits::URL {
             return Err(PeerMisbehaved::CallbackSyntax);
         }
@@ -139,6 +148,9 @@ impl Callback {
                 callback = found;
             }
         }
+        if callback.garbled && callback.state.is_none() {
+            return Err(PeerMisbehaved::CallbackSyntax);
+        }
         Ok(callback)
     }
 
@@ -146,8 +158,15 @@ impl Callback {
         if form.len() > limits::CALLBACK_QUERY {
             return Err(PeerMisbehaved::CallbackSyntax);
         }
-        let mut callback =
-            Self { state: None, iss: None, code: None, error: None, error_description: None, repeated: None };
+        let mut callback = Self {
+            state: None,
+            iss: None,
+            code: None,
+            error: None,
+            error_description: None,
+            repeated: None,
+            garbled: false,
+        };
         for (name, value) in form::pairs(form).map_err(|_| PeerMisbehaved::CallbackSyntax)? {
             // RFC 6749 4.1.2: unrecognized parameters are ignored, whatever is in them.
             let Some(name) = form::decode(name).ok().filter(|name| is_read(name)) else { continue };
@@ -156,7 +175,11 @@ impl Callback {
                 callback.error_description = Some(form::decode_lossy(value)).filter(|text| !text.is_empty());
                 continue;
             }
-            let value = form::decode(value).map_err(|_| PeerMisbehaved::CallbackSyntax)?.into_owned();
+            // What cannot be read is an answer all the same, if the `state` is right.
+            let Ok(value) = form::decode(value).map(Cow::into_owned) else {
+                callback.garbled = true;
+                continue;
+            };
             // An empty parameter is none (RFC 6749 3.1), but an empty `iss` is no issuer.
             if value.is_empty() && name != "iss" {
                 continue;
@@ -206,6 +229,9 @@ impl Callback {
         self.has_state(expected.state).then(|| {
             if let Some(name) = self.repeated {
                 return Err(PeerMisbehaved::CallbackRepeated { name }.into());
+            }
+            if self.garbled {
+                return Err(PeerMisbehaved::CallbackSyntax.into());
             }
             self.check_issuer(expected)?;
             match (self.code, self.error) {

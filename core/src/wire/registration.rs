@@ -32,7 +32,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Exchange, PeerIncompatible, PeerMisbehaved, PeerText, RedirectProblem, Refused};
-use crate::finding::{Findings, Problem};
+use crate::finding::{Findings, Handling, Problem};
 use crate::limits;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
@@ -175,7 +175,13 @@ impl Answer<'_> {
             let (field, problem) = (self.token_endpoint_auth_method.name(), Problem::Unasked);
             return Err(PeerMisbehaved::Unusable { exchange: EXCHANGE, field, problem }.into());
         }
-        if method == ClientAuthMethod::None {
+        // Who echoes a usual method to a client that asked for none, and gives no secret, registered a public one.
+        let lacks_secret = requested == ClientAuthMethod::None && !self.client_secret.has_value();
+        if lacks_secret && method != ClientAuthMethod::None {
+            let (field, problem) = (self.token_endpoint_auth_method.name(), Problem::Unasked);
+            reader.note(Some(field), problem, "RFC 7591 section 3.2.1", Handling::Absent);
+        }
+        if method == ClientAuthMethod::None || lacks_secret {
             return Ok(Registered { client: Client::public(&id), secret_expires_at: None });
         }
         let secret = reader.required(self.client_secret.text(limits::CREDENTIAL))?;

@@ -130,3 +130,24 @@ fn the_servers_own_words_of_a_refusal_reach_the_caller() {
     );
     goes_on(player);
 }
+
+#[test]
+fn an_answer_that_cannot_be_read_is_told_at_once() {
+    for (from, to) in [("code=", "code=%ff"), ("iss=", "iss=%ff"), ("code=", "error=acc%e8s&x=")] {
+        let (mut player, call, op, prompt) = before_the_page();
+        let back = player.visit(prompt.url.as_str()).unwrap();
+        // With the state of another, it is nobody's answer.
+        let guess = back.replace(from, to).replace("state=", "state=x");
+        player.engine.complete(player.now, op, Completion::Callback { url: &guess }).unwrap();
+        player.run();
+        assert!(player.outcome(call).is_none(), "{to}");
+        let garbled = back.replace(from, to);
+        let target = garbled.strip_prefix("http://127.0.0.1:49152").unwrap();
+        assert_eq!(prompt.judge(Returned::to(target)), Arrival::Answer, "{to}");
+        player.engine.complete(player.now, op, Completion::Callback { url: &garbled }).unwrap();
+        player.run();
+        assert_eq!(report(&mut player, call).error, PeerMisbehaved::CallbackSyntax.into(), "{to}");
+        assert_eq!(player.count("/token"), 0);
+        goes_on(player);
+    }
+}

@@ -291,3 +291,21 @@ fn a_device_that_nobody_confirms() {
         "{report}"
     );
 }
+
+#[test]
+fn servers_that_no_policy_allows_are_told_with_the_document_that_names_them() {
+    for servers in [
+        json!(["https://10.0.0.1"]),
+        json!("http://as.example.com"),
+        json!([" https://as.example.com ", "as.example.com"]),
+        json!(["https://as.example.com#x"]),
+    ] {
+        let document = json!({ "resource": "https://mcp.example.com/mcp", "authorization_servers": servers });
+        let path = "/.well-known/oauth-protected-resource/mcp";
+        let report =
+            report_with(Player::new(config()), path, move || grantor_world::json(StatusCode::OK, &document));
+        let start = "protected resource metadata at https://mcp.example.com/.well-known/oauth-protected-resource/mcp: \
+                     `issuer` is not an acceptable URL: ";
+        assert!(report.to_string().starts_with(start), "{report}");
+    }
+}

@@ -356,6 +356,26 @@ fn rfc7009_2_2_1_a_kind_of_token_that_is_not_taken_back_is_no_failure() {
 }
 
 #[test]
+fn rfc7009_2_2_a_token_that_is_not_valid_any_more_is_as_good_as_given_back() {
+    for hint in ["access_token", "refresh_token", ""] {
+        let mut player = Player::new(config());
+        player.world.server().offers.revocation = true;
+        player.call("ping").delivered();
+        let named = format!("token_type_hint={hint}");
+        player.world.intercept = Some(Box::new(move |request| {
+            let is_it = String::from_utf8_lossy(request.body()).contains(&named);
+            (request.uri().path() == "/revoke" && is_it)
+                .then(|| grantor_world::json(StatusCode::BAD_REQUEST, &json!({ "error": "invalid_token" })))
+        }));
+        assert!(matches!(player.log_out(), Outcome::Done), "{hint}");
+        assert_eq!(player.count("/revoke"), 2, "{hint}: the other one goes back all the same");
+        assert!(!player.store.dump().contains("planted"), "{}", player.store.dump());
+        player.world.intercept = None;
+        player.call("ping").delivered();
+    }
+}
+
+#[test]
 fn log_out_gives_back_what_a_former_server_issued() {
     let trusting = config().trust(grantor::TrustPolicy::Accept);
     let mut player = Player::new(trusting);

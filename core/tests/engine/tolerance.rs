@@ -202,6 +202,50 @@ fn rfc7591_2_a_secret_without_a_method_is_for_basic() {
 }
 
 #[test]
+fn rfc7591_3_2_1_a_usual_method_without_a_secret_is_a_public_client() {
+    for method in ["client_secret_basic", "client_secret_post", "private_key_jwt"] {
+        let members = json!({ "token_endpoint_auth_method": method });
+        let player = with_members(&config(), REGISTRATION, &members);
+        if method == "private_key_jwt" {
+            fails(player, "`token_endpoint_auth_method`");
+            continue;
+        }
+        let finding = "client registration: `token_endpoint_auth_method` was not asked for; treated as absent \
+                       (RFC 7591 section 3.2.1)";
+        goes_on(player, &[finding]);
+    }
+}
+
+#[test]
+fn rfc8414_2_one_method_in_place_of_a_list() {
+    for (method, written) in [
+        ("none", "none"),
+        ("client_secret_post", "client_secret_post"),
+        ("client_secret_post", "client_secret_post client_secret_basic"),
+    ] {
+        let mut player = with_members(
+            &config(),
+            SERVER_METADATA,
+            &json!({ "token_endpoint_auth_methods_supported": written }),
+        );
+        player.world.server().auth_method = method.into();
+        let asked = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
+        let seen = asked.clone();
+        player.world.intercept = Some(Box::new(move |request| {
+            if request.uri().path() == REGISTRATION {
+                *seen.lock().unwrap() = String::from_utf8_lossy(request.body()).into_owned();
+            }
+            None
+        }));
+        let finding = "authorization server metadata: `token_endpoint_auth_methods_supported` is a string, not an \
+                       array; read all the same (RFC 8414 section 2)";
+        goes_on(player, &[finding]);
+        let body: Value = serde_json::from_str(&asked.lock().unwrap()).unwrap();
+        assert_eq!(body["token_endpoint_auth_method"], method, "what the server supports is asked for");
+    }
+}
+
+#[test]
 fn an_id_token_of_another_issuer_when_nobody_asked_for_a_user() {
     let claims = json!({ "iss": "https://other.example.com", "sub": "u", "aud": "c", "exp": 4_000_000_000_u64, "iat": 1 });
     let jwt = grantor_world::grants::jwt("JWT", &claims);

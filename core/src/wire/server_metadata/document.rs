@@ -137,8 +137,10 @@ impl Document<'_> {
 
     fn auth_methods(&self, reader: &mut Reader<'_>) -> Vec<ClientAuthMethod> {
         let mut methods = Vec::new();
-        let list = self.token_endpoint_auth_methods_supported.list(|name| {
-            methods.extend(ClientAuthMethod::from_name(&name).filter(|method| !methods.contains(method)));
+        let list = self.token_endpoint_auth_methods_supported.list_or_one(|names| {
+            for name in names.split([' ', ',']) {
+                methods.extend(ClientAuthMethod::from_name(name).filter(|method| !methods.contains(method)));
+            }
         });
         match reader.optional(list) {
             Some(()) => methods,

@@ -183,7 +183,7 @@ pub(super) const DOCUMENTS: &[Document] = &[
             ("response_types_supported", Use::List, false),
             ("grant_types_supported", Use::List, false),
             ("authorization_grant_profiles_supported", Use::List, false),
-            ("token_endpoint_auth_methods_supported", Use::List, false),
+            ("token_endpoint_auth_methods_supported", Use::ListOrOne, false),
             ("token_endpoint_auth_signing_alg_values_supported", Use::List, false),
             ("dpop_signing_alg_values_supported", Use::List, false),
         ],
