@@ -101,7 +101,9 @@ impl ScopeSet {
         if token.len() > limits::SCOPE_TOKEN || self.len() >= limits::SCOPES {
             return Err(ScopeError::TooLarge);
         }
-        Arc::make_mut(self.0.get_or_insert_default()).push(token.into());
+        // Most sets are of one scope.
+        let tokens = self.0.get_or_insert_with(|| Arc::new(Vec::with_capacity(1)));
+        Arc::make_mut(tokens).push(token.into());
         Ok(())
     }
 

@@ -123,7 +123,7 @@ pub struct Engine {
     /// The challenge of a call that waits for a refresh, for the case that it leads nowhere.
     last_challenge: Option<Box<Challenged>>,
     /// The URL that was found to be within the resource last.
-    url_within: Box<str>,
+    url_within: Arc<str>,
     /// What is needed where tokens are bound to a key, or the client signs.
     jtis: Option<Box<Jtis>>,
     nonces: Vec<Nonce>,
@@ -211,9 +211,10 @@ impl Engine {
     /// [`ConfigError`] for a configuration that cannot work.
     pub fn new(config: Config) -> Result<Self, ConfigError> {
         config.check()?;
+        let resource: Arc<str> = config.resource.as_str().into();
         Ok(Self {
-            resource: config.resource.as_str().into(),
-            url_within: config.resource.as_str().into(),
+            url_within: Arc::clone(&resource),
+            resource,
             outside: match config.urls.allow_private_hosts {
                 true => Reach::Anywhere,
                 false => Reach::of(&config.resource),

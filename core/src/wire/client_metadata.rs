@@ -63,6 +63,9 @@ pub enum ApplicationType {
 impl ApplicationType {
     /// What a redirect URI suggests (MCP "Application Type and Redirect URI Constraints").
     pub fn of(redirect_uri: &str) -> Self {
+        if redirect_uri.starts_with("http://") {
+            return Self::Native;
+        }
         match Url::parse(redirect_uri) {
             Ok(url) if url.scheme() == "https" && !address::is_loopback(&url) => Self::Web,
             _ => Self::Native,
