@@ -234,6 +234,13 @@ impl Engine {
     }
 }
 
+/// Whether an answer refuses the client rather than what it asked with: by its code, or by a bare 401, the status
+/// for that (RFC 6749 5.2). A code says itself what is refused, whatever its status.
+pub(super) fn is_client_refused(error: &Error, status: u16) -> bool {
+    let has_code = matches!(error, Error::Refused(Refused::Token { .. }));
+    is_client_unknown(error) || (status == 401 && !has_code)
+}
+
 /// Whether a server does not know the client (RFC 6749 5.2). The MCP Python SDK's server says
 /// `unauthorized_client` in its older releases, and only its words tell that the id is missing or unknown.
 pub(super) fn is_client_unknown(error: &Error) -> bool {

@@ -6,7 +6,7 @@ use super::acquire::Cause;
 use super::budget::Budget;
 use super::calls::{Purpose, Stage};
 use super::claim::Claim;
-use super::exchange::is_client_unknown;
+use super::exchange::{is_client_refused, is_client_unknown};
 use super::grant::{Freshness, Grant};
 use super::nonces;
 use super::ops::Owner;
@@ -386,7 +386,7 @@ impl Engine {
         if !definitive {
             return Err(error.into());
         }
-        let unknown = is_client_unknown(&error) || response.status == 401;
+        let unknown = is_client_refused(&error, response.status);
         if unknown && !self.registered_itself(grant.server.client()) {
             // Nothing was said about the refresh token. The client is the host's to mend.
             return Err(error.into());

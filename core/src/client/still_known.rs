@@ -7,7 +7,7 @@
 
 use super::Engine;
 use super::acquire::{Acquisition, End, Step};
-use super::exchange::is_client_unknown;
+use super::exchange::is_client_refused;
 use super::flow::Flow;
 use super::ops::Owner;
 use super::record::{self, ClientRecord, RegistrationRecord};
@@ -82,7 +82,7 @@ impl Engine {
         let mut findings = Findings::new();
         let read = doubted.with(|request| token::read(request, response, &self.config.quirks, &mut findings));
         self.keep(findings);
-        let unknown = read.as_ref().is_err_and(is_client_unknown) || response.status == 401;
+        let unknown = read.is_err_and(|error| is_client_refused(&error, response.status));
         // The id may only be looked for in another place.
         if unknown && let Some(server) = doubted.server.with_id_in_body() {
             let doubted = Doubted::new(server, doubted.redirect_uri.clone());

@@ -12,8 +12,8 @@ use crate::wire::HttpResponse;
 pub(super) struct Waits {
     /// Until when the present one lasts, on the monotonic clock.
     pub(super) until_ms: u64,
-    count: u8,
-    last: Option<Exchange>,
+    /// For which exchanges there was one.
+    waited: Vec<Exchange>,
 }
 
 impl Engine {
@@ -26,15 +26,15 @@ impl Engine {
         exchange: Exchange,
         response: &HttpResponse<'_>,
     ) -> bool {
-        if !response.is_unavailable() || waits.last == Some(exchange) || waits.count >= limits::WAITS {
+        let had_its_wait = waits.waited.contains(&exchange) || waits.waited.len() >= limits::WAITS.into();
+        if !response.is_unavailable() || had_its_wait {
             return false;
         }
         let Some(seconds) = response.retry_after_s().filter(|after_s| *after_s <= limits::RETRY_AFTER_S)
         else {
             return false;
         };
-        waits.count += 1;
-        waits.last = Some(exchange);
+        waits.waited.push(exchange);
         waits.until_ms = now.mono_ms.saturating_add(u64::from(seconds) * 1000);
         self.notice(Notice::Waiting { exchange, seconds });
         true

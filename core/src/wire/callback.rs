@@ -49,7 +49,7 @@ pub struct Callback {
 }
 
 /// A request that reached the redirect URI, with what tells how it came.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Returned<'a> {
     /// Its target, such as `/callback?code=…`, or its URL; of a form post the target, `?` and the body.
@@ -259,6 +259,13 @@ impl Callback {
             (true, None) => Err(PeerMisbehaved::IssMissing),
             (false, None) => Ok(()),
         }
+    }
+}
+
+impl fmt::Debug for Returned<'_> {
+    /// How it came. The target holds the code and the state.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Returned").field("is_navigation", &self.is_navigation()).finish_non_exhaustive()
     }
 }
 
@@ -565,5 +572,12 @@ mod tests {
         let query = "code=planted&state=planted&error=planted&error_description=planted&iss=planted";
         let callback = Callback::read(query).unwrap();
         assert!(!format!("{callback:?}").contains("planted"));
+        let target = format!("/callback?{query}");
+        for (mode, dest) in
+            [(None, None), (Some("navigate"), Some("document")), (Some("planted"), Some("planted"))]
+        {
+            let returned = Returned { target: &target, fetch_mode: mode, fetch_dest: dest };
+            assert!(!format!("{returned:?} {returned:#?}").contains("planted"), "{mode:?}");
+        }
     }
 }

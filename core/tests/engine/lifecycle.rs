@@ -323,6 +323,70 @@ fn a_preregistered_client_that_is_refused_costs_no_refresh_token() {
     }
 }
 
+/// A player whose access token has expired, with a pre-registered client or one of its own.
+fn to_refresh(preregistered: bool) -> Player {
+    let own = Preregistered::with("https://as.example.com", "own").secret(Secret::from("planted-own"));
+    let config = if preregistered { config().preregistered(own) } else { config() };
+    let mut player = Player::in_world(world("client_secret_post", &["client_secret_post"]), config).unwrap();
+    let client = RegisteredClient {
+        secret: Some("planted-own".into()),
+        redirect_uris: vec!["http://127.0.0.1:49152/callback".into()],
+        ..RegisteredClient::default()
+    };
+    player.world.server().clients.insert("own".into(), client);
+    player.call("ping").delivered();
+    player.wait_s(3600);
+    player
+}
+
+#[test]
+fn rfc6749_5_2_a_code_says_what_a_401_refuses() {
+    for preregistered in [false, true] {
+        for code in ["invalid_grant", "invalid_token", "access_denied", "expired"] {
+            let mut player = to_refresh(preregistered);
+            player.world.intercept = Some(Box::new(move |request| {
+                let refreshes = String::from_utf8_lossy(request.body()).contains("grant_type=refresh_token");
+                let refused = || grantor_world::json(StatusCode::UNAUTHORIZED, &json!({ "error": code }));
+                (request.uri().path() == "/token" && refreshes).then(refused)
+            }));
+            player.call("ping").delivered();
+            let registered = usize::from(!preregistered);
+            assert_eq!(
+                (player.count("/authorize"), player.count("/register")),
+                (2, registered),
+                "{code}, preregistered: {preregistered}: the token is at fault, not the client"
+            );
+            player.world.intercept = None;
+            player.wait_s(3600);
+            player.call("ping").delivered();
+            assert_eq!((player.count("/authorize"), player.count("/register")), (2, registered), "{code}");
+        }
+    }
+}
+
+#[test]
+fn rfc6749_5_2_a_refused_code_is_no_refused_client() {
+    for body in [json!({ "error": "invalid_grant" }), json!({ "error": "bad_verification_code" })] {
+        let mut player = left_open();
+        let mut first = true;
+        player.world.intercept = Some(Box::new(move |request| {
+            let asked = request.uri().path() == "/token" && std::mem::take(&mut first);
+            asked.then(|| grantor_world::json(StatusCode::UNAUTHORIZED, &body))
+        }));
+        player.call("ping").delivered();
+        assert_eq!((player.count("/register"), player.count("/authorize")), (1, 1), "it knows the client");
+    }
+    // A bare 401 is the client's.
+    let mut player = left_open();
+    let mut first = true;
+    player.world.intercept = Some(Box::new(move |request| {
+        let asked = request.uri().path() == "/token" && std::mem::take(&mut first);
+        asked.then(|| grantor_world::text(StatusCode::UNAUTHORIZED, "<html>"))
+    }));
+    player.call("ping").delivered();
+    assert_eq!(player.count("/register"), 2);
+}
+
 #[test]
 fn rfc8628_4_a_missing_endpoint_is_found_before_registering() {
     let mut player = Player::new(config().flow(Flow::Device));

@@ -4,7 +4,7 @@ use grantor::client::{CallId, Flow, Notice};
 use grantor::error::{Exchange, Refused};
 use grantor::{Error, limits};
 use grantor_world::player::{Player, config};
-use grantor_world::{Outcome, text, with};
+use grantor_world::{Outcome, json, text, with};
 use http::StatusCode;
 
 /// Requests for this path are answered so, as often as `times` says.
@@ -118,6 +118,41 @@ fn rfc9110_10_2_3_in_a_refresh_a_log_out_and_a_device_authorization() {
     player.wait_s(5);
     player.outcome(call).unwrap().delivered();
     assert_eq!(is_told(&player, Exchange::DeviceAuthorization, 3), 1);
+}
+
+#[test]
+fn rfc9110_10_2_3_an_exchange_that_comes_again_is_not_waited_for_again() {
+    let mut player = Player::new(config());
+    player.world.server().refresh_tokens = false;
+    player.call("ping").delivered();
+    player.wait_s(3600);
+    let busy = || with(text(StatusCode::TOO_MANY_REQUESTS, "busy"), "retry-after", "2");
+    let (mut tokens, mut registrations) = (0, 0);
+    player.world.intercept = Some(Box::new(move |request| match request.uri().path() {
+        "/token" => {
+            tokens += 1;
+            let unknown = serde_json::json!({ "error": "invalid_client" });
+            Some(if tokens == 2 { json(StatusCode::UNAUTHORIZED, &unknown) } else { busy() })
+        }
+        "/register" => {
+            registrations += 1;
+            (registrations == 1).then(busy)
+        }
+        _ => None,
+    }));
+    let call = player.begin("ping");
+    player.run();
+    player.wait_s(2);
+    assert_eq!(
+        (is_told(&player, Exchange::CodeToken, 2), is_told(&player, Exchange::Registration, 2)),
+        (1, 1)
+    );
+    let Outcome::Failed(report) = wait(&mut player, call, 2) else { panic!("it was waited for before") };
+    assert!(matches!(report.error, Error::Refused(Refused::Unavailable { status: 429, .. })), "{report}");
+    assert_eq!(is_told(&player, Exchange::CodeToken, 2), 1, "once");
+    player.world.intercept = None;
+    player.wait_s(60);
+    player.call("ping").delivered();
 }
 
 #[test]
