@@ -423,8 +423,13 @@ impl Engine {
             Err(error) if !returning.empty_secret && wants_secret(&error, request.client) => {
                 returning.empty_secret = true;
             }
-            Err(error) if !is_over(&error) => progress.fail(self.report_of(error)),
-            _ => drop(returning.tokens.pop()),
+            read => {
+                // One that is not taken back keeps no other here: the next is offered all the same.
+                returning.tokens.pop();
+                if let Some(error) = read.err().filter(|error| !is_over(error)) {
+                    progress.failure.get_or_insert(self.report_of(error));
+                }
+            }
         }
     }
 

@@ -204,11 +204,11 @@ impl Ops {
     }
 }
 
-/// The page that is opened, where there is one.
+/// The page that the user is sent to, where there is one.
 fn asked_of_user(interaction: &Interaction) -> Option<Asked> {
     let page = match interaction {
         Interaction::Authorize(prompt) => (Exchange::Authorization, &prompt.url),
-        Interaction::Device(prompt) => (Exchange::DeviceToken, &prompt.verification_uri),
+        Interaction::Device(prompt) => (Exchange::Authorization, &prompt.verification_uri),
         Interaction::Approve(_) | Interaction::Listen { .. } => return None,
     };
     Some(Asked::new(page.0, page.1.url()))

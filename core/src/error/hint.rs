@@ -22,8 +22,8 @@ impl ErrorReport {
 fn effect(error: &EffectError, asked: bool) -> Option<&'static str> {
     match (error.what, error.kind) {
         (Work::Exchange(_), FailureKind::Unreachable) => Some(
-            "check that address, the network and the certificates; for a proxy or roots of your own, bring the \
-             HTTP stack's client",
+            "check that address, the network and the certificates; a proxy or roots of your own have to be set for \
+             Grantor's requests, too: `with_clients` of reqwest and smol, `with_connector`, `with_agent`",
         ),
         (Work::Exchange(_), FailureKind::TimedOut) => {
             Some("if that server needs longer, say so: `Config::timeouts`")
@@ -31,15 +31,15 @@ fn effect(error: &EffectError, asked: bool) -> Option<&'static str> {
         // A host that has words of its own knows better what its user can do.
         (Work::Interaction, FailureKind::TimedOut) if error.detail.is_none() => Some(
             "nobody came back from the page in time (`Config::interaction_ms`); where no browser opens, show the \
-             page's URL with `Browser::shown_by`, or use `Flow::Device`",
+             page's URL with `Browser::shown_by`, take what the user pastes with `Browser::pasted`, or use `Flow::Device`",
         ),
         (Work::Interaction, FailureKind::Impossible) if !asked => Some(
             "for another place that the browser can come back to, choose a port with `Browser::port`; without any, \
              use `Flow::Device`, or a `UserAgent` of your own",
         ),
         (Work::Interaction, FailureKind::Impossible) => Some(
-            "where there is no browser, show the page's URL with `Browser::shown_by`, use `Flow::Device`, or a \
-             `UserAgent` of your own",
+            "where there is no browser, take what the user pastes with `Browser::pasted`, forward a port \
+             (`Browser::port` with `ssh -L`), show the page's URL with `Browser::shown_by`, or use `Flow::Device`",
         ),
         (Work::Store, FailureKind::Unreadable) => {
             Some("look at it, then remove it, or have it kept aside: `Config::unreadable_records`")
@@ -48,17 +48,19 @@ fn effect(error: &EffectError, asked: bool) -> Option<&'static str> {
     }
 }
 
+const INVALID_SCOPE: &str = "ask for the scopes that it knows: `Config::only_scopes`; where a client is granted only \
+     what it has registered, register them: `Config::registration_scopes`";
+
 fn refused(error: &Refused) -> Option<&'static str> {
     match error {
-        Refused::Authorization { code, .. } if *code == "invalid_scope" => {
-            Some("ask for the scopes that it knows: `Config::only_scopes`")
-        }
+        Refused::Authorization { code, .. } if *code == "invalid_scope" => Some(INVALID_SCOPE),
         Refused::DeviceCodeExpired => Some("try again, and enter the code while it is good"),
         Refused::InsufficientAuthentication => Some("if the user may be asked, allow it: `Config::step_up`"),
         Refused::Token { code, .. } if *code == "invalid_client" => Some(
             "if the client was registered by hand, check its secret and how it is sent: `Preregistered::secret`, \
              `method`",
         ),
+        Refused::Token { code, .. } if *code == "invalid_scope" => Some(INVALID_SCOPE),
         Refused::Token { code, .. } if *code == "invalid_target" => Some(
             "the server does not know the resource by this name; state its own: `Config::resource_identifier`, or \
              `Quirks::resource_parameter`",
@@ -112,6 +114,12 @@ fn incompatible(error: &PeerIncompatible) -> Option<&'static str> {
             "if it is registered there as well, say so: `Preregistered::with` names the issuer; or allow \
              `Config::dynamic_registration`",
         ),
+        PeerIncompatible::NoEndpoint { .. } => Some(
+            "if you know the endpoint, state it: `KnownServer::with_endpoints`; otherwise use another `Flow`",
+        ),
+        PeerIncompatible::NoGrant { .. } => Some(
+            "if it does all the same, state its endpoints: `KnownServer::with_endpoints`; otherwise use another `Flow`",
+        ),
         PeerIncompatible::NoPkce { .. } => {
             Some("if it does all the same, as Entra ID does, set `Quirks::pkce_unadvertised`")
         }
@@ -146,6 +154,11 @@ fn misbehaved(error: &PeerMisbehaved) -> Option<&'static str> {
             "a web page came in its place: most often a proxy, a login page or a protection against bots stands \
              before that address",
         ),
+        PeerMisbehaved::Endless { .. } => Some(
+            "its answers lead in a circle; try again later, or tell who runs it: what it answered is in \
+             `Engine::findings` and the notices",
+        ),
+        PeerMisbehaved::TooManyScopes { .. } => Some("ask for those that you need: `Config::only_scopes`"),
         PeerMisbehaved::StateMissing { .. } => {
             Some("if it was not you who ended it there, try again: without `state`, it may be anybody's word")
         }
@@ -165,4 +178,33 @@ fn misbehaved(error: &PeerMisbehaved) -> Option<&'static str> {
 fn differ_by_slash(a: &PeerText, b: &PeerText) -> bool {
     let plain = |text: &PeerText| text.as_str().trim_end_matches('/').to_owned();
     a != b && plain(a) == plain(b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Exchange;
+    use crate::limits;
+
+    #[test]
+    fn hints_name_the_way_on() {
+        let (issuer, code) = (PeerText::new("https://as.example.com"), PeerText::new("invalid_scope"));
+        let endpoint = "device_authorization_endpoint";
+        let grant = crate::client::Flow::Device.grant_type();
+        let errors: [(Error, &str); 6] = [
+            (PeerIncompatible::NoEndpoint { issuer: issuer.clone(), endpoint }.into(), "with_endpoints"),
+            (PeerIncompatible::NoGrant { issuer, grant }.into(), "another `Flow`"),
+            (Refused::Token { code: code.clone(), description: None }.into(), "registration_scopes"),
+            (Refused::Authorization { code, description: None }.into(), "registration_scopes"),
+            (PeerMisbehaved::TooManyScopes { limit: limits::SCOPES }.into(), "only_scopes"),
+            (
+                PeerMisbehaved::Endless { what: Work::Exchange(Exchange::CodeToken), times: 9 }.into(),
+                "findings",
+            ),
+        ];
+        for (error, way) in errors {
+            let hint = ErrorReport::from(error).hint().unwrap_or_default();
+            assert!(hint.contains(way), "{hint}");
+        }
+    }
 }

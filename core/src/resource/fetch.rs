@@ -282,9 +282,8 @@ impl Guard {
     }
 
     fn settle_metadata(&mut self, now: Now, index: usize, mut probe: Probe<Url>, with: Completion<'_>) {
-        let (Some(server), Some((asked, redirects))) = (self.servers.get(index), probe.asked()) else {
-            return;
-        };
+        let Some(server) = self.servers.get(index) else { return };
+        let Some((asked, redirects)) = probe.asked() else { return self.not_found(now, index, probe) };
         let found = match with {
             Completion::Http(response) => {
                 let (at, urls, mut findings) = ((asked, redirects), &self.options.urls, Findings::new());
@@ -466,7 +465,7 @@ impl Guard {
             }
             other => Err(failed(Exchange::Introspection, other)),
         };
-        let Some(server) = self.servers.get_mut(index) else { return };
+        let Some(server) = self.servers.get_mut(index) else { return self.ready(question.waiting) };
         match said {
             Ok(Introspection::Active(json)) => {
                 server.answered();

@@ -67,6 +67,30 @@ fn a_server_that_cannot_be_told_is_said_and_the_tokens_are_gone_all_the_same() {
 }
 
 #[test]
+fn rfc7009_2_a_token_that_is_not_taken_back_keeps_no_other() {
+    for (status, body) in [
+        (400, r#"{"error":"invalid_request"}"#),
+        (500, "<html>"),
+        (503, ""),
+        (401, r#"{"error":"invalid_grant"}"#),
+    ] {
+        let mut player = logged_in();
+        player.world.intercept = Some(Box::new(move |asked| {
+            let is_refresh = String::from_utf8_lossy(asked.body()).contains("token=planted-refresh");
+            let status = http::StatusCode::from_u16(status).unwrap();
+            let refused = || grantor_world::respond(status, "application/json", body.into());
+            (asked.uri().path() == "/revoke" && is_refresh).then(refused)
+        }));
+        player.log_out().failed();
+        assert_eq!(player.count("/revoke"), 2, "{status} {body}: the access token goes back");
+        assert!(!player.store.dump().contains("planted-access"));
+        player.world.intercept = None;
+        player.call("ping").delivered();
+        assert!(matches!(player.log_out(), Outcome::Done));
+    }
+}
+
+#[test]
 fn accounts_are_listed_while_they_are_logged_in() {
     let listed = |name: &str| config().account(name).listed(true);
     let names = |player: &Player| {

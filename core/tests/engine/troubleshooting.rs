@@ -151,7 +151,16 @@ fn device_expired() -> ErrorReport {
 }
 
 fn no_device_endpoint() -> ErrorReport {
-    Player::new(config().flow(Flow::Device)).call("ping").report()
+    let mut player = Player::new(config().flow(Flow::Device));
+    player.world.server().devices = true;
+    player.world.server().metadata = json!({ "device_authorization_endpoint": null });
+    let report = player.call("ping").report();
+    player.world.server().metadata = json!({});
+    let call = player.begin("ping");
+    player.run();
+    player.wait_s(5);
+    player.outcome(call).unwrap().delivered();
+    report
 }
 
 fn unreadable_record() -> ErrorReport {
