@@ -34,6 +34,19 @@ fn scopes(count: usize) -> String {
     scopes
 }
 
+/// Metadata of the server, with these members.
+fn server(more: &Value) -> Value {
+    let mut document = value!({ "issuer": "https://as.example.com",
+        "authorization_endpoint": "https://as.example.com/authorize",
+        "token_endpoint": "https://as.example.com/token",
+        "registration_endpoint": "https://as.example.com/register",
+        "code_challenge_methods_supported": ["S256"] });
+    for (name, value) in more.as_object().into_iter().flatten() {
+        document[name] = value.clone();
+    }
+    document
+}
+
 /// To anything at all.
 pub(crate) const ANYWHERE: &[Nasty] = &[
     |_| text(StatusCode::INTERNAL_SERVER_ERROR, "<html>"),
@@ -69,6 +82,10 @@ pub(crate) const ANYWHERE: &[Nasty] = &[
 pub(crate) const RESOURCE: &[Nasty] = &[
     |_| challenge(401, "Bearer"),
     |_| challenge(401, "Basic realm=\"x\""),
+    |_| challenge(401, "Basic realm=\"a, Bearer b\", Bearer scope=\"x \\\"y\\\"\""),
+    |_| challenge(401, "Bearer resource_metadata=\"%%%\""),
+    |_| challenge(401, "Bearer resource_metadata=\"/elsewhere\""),
+    |_| challenge(401, "Bearer resource_metadata=\"https://mcp.example.com/not-there\""),
     |_| challenge(401, "Bearer error=\"invalid_token\""),
     |_| challenge(401, &format!("Bearer scope=\"{}\"", scopes(512))),
     |_| challenge(401, &format!("Bearer scope=\"{}\"", scopes(513))),
@@ -100,6 +117,7 @@ pub(crate) const REGISTRATION: &[Nasty] = &[
         )
     },
     |_| created(&value!({ "client_id": "unknown" })),
+    |_| created(&value!({ "client_id": "c", "client_secret": "planted" })),
     |_| json(StatusCode::BAD_REQUEST, &value!({ "error": "invalid_redirect_uri" })),
 ];
 
@@ -115,6 +133,14 @@ pub(crate) const TOKEN: &[Nasty] = &[
             "refresh_token": "planted-same" }))
     },
     |_| ok(&value!({ "access_token": "planted", "token_type": "mac" })),
+    |_| created(&value!({ "access_token": "planted", "token_type": "Bearer" })),
+    |_| json(StatusCode::NON_AUTHORITATIVE_INFORMATION, &value!({ "access_token": "planted" })),
+    |_| ok(&value!({ "access_token": "planted", "token_type": "Bearer", "expires_in": "3600" })),
+    |_| ok(&value!({ "access_token": "planted", "token_type": "Bearer", "expires_in": "soon" })),
+    |_| {
+        let body = "\u{feff}{\"access_token\":\"planted\",\"token_type\":\"Bearer\"}";
+        respond(StatusCode::OK, "application/json", body.into())
+    },
     |_| ok(&value!({ "access_token": "a b", "token_type": "Bearer" })),
     |_| ok(&value!({ "access_token": "planted", "token_type": "Bearer", "expires_in": u64::MAX })),
     |_| with(refused(400, "use_dpop_nonce"), "dpop-nonce", "another"),
@@ -139,5 +165,9 @@ pub(crate) const METADATA: &[Nasty] = &[
             "registration_endpoint": "https://as.example.com/register",
             "code_challenge_methods_supported": ["S256"] }))
     },
+    |_| ok(&server(&value!({ "revocation_endpoint": "" }))),
+    |_| ok(&server(&value!({ "jwks_uri": "http://as.example.com/keys" }))),
+    |_| ok(&server(&value!({ "scopes_supported": "a b" }))),
+    |_| ok(&value!({ "issuer": "https://as.example.com" })),
     |n| with(text(StatusCode::FOUND, ""), "location", &format!("/moved/{n}")),
 ];
