@@ -53,10 +53,13 @@ impl Ureq {
 
     fn config(&self) -> Config {
         let (from, times) = (self.like.config(), self.like.config().timeouts());
-        Config::builder()
+        let builder = Config::builder();
+        // ureq has these settings only with TLS.
+        #[cfg(feature = "rustls")]
+        let builder = builder.tls_config(from.tls_config().clone());
+        builder
             .https_only(from.https_only())
             .ip_family(from.ip_family())
-            .tls_config(from.tls_config().clone())
             .proxy(from.proxy().cloned())
             .no_delay(from.no_delay())
             .max_response_header_size(from.max_response_header_size())

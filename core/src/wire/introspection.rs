@@ -4,6 +4,7 @@ use url::Url;
 
 use crate::error::{Error, Exchange, PeerMisbehaved, PeerText, Refused};
 use crate::finding::Findings;
+#[cfg(feature = "crypto")]
 use crate::jose::Claims;
 use crate::limits;
 use crate::quirks::Quirks;
@@ -82,6 +83,7 @@ members! {
 
 /// Reads what a host says of a token that it checked: the members of an introspection answer, `active` among them
 /// or not. A host that passes on what a server said may pass on that the token is not active, or an error.
+#[cfg(feature = "crypto")]
 pub(crate) fn of_host(json: &str) -> Introspection<'_> {
     let says_no = Claims::parse(json.as_bytes()).is_ok_and(|facts| {
         facts.has("active") && facts.raw("active") != Some("true") || facts.raw("error").is_some()

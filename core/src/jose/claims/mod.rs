@@ -77,6 +77,7 @@ impl<'a> Claims<'a> {
     }
 
     /// As [`time`](Self::time), also for a string of digits, in answers of servers that write all members as strings.
+    #[cfg(feature = "crypto")]
     pub(crate) fn time_or_digits(&self, claim: &'static str) -> Result<Option<NumericDate>, ClaimsError> {
         let Some(text) = self.value(claim).and_then(Value::text) else { return self.time(claim) };
         let wrong = ClaimsError::WrongType { claim };

@@ -12,6 +12,7 @@ pub use error::DpopError;
 pub use make::{ProofKey, ProofRequest};
 #[cfg(feature = "crypto")]
 pub(crate) use replay::{Hash as ProofHash, hash as proof_hash};
+#[cfg(feature = "crypto")]
 pub use replay::{ProofUse, ReplayCache};
 #[cfg(feature = "crypto")]
 pub use verify::{Proof, ProofRules, single_proof, verify};
