@@ -63,6 +63,12 @@ fn rfc3986_6_uris_whose_structure_is_read_in_two_ways_are_refused() {
         "file:///pub/.. /private/diary",
         "file:///pub/..%20/private/diary",
         "file:///pub/.\u{200b}./private/diary",
+        // Windows takes what follows a colon for the name of a stream: what is before it is the segment.
+        "file:///pub/.%2E:/private/diary",
+        "file:///pub/..:$DATA/private/diary",
+        "file:///pub/.%20:x/private/diary",
+        "file:///pub/:x/private/diary",
+        "file:///pub/%3A/private/diary",
         "file:///pub/..%E2%80%8B/private/diary",
         "file:///pub/x?/../../private/diary",
         "file:///pub/x#/../../private/diary",

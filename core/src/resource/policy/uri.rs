@@ -141,7 +141,11 @@ fn has_clear_segments(parts: &Parts<'_>) -> bool {
     let mut segments = path.split('/').peekable();
     while let Some(segment) = segments.next() {
         let is_last = segments.peek().is_none();
-        if segment.is_empty() && !is_last || is_dots(&percent_decode_str(segment).decode_utf8_lossy()) {
+        let name = percent_decode_str(segment).decode_utf8_lossy();
+        // What Windows reads of `name:stream`.
+        let (bare, stream) = cut(&name, ':');
+        let is_stream_of_nothing = parts.is_file() && stream.is_some() && bare.trim().is_empty();
+        if segment.is_empty() && !is_last || is_dots(&name) || is_dots(bare) || is_stream_of_nothing {
             return false;
         }
     }
