@@ -161,11 +161,11 @@ def adapters_compared():
             code = (line.strip() for line in without_tests(path.read_text()).splitlines())
             lines += sum(1 for line in code if line and not line.startswith("//"))
         crates = len(dependencies(f"grantor-{adapter}", "--target", "x86_64-unknown-linux-gnu"))
-        found = re.search(rf"^\| `grantor-{adapter}` \| (\d+) \| (\d+) \|", text, re.MULTILINE)
-        if not found or (int(found[1]), int(found[2])) != (lines, crates):
-            wrong.append(f"| `grantor-{adapter}` | {lines} | {crates} |")
+        row = f"| `grantor-{adapter}` | {lines} | {crates} |"
+        if row not in text:
+            wrong.append(row)
     if wrong:
-        raise Failed("the rows in README.md should begin:\n" + "\n".join(wrong))
+        raise Failed("the rows in README.md should read:\n" + "\n".join(wrong))
 
 
 def may_grow():

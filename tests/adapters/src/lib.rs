@@ -144,7 +144,9 @@ fn other(error: impl Error + Send + Sync + 'static) -> Failed {
     Failed::Other(error.into())
 }
 
-/// The README's programs are compiled with the documentation's tests.
+/// The programs of README and guides are compiled with the documentation's tests.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
-struct Readme;
+#[doc = include_str!("../../../docs/client.md")]
+#[doc = include_str!("../../../docs/server.md")]
+struct Guides;
