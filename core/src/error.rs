@@ -78,7 +78,7 @@ pub enum Refused {
         description: Option<PeerText>,
     },
     /// The token endpoint refused (RFC 6749 5.2).
-    #[error("the token endpoint refused: {code}{}", Described(.description))]
+    #[error("the server refused: {code}{}", Described(.description))]
     Token {
         /// Such as `invalid_grant`, `invalid_client`.
         code: PeerText,
@@ -694,6 +694,6 @@ mod tests {
             code: PeerText::new("invalid_grant"),
             description: Some(PeerText::new("expired")),
         });
-        assert_eq!(error.to_string(), "the token endpoint refused: invalid_grant: expired");
+        assert_eq!(error.to_string(), "the server refused: invalid_grant: expired");
     }
 }

@@ -62,6 +62,8 @@ pub(super) struct Acquisition {
     pub(super) pin_failed: bool,
     pub(super) server: Option<Arc<ServerMetadata>>,
     pub(super) server_probe: Option<Probe<Url>>,
+    /// Why other servers that the resource names were left out.
+    pub(super) without_metadata: Vec<ErrorReport>,
     pub(super) redirect_uri: Option<Box<str>>,
     pub(super) registration: RegistrationState,
     pub(super) client: Option<Client>,
@@ -237,6 +239,7 @@ impl Acquisition {
             pin_failed: false,
             server: None,
             server_probe: None,
+            without_metadata: Vec::new(),
             redirect_uri: None,
             registration: RegistrationState::default(),
             client: None,
@@ -510,10 +513,13 @@ impl Engine {
                 return Ok(step);
             }
         }
-        if acquisition.server.is_none()
-            && let Some(step) = self.discover_server(now, acquisition, &issuer)?
-        {
-            return Ok(step);
+        if acquisition.server.is_none() {
+            match self.discover_server(now, acquisition, &issuer)? {
+                None => {}
+                // This server has no metadata; the plan goes on with another.
+                Some(Step::Planning) => return self.next_step(now, acquisition),
+                Some(step) => return Ok(step),
+            }
         }
         let server = acquisition.server.clone().ok_or_else(|| no_server_metadata(&issuer))?;
         if self.config.flow == Flow::Device && server.device_authorization_endpoint.is_none() {

@@ -8,7 +8,7 @@ use super::Engine;
 use super::acquire::{Acquisition, End, Step};
 use super::respond::too_many_scopes;
 use crate::discover::Probe;
-use crate::error::{Exchange, PeerIncompatible, PeerMisbehaved};
+use crate::error::{Error, ErrorReport, Exchange, PeerIncompatible, PeerMisbehaved, Refused};
 use crate::finding::{Finding, Findings, Handling, Problem};
 use crate::revision::Revision;
 use crate::scope::ScopeSet;
@@ -203,13 +203,44 @@ impl Engine {
             return Ok(Some(Step::FetchingServerMetadata));
         }
         if let Some(failure) = probe.failure() {
-            return Err(End::Error(failure));
+            return self.choose_another(acquisition, issuer, failure);
         }
         if self.config.endpoint_fallback() && *issuer == server_metadata::origin(&self.config.resource) {
             acquisition.server = Some(Arc::new(server_metadata::fallback(&self.config.resource)));
             return Ok(None);
         }
-        Err(End::Error(probe.nowhere(no_server_metadata(issuer))))
+        let nowhere = probe.nowhere(no_server_metadata(issuer));
+        self.choose_another(acquisition, issuer, nowhere)
+    }
+
+    /// Goes on to the next server that the resource names, since this one has no usable metadata. Not where it
+    /// was more than the first of a list, pinned or configured, or may answer later: another server would be
+    /// pinned in its place.
+    fn choose_another(
+        &self,
+        acquisition: &mut Acquisition,
+        issuer: &Issuer,
+        why: ErrorReport,
+    ) -> Result<Option<Step>, End> {
+        let is_named = |named: &Issuer| self.is_same_issuer(named, issuer);
+        let registered = || self.config.preregistered.iter().filter_map(|client| client.issuer.as_ref());
+        let is_preferred = self.pinned().is_some_and(|pinned| is_named(&pinned))
+            || self.config.trusted_issuers.iter().chain(registered()).any(is_named);
+        let is_away = matches!(why.error, Error::Refused(Refused::Unavailable { .. }));
+        let others =
+            acquisition.resource.as_deref().map_or(0, |resource| resource.authorization_servers.len());
+        if others < 2 || is_preferred || is_away {
+            let tried = std::mem::take(&mut acquisition.without_metadata);
+            return Err(End::Error(why.also_tried(tried)));
+        }
+        if let Some(resource) = &mut acquisition.resource {
+            let servers = &mut Arc::make_mut(resource).authorization_servers;
+            servers.retain(|name| **name != *issuer.as_str());
+        }
+        acquisition.without_metadata.push(why);
+        acquisition.issuer = None;
+        acquisition.server_probe = None;
+        Ok(Some(Step::Planning))
     }
 
     /// The scopes that the resource demands: of the challenge, else of its metadata; with those of the

@@ -378,9 +378,12 @@ impl Engine {
             _ => None,
         };
         let for_now = matches!(code, Some("temporarily_unavailable" | "server_error"));
+        // An object with words and no token is an error that is not called one.
+        let says_why = || self.answering.as_ref().is_some_and(|asked| asked.words.is_some());
         let definitive = match response.status {
             408 | 429 => false,
             400..500 => true,
+            _ if matches!(error, Error::PeerMisbehaved(PeerMisbehaved::MissingField { .. })) => says_why(),
             _ => code.is_some() && !for_now,
         };
         if !definitive {

@@ -75,6 +75,12 @@ impl ErrorReport {
         Self { tried, ..self }
     }
 
+    /// The same, and what went wrong before it.
+    pub(crate) fn also_tried(mut self, tried: Vec<ErrorReport>) -> Self {
+        self.tried.extend(tried);
+        self
+    }
+
     pub(crate) fn new(error: Error, asked: Option<Asked>) -> Self {
         Self { error, asked, tried: Vec::new() }
     }

@@ -38,16 +38,15 @@ pub(crate) fn of(response: &HttpResponse<'_>, sent: &Sent) -> Option<PeerText> {
 /// Whether it is worth looking: a good answer is not searched, it is read by those who asked.
 fn may_have_words(response: &HttpResponse<'_>) -> bool {
     let succeeded = (200..300).contains(&response.status);
-    let beginning = response.body.get(..64).unwrap_or(response.body);
-    let names_error = || beginning.windows(6).any(|window| window == b"\"error" || window == b"error=");
-    let begins_as_json = || {
-        beginning
-            .iter()
-            .find(|byte| !byte.is_ascii_whitespace())
-            .is_some_and(|byte| matches!(byte, b'{' | b'['))
-    };
-    !succeeded || names_error() || !begins_as_json()
+    let beginning = response.body.get(..128).unwrap_or(response.body);
+    let begins_as_json = || matches!(beginning.trim_ascii_start().first(), Some(b'{' | b'['));
+    let mut strings = beginning.split(|byte| *byte == b'"').skip(1);
+    let mut complains = || strings.any(|text| COMPLAINTS.iter().any(|name| text.starts_with(name)));
+    !succeeded || !begins_as_json() || complains()
 }
+
+/// How the members of errors begin, should one come with a good status.
+const COMPLAINTS: [&[u8]; 4] = [b"detail", b"error", b"fault", b"message"];
 
 /// Pieces of text, the most telling first.
 #[derive(Default)]

@@ -76,26 +76,34 @@ impl<'r> Reader<'r> {
         max_body: usize,
     ) -> Result<&'a str, PeerMisbehaved> {
         let exchange = self.exchange;
+        std::str::from_utf8(self.octets(response, max_body)?).map_err(|_| PeerMisbehaved::Utf8 { exchange })
+    }
+
+    fn octets<'a>(
+        &mut self,
+        response: &HttpResponse<'a>,
+        max_body: usize,
+    ) -> Result<&'a [u8], PeerMisbehaved> {
+        let exchange = self.exchange;
         if response.body.len() > max_body {
             return Err(PeerMisbehaved::BodyTooLarge { exchange, limit: max_body });
         }
-        let text = std::str::from_utf8(response.body).map_err(|_| PeerMisbehaved::Utf8 { exchange })?;
-        match text.strip_prefix(BYTE_ORDER_MARK) {
-            Some(text) => {
+        match response.body.strip_prefix(BYTE_ORDER_MARK.as_bytes()) {
+            Some(octets) => {
                 self.note(None, Problem::ByteOrderMark, "RFC 8259 section 8.1", Handling::Read);
-                Ok(text)
+                Ok(octets)
             }
-            None => Ok(text),
+            None => Ok(response.body),
         }
     }
 
-    /// The text of a body that says that it is JSON, or does not and begins like an object: static file hosts
-    /// name any type, and a web page begins otherwise.
+    /// A body that says that it is JSON, or does not and begins like an object: static file hosts name any type,
+    /// and a web page begins otherwise.
     pub(crate) fn body<'a>(
         &mut self,
         response: &HttpResponse<'a>,
         max_body: usize,
-    ) -> Result<&'a str, PeerMisbehaved> {
+    ) -> Result<&'a [u8], PeerMisbehaved> {
         if !json::is_json(response) && response.body.len() <= max_body {
             let got = PeerText::without(json::media_type(response).unwrap_or_default(), self.secrets);
             let body = response.body.strip_prefix(BYTE_ORDER_MARK.as_bytes()).unwrap_or(response.body);
@@ -104,7 +112,7 @@ impl<'r> Reader<'r> {
             }
             self.note(None, Problem::ContentType(got), "RFC 8259 section 11", Handling::Read);
         }
-        self.text(response, max_body)
+        self.octets(response, max_body)
     }
 
     /// The document in a body.
@@ -113,13 +121,16 @@ impl<'r> Reader<'r> {
         response: &HttpResponse<'a>,
         max_body: usize,
     ) -> Result<T, PeerMisbehaved> {
-        let text = self.body(response, max_body)?;
-        self.parse(text)
+        let body = self.body(response, max_body)?;
+        self.parse(body)
     }
 
-    /// The document in a text.
-    pub(crate) fn parse<'a, T: Members<'a> + Default>(&mut self, text: &'a str) -> Result<T, PeerMisbehaved> {
-        let object = self.parse_into(text, T::default())?;
+    /// The document in a body.
+    pub(crate) fn parse<'a, T: Members<'a> + Default>(
+        &mut self,
+        body: &'a [u8],
+    ) -> Result<T, PeerMisbehaved> {
+        let object = self.parse_into(body, T::default())?;
         for name in object.repeated {
             let member = Some(PeerText::without(name, self.secrets).to_string().into());
             let (document, problem, section) = (self.exchange, Problem::Repeated, UNIQUE_NAMES);
@@ -130,16 +141,25 @@ impl<'r> Reader<'r> {
 
     /// The members that `into` has, and which others are repeated.
     ///
-    /// `serde_json`'s messages quote the input, so only the place of an error is kept.
+    /// Octets that are no text cost what they are in, which nobody may need. `serde_json`'s messages quote the
+    /// input, so only the place of an error is kept.
     pub(crate) fn parse_into<'a, T: Members<'a>>(
-        &self,
-        text: &'a str,
+        &mut self,
+        body: &'a [u8],
         into: T,
     ) -> Result<Object<'a, T>, PeerMisbehaved> {
         let exchange = self.exchange;
-        parse::object(text, into).map_err(|error| match JsonType::of(text) {
-            Some(got) if error.is_data() => PeerMisbehaved::NotAnObject { exchange, got },
-            _ => PeerMisbehaved::Json { exchange, line: error.line(), column: error.column() },
+        let Ok(text) = std::str::from_utf8(body) else {
+            let object = parse::object(serde_json::Deserializer::from_slice(body), into);
+            let object = object.map_err(|_| PeerMisbehaved::Utf8 { exchange })?;
+            self.note(None, Problem::Malformed, "RFC 8259 section 8.1", Handling::Ignored);
+            return Ok(object);
+        };
+        parse::object(serde_json::Deserializer::from_str(text), into).map_err(|error| {
+            match JsonType::of(text) {
+                Some(got) if error.is_data() => PeerMisbehaved::NotAnObject { exchange, got },
+                _ => PeerMisbehaved::Json { exchange, line: error.line(), column: error.column() },
+            }
         })
     }
 

@@ -68,8 +68,9 @@ pub fn read<'a>(
     let mut reader = Reader::new(EXCHANGE, findings);
     reader.secrets = &secrets;
     reader.note_status(response.status, &[200], "RFC 7662 section 2.2");
-    let text = reader.body(response, limits::TOKEN_BODY)?;
-    let answer: Answer<'_> = reader.parse(text)?;
+    let body = reader.body(response, limits::TOKEN_BODY)?;
+    let text = std::str::from_utf8(body).map_err(|_| PeerMisbehaved::Utf8 { exchange: EXCHANGE })?;
+    let answer: Answer<'_> = reader.parse(body)?;
     // Only `true` is a promise.
     let active = reader.required(answer.active.strict_flag())?;
     Ok(if active { Introspection::Active(text) } else { Introspection::Inactive })

@@ -3,8 +3,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use grantor::client::Notice;
-use grantor::error::{ErrorReport, Failure, FailureKind, PeerIncompatible, PeerMisbehaved, PeerText};
+use grantor::client::{Notice, Preregistered};
+use grantor::error::{
+    ErrorReport, Failure, FailureKind, PeerIncompatible, PeerMisbehaved, PeerText, Refused,
+};
 use grantor::{Completion, Effect, Error, Interaction, UrlProblem};
 use grantor_world::player::{Player, User, config};
 use grantor_world::{Answered, World, json as json_answer, respond, text, with};
@@ -115,6 +117,67 @@ fn without_a_challenge_the_root_is_asked_whatever_the_first_url_says() {
         player.call("ping").delivered();
         let asked: Vec<_> = player.world.asked.iter().filter(|asked| asked.contains(ROOT)).collect();
         assert_eq!(asked.len(), 2, "{what}");
+    }
+}
+
+#[test]
+fn rfc9728_2_of_several_servers_the_first_with_metadata_is_used() {
+    let servers = json!(["https://old.example.com", "https://older.example.com/x", "https://as.example.com"]);
+    for (what, answer) in in_place_of_a_document() {
+        let unavailable = answer.status().is_server_error();
+        let mut world = World::new();
+        world.mcp.metadata = json!({ "authorization_servers": servers });
+        world.intercept = Some(Box::new(move |asked| {
+            let host = asked.uri().host().unwrap_or_default();
+            host.starts_with("old").then(|| answer.clone())
+        }));
+        let mut player = Player::in_world(world, config()).unwrap();
+        if unavailable {
+            // It may have some later, and would be passed over for good.
+            let report = failed(&mut player);
+            assert!(matches!(report.error, Error::Refused(Refused::Unavailable { .. })), "{what}: {report}");
+            player.world.mcp.metadata = Value::Null;
+        }
+        player.call("ping").delivered();
+        player.wait_s(3600);
+        player.call("ping").delivered();
+    }
+}
+
+#[test]
+fn rfc9728_2_if_none_of_several_servers_has_metadata_all_are_told() {
+    let mut world = World::new();
+    world.mcp.metadata =
+        json!({ "authorization_servers": ["https://one.example.com", "https://two.example.com"] });
+    let mut player = Player::in_world(world, config()).unwrap();
+    let text = failed(&mut player).to_string();
+    assert!(text.contains("one.example.com") && text.contains("two.example.com"), "{text}");
+    player.world.mcp.metadata = Value::Null;
+    player.call("ping").delivered();
+}
+
+#[test]
+fn a_server_that_is_pinned_or_configured_is_not_left_for_another() {
+    let both = json!({ "authorization_servers": ["https://as.example.com", "https://two.example.com"] });
+    let gone = |asked: &grantor_world::Asked| {
+        let of_one = asked.uri().host() == Some("as.example.com");
+        (of_one && asked.uri().path().contains("well-known")).then(|| text(StatusCode::NOT_FOUND, ""))
+    };
+    let issuer = "https://as.example.com";
+    let configured = config().preregistered(Preregistered::with(issuer, "own"));
+    for (config, is_pinned) in [(config(), true), (configured, false)] {
+        let mut world = World::new();
+        world.add(grantor_world::AuthorizationServer::new("https://two.example.com"));
+        let mut player = Player::in_world(world, config).unwrap();
+        if is_pinned {
+            player.call("ping").delivered();
+            player.world.server().revoke_all();
+        }
+        player.world.mcp.metadata = both.clone();
+        player.world.intercept = Some(Box::new(gone));
+        let text = failed(&mut player).to_string();
+        assert!(text.contains("as.example.com") && !text.contains("two.example.com"), "{text}");
+        assert!(!player.world.asked.iter().any(|asked| asked.contains("two.example.com")));
     }
 }
 

@@ -150,7 +150,7 @@ fn a_report_is_one_sentence_and_has_no_source() {
     assert!(report.source().is_none());
     assert_eq!(
         report.to_string(),
-        "token request (authorization code) at https://as.example.com/token: the token endpoint refused: \
+        "token request (authorization code) at https://as.example.com/token: the server refused: \
          invalid_target: unknown resource (status 400); the server does not know the resource by this name; state its \
          own: `Config::resource_identifier`, or `Quirks::resource_parameter`"
     );
@@ -248,7 +248,7 @@ fn log_out_names_the_endpoint_that_was_asked() {
         (
             "/revoke",
             json_answer(400, r#"{"error":"invalid_request","error_description":"no"}"#),
-            "revocation at https://as.example.com/revoke: the token endpoint refused: invalid_request: no (status 400)",
+            "revocation at https://as.example.com/revoke: the server refused: invalid_request: no (status 400)",
         ),
         (
             "/revoke",

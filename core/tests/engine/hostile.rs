@@ -64,7 +64,7 @@ fn invalid_utf8() {
     for (exchange, path) in EXCHANGES {
         let error = play(path, || {
             let mut answer = respond(StatusCode::OK, "application/json", String::new());
-            *answer.body_mut() = b"{\"a\":\"\xff\xfe\"}".to_vec();
+            *answer.body_mut() = b"{\"\xff\xfe\":1}".to_vec();
             answer
         });
         assert_eq!(error, PeerMisbehaved::Utf8 { exchange }.into());

@@ -553,7 +553,7 @@ fn rfc9110_10_2_3_a_valid_token_is_used_until_the_server_wants_to_be_asked_again
 type Refusal = fn() -> grantor_world::Answered;
 
 /// Answers that are the server's last word on a refresh token, whatever their shape.
-const DEFINITIVE: [Refusal; 12] = [
+const DEFINITIVE: [Refusal; 16] = [
     || grantor_world::json(StatusCode::BAD_REQUEST, &serde_json::json!({ "error": "invalid_request" })),
     || {
         grantor_world::json(
@@ -580,6 +580,10 @@ const DEFINITIVE: [Refusal; 12] = [
             &serde_json::json!({ "error": "invalid_grant", "error_description": "x" }),
         )
     },
+    || grantor_world::json(StatusCode::OK, &serde_json::json!({ "message": "Token has been revoked" })),
+    || grantor_world::json(StatusCode::OK, &serde_json::json!({ "errors": [{ "message": "expired" }] })),
+    || grantor_world::json(StatusCode::OK, &serde_json::json!({ "error": { "code": 7, "message": "no" } })),
+    || grantor_world::json(StatusCode::OK, &serde_json::json!({ "status": 401, "detail": "no such grant" })),
     || grantor_world::text(StatusCode::METHOD_NOT_ALLOWED, ""),
 ];
 

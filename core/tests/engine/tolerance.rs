@@ -2,6 +2,7 @@
 //! somebody stays as hard as it is.
 
 use grantor::client::{Config, Notice};
+use grantor::error::PeerMisbehaved;
 use grantor::{Error, Findings, ScopeSet};
 use grantor_world::player::{Player, config};
 use grantor_world::{Answered, World};
@@ -78,6 +79,29 @@ fn fails(mut player: Player, names: &str) -> Error {
     player.world.bend = None;
     player.call("ping").delivered();
     error
+}
+
+#[test]
+fn rfc8259_8_1_octets_that_are_no_text_cost_nothing_in_a_member_that_nobody_needs() {
+    for path in [RESOURCE_METADATA, SERVER_METADATA, REGISTRATION, TOKEN] {
+        let add = |octets: &'static [u8]| {
+            bent(&config(), path, move |mut answer| {
+                let body = answer.body_mut();
+                assert_eq!(body.pop(), Some(b'}'));
+                body.extend([b",\"note\":\"caf".as_slice(), octets, b"\"}"].concat());
+                answer
+            })
+        };
+        let mut player = add(b"\xe9"); // Latin-1
+        player.call("ping").delivered();
+        let told = told(player.engine.findings());
+        assert!(
+            matches!(&*told, [one] if one.ends_with("is malformed; nothing depends on it (RFC 8259 section 8.1)")),
+            "{told:?}"
+        );
+        let error = fails(add(b"\",\"\xff"), "UTF-8");
+        assert!(matches!(error, Error::PeerMisbehaved(PeerMisbehaved::Utf8 { .. })), "{path}: {error}");
+    }
 }
 
 #[test]

@@ -64,7 +64,7 @@ impl KeySet {
 
     /// As [`parse`](Self::parse), with what is wrong in the terms of a reader.
     pub(crate) fn read(text: &str, reader: &mut Reader<'_>) -> Result<Self, PeerMisbehaved> {
-        let document: Document<'_> = reader.parse(text)?;
+        let document: Document<'_> = reader.parse(text.as_bytes())?;
         let keys = document.keys.json(JsonType::Array, limits::KEY_SET_BODY).and_then(|json| {
             let Elements(elements) = serde_json::from_str(json).map_err(|_| Problem::Malformed)?;
             if elements.len() > limits::KEY_SET_KEYS { Err(Problem::TooLarge) } else { Ok(elements) }

@@ -288,7 +288,7 @@ fn string(json: &str, most: usize) -> Result<Cow<'_, str>, Problem> {
         false => Cow::Borrowed(inner),
     };
     match text.len() {
-        0 => Err(Problem::Empty),
+        _ if text.trim_start().is_empty() => Err(Problem::Empty),
         len if len > most => Err(Problem::TooLarge),
         _ => Ok(text),
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::de::Read;
 use serde_json::value::RawValue;
 
 use super::Member;
@@ -26,8 +27,10 @@ pub(crate) struct Object<'a, T> {
 }
 
 /// Reads the members of an object as they are written. A value is looked at only to find its end.
-pub(super) fn object<'a, T: Members<'a>>(text: &'a str, into: T) -> serde_json::Result<Object<'a, T>> {
-    let mut deserializer = serde_json::Deserializer::from_str(text);
+pub(super) fn object<'a, T: Members<'a>, R: Read<'a>>(
+    mut deserializer: serde_json::Deserializer<R>,
+    into: T,
+) -> serde_json::Result<Object<'a, T>> {
     let object = deserializer.deserialize_map(ObjectVisitor(into))?;
     deserializer.end()?;
     Ok(object)

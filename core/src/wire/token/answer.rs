@@ -138,19 +138,19 @@ fn read_fields<'a>(
         let got = PeerText::new(form::CONTENT_TYPE);
         reader.note(None, Problem::ContentType(got), "RFC 6749 section 5.1", Handling::Read);
         form_to_json(text, form).map_err(|_| PeerMisbehaved::Form { exchange })?;
-        return reader.parse(form);
+        return reader.parse(form.as_bytes());
     }
-    let text = reader.body(response, limits::TOKEN_BODY)?;
+    let body = reader.body(response, limits::TOKEN_BODY)?;
     if let Some(name) = &quirks.nested_token {
-        let outer = reader.parse_into(text, Nesting { name, member: Member::absent("", "") })?.members;
+        let outer = reader.parse_into(body, Nesting { name, member: Member::absent("", "") })?.members;
         if let Some(nested) = outer.member.json(JsonType::Object, limits::TOKEN_BODY).into_value() {
-            let nested: Fields<'a> = reader.parse(nested)?;
+            let nested: Fields<'a> = reader.parse(nested.as_bytes())?;
             if nested.access_token.has_value() {
                 return Ok(nested);
             }
         }
     }
-    reader.parse(text)
+    reader.parse(body)
 }
 
 /// Writes the pairs of a form as the members of an object: the lifetime as a number, all else as strings.
