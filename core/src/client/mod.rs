@@ -143,7 +143,7 @@ pub struct Engine {
 }
 
 /// Room for outputs that an idle engine keeps: sending and delivering a call allocate nothing.
-const IDLE_OUTPUTS: usize = 4;
+const IDLE_OUTPUTS: usize = 2;
 
 /// How far the records are loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

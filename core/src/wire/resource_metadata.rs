@@ -178,7 +178,8 @@ impl Document<'_> {
             let (expected, got) = (PeerText::new(expected.as_str()), PeerText::new(&resource));
             return Err(PeerMisbehaved::ResourceMismatch { expected, got });
         }
-        let mut authorization_servers: Vec<Box<str>> = Vec::new();
+        // Most have one.
+        let mut authorization_servers: Vec<Box<str>> = Vec::with_capacity(1);
         let servers = self.authorization_servers.list_or_one(|issuer| {
             if !authorization_servers.iter().any(|known| **known == *issuer) {
                 authorization_servers.push(issuer.into());
