@@ -14,6 +14,7 @@ pub mod player;
 pub mod raw;
 pub mod recording;
 pub mod sim;
+pub mod small;
 pub mod store;
 #[cfg(feature = "tls")]
 pub mod tls;
