@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Engine;
 use super::ops::Owner;
 use super::output::Notice;
-use super::record;
+use super::record::{self, Record, Text};
 use crate::effect::{Completion, Effect, RecordKind, StoreKey, Stored};
 use crate::error::RecordProblem;
 use crate::limits;
@@ -33,9 +33,19 @@ pub fn accounts(record: &[u8]) -> Result<Vec<Account>, RecordProblem> {
     record::read(record).map(|list: List| list.accounts)
 }
 
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Default, Deserialize)]
 pub(super) struct List {
     accounts: Vec<Account>,
+}
+
+impl Record for List {
+    fn members(&self, text: &mut Text) {
+        text.objects("accounts", self.accounts.iter(), |text, account| {
+            text.text("name", &account.name);
+            text.some_text("label", account.label.as_deref());
+            text.text("issuer", &account.issuer);
+        });
+    }
 }
 
 /// The list is being brought up to date.

@@ -75,7 +75,7 @@ impl Engine {
             return self.on_completion(now, owner, Completion::Loaded(Some(stored)));
         }
         let effect = Effect::Save {
-            key: Box::new(key.aside(record::checksum(stored.record))),
+            key: Box::new(key.aside(record::hash(stored.record))),
             record: text(stored.record),
             expect: None,
             expires_at_s: None,

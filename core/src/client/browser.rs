@@ -12,7 +12,7 @@ use super::flow::Flow;
 use super::nonces;
 use super::ops::Owner;
 use super::output::Output;
-use super::record::{self, KeyRecord, PendingAuthorization, PendingRecord, ServerRecord};
+use super::record::{self, KeyRecord, PendingAuthorization, ServerRecord};
 use super::register::is_invalid_scope;
 use super::respond::Challenged;
 use super::seal::{Addressee, Seals, signing_failed};
@@ -400,8 +400,7 @@ impl Engine {
         match self.pending.revision {
             Some(expect) if self.pending.authorizations.is_empty() => Effect::Delete { key, expect },
             expect => {
-                let record =
-                    record::write(&PendingRecord { authorizations: (&self.pending.authorizations).into() });
+                let record = record::write(&self.pending.authorizations);
                 Effect::Save { key, record, expect, expires_at_s: None }
             }
         }

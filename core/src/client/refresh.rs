@@ -288,7 +288,7 @@ impl Engine {
     ) {
         let effect = Effect::Save {
             key: self.key(RecordKind::Grant, Some(grant.server.issuer())),
-            record: record::write(&GrantRecord::of(grant, claimed_until, &self.config)),
+            record: record::write(&record::Granted { grant, claimed_until, config: &self.config }),
             expect,
             expires_at_s: None,
         };

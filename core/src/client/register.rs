@@ -238,11 +238,11 @@ impl Engine {
     ) -> Step {
         let state = &acquisition.registration;
         if let Some((client, redirect_uri)) = &state.found {
-            let record = record::RegistrationRecord {
-                client: ClientRecord::of(client),
-                redirect_uri: redirect_uri.clone(),
+            let record = record::Registration {
+                client,
+                redirect_uri,
                 secret_expires_at: state.secret_expires_at,
-                scopes: state.scopes.clone(),
+                scopes: &state.scopes,
                 doubtful: state.doubtful,
             };
             let effect = Effect::Save {

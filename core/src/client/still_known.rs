@@ -10,7 +10,7 @@ use super::acquire::{Acquisition, End, Step};
 use super::exchange::is_client_refused;
 use super::flow::Flow;
 use super::ops::Owner;
-use super::record::{self, ClientRecord, RegistrationRecord};
+use super::record::{self, ClientRecord};
 use super::server::Server;
 use crate::effect::{Effect, RecordKind};
 use crate::error::{Error, FailureKind, Refused, Work};
@@ -162,11 +162,11 @@ impl Engine {
     ) {
         let state = &acquisition.registration;
         let (Some(redirect_uri), Some(expect)) = (&acquisition.redirect_uri, state.revision) else { return };
-        let record = RegistrationRecord {
-            client: ClientRecord::of(client),
-            redirect_uri: redirect_uri.clone(),
+        let record = record::Registration {
+            client,
+            redirect_uri,
             secret_expires_at: state.secret_expires_at,
-            scopes: state.scopes.clone(),
+            scopes: &state.scopes,
             doubtful,
         };
         let key = self.key(RecordKind::Registration, Some(issuer));

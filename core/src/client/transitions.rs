@@ -283,8 +283,8 @@ impl Engine {
                 }
             }
             (Step::LoadingPending, Completion::Loaded(stored)) => {
-                let record: PendingRecord<'_> = read_record(stored).unwrap_or_default();
-                self.pending.authorizations = record.authorizations.into_owned();
+                let record: PendingRecord = read_record(stored).unwrap_or_default();
+                self.pending.authorizations = record.authorizations;
                 self.pending.revision = stored.map(|stored| stored.revision);
                 self.pending.loaded = true;
                 if !self.looked_for_resumable {

@@ -37,7 +37,7 @@ pub enum ClientAuthMethod {
 }
 
 impl ClientAuthMethod {
-    const ALL: [Self; 5] =
+    pub(crate) const ALL: [Self; 5] =
         [Self::None, Self::SecretBasic, Self::SecretPost, Self::PrivateKeyJwt, Self::SecretJwt];
     pub(crate) const WITHOUT_KEY: [Self; 3] = [Self::None, Self::SecretBasic, Self::SecretPost];
 

@@ -160,6 +160,17 @@ pub enum TokenTypeUri {
 }
 
 impl TokenTypeUri {
+    /// The name that records have for it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::IdJag => "id_jag",
+            Self::IdToken => "id_token",
+            Self::Jwt => "jwt",
+            Self::RefreshToken => "refresh_token",
+            Self::Saml2 => "saml2",
+        }
+    }
+
     /// Its URI.
     pub const fn uri(self) -> &'static str {
         match self {

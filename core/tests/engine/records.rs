@@ -92,9 +92,10 @@ fn other_versions_and_other_things() {
     let player = with_all_records();
     for kind in KINDS {
         let whole = String::from_utf8(record(&player, kind)).unwrap();
-        assert!(whole.starts_with("{\"v\":1,"), "records carry a version");
+        assert!(whole.starts_with("{\"v\":2,"), "records carry a version");
         for other in [
-            whole.replacen("\"v\":1", "\"v\":2", 1).into_bytes(),
+            whole.replacen("\"v\":2", "\"v\":3", 1).into_bytes(),
+            whole.replacen("\"v\":2", "\"v\":1", 1).into_bytes(),
             br#"{"v":0}"#.to_vec(),
             br#"{"v":4294967295,"of":"the future"}"#.to_vec(),
             b"null".to_vec(),

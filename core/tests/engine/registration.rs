@@ -210,8 +210,8 @@ fn an_expired_secret_is_replaced() {
     player.world.server().refresh_tokens = false;
     player.call("ping").delivered();
     let soon = player.now.unix_s + 10;
-    let expires = format!("\"secret_expires_at\":{soon}");
-    player.store.edit(RecordKind::Registration, "\"secret_expires_at\":null", &expires);
+    let expires = format!("\"secret_expires_at\":{soon},\"redirect_uri\":");
+    player.store.edit(RecordKind::Registration, "\"redirect_uri\":", &expires);
     player.restart();
     player.wait_s(3600);
     player.call("ping").delivered();
