@@ -230,7 +230,7 @@ impl Engine {
             sign_on,
             pushed: false,
             dpop: dpop.as_deref().map(|dpop| KeyRecord::of(&dpop.key, &self.config)),
-            server: ServerRecord::of(&Server::described(server, client.clone())),
+            server: ServerRecord::described(server, client),
             iss_parameter_supported: server.iss_parameter_supported,
             redirect_uri: redirect_uri.clone(),
             resource,
@@ -423,7 +423,7 @@ impl Engine {
     pub(super) fn open_browser(&mut self, now: Now, acquisition: &Acquisition) -> Result<Step, End> {
         self.check_somebody_waits()?;
         let Some(asked) = acquisition.asked.as_deref() else { return Ok(Step::Planning) };
-        let made = acquisition.page.clone().filter(|page| page.as_str() == asked.url.expose());
+        let made = acquisition.page.as_ref().filter(|page| page.as_str() == asked.url.expose()).cloned();
         let url = made.or_else(|| asked.url()).ok_or(PeerMisbehaved::CallbackSyntax)?;
         let issuer = Issuer::trusted(asked.server.issuer());
         let resource = self.resource_of(acquisition, asked.resource.as_deref());

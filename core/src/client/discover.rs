@@ -23,7 +23,7 @@ pub(super) struct Resource {
     /// The identifier, as its metadata writes it.
     pub(super) identifier: Box<str>,
     pub(super) scopes_supported: Option<ScopeSet>,
-    pub(super) authorization_servers: Vec<Box<str>>,
+    pub(super) authorization_servers: Vec<Issuer>,
 }
 
 /// What was discovered for the grant in use; a step-up asks nobody again.
@@ -42,7 +42,7 @@ impl Engine {
         acquisition: &mut Acquisition,
     ) -> Result<Option<Step>, End> {
         if let Some(known) = &self.config.provider().server {
-            acquisition.resource = Some(Arc::new(self.resource_at(known.issuer.as_str())));
+            acquisition.resource = Some(Arc::new(self.resource_at(known.issuer.clone())));
             return Ok(None);
         }
         let challenged = acquisition.challenged.metadata_url.as_ref();
@@ -105,15 +105,15 @@ impl Engine {
 
     /// What MCP 2025-03-26 has instead of resource metadata.
     pub(super) fn origin_as_server(&self) -> Resource {
-        self.resource_at(server_metadata::origin(&self.config.resource).as_str())
+        self.resource_at(server_metadata::origin(&self.config.resource))
     }
 
     /// What the configuration says about a resource that says nothing itself.
-    fn resource_at(&self, issuer: &str) -> Resource {
+    fn resource_at(&self, issuer: Issuer) -> Resource {
         Resource {
             identifier: self.config.canonical_resource(),
             scopes_supported: None,
-            authorization_servers: vec![issuer.into()],
+            authorization_servers: vec![issuer],
         }
     }
 
@@ -132,7 +132,7 @@ impl Engine {
             return Ok(known.issuer.clone());
         }
         let names = &resource.authorization_servers;
-        let among = |wanted: &str| names.iter().find(|name| self.config.same_issuer(wanted, name));
+        let among = |wanted: &str| names.iter().find(|name| self.config.same_issuer(wanted, name.as_str()));
         let pinned = self.binding.record.issuer.as_deref().and_then(among);
         let configured = || self.config.trusted_issuers.iter().find_map(|issuer| among(issuer.as_str()));
         let registered = || {
@@ -140,31 +140,26 @@ impl Engine {
             issuers.into_iter().find_map(|issuer| among(issuer.as_str()))
         };
         let name = pinned.or_else(configured).or_else(registered).or(names.first());
-        let name = name.ok_or(PeerMisbehaved::NoAuthorizationServers)?;
-        let issuer = Issuer::read(name, &self.config.urls, &self.config.resource)?;
+        let issuer = name.ok_or(PeerMisbehaved::NoAuthorizationServers)?;
         acquisition.issuer = Some(issuer.clone());
-        Ok(issuer)
+        Ok(issuer.clone())
     }
 
     /// The servers of a resource's list without those that the URL policy forbids; why the first is forbidden, if
     /// that is all of them.
-    pub(super) fn usable_servers(
-        &mut self,
-        mut servers: Vec<Box<str>>,
-    ) -> Result<Vec<Box<str>>, PeerMisbehaved> {
+    pub(super) fn usable_servers(&mut self, names: &[Box<str>]) -> Result<Vec<Issuer>, PeerMisbehaved> {
         let (urls, resource) = (&self.config.urls, &self.config.resource);
-        let (all, mut first) = (servers.len(), None);
-        servers.retain(|name| match Issuer::read(name, urls, resource) {
-            Ok(_) => true,
-            Err(why) => {
-                first.get_or_insert(why);
-                false
+        let (mut servers, mut first) = (Vec::with_capacity(names.len()), None);
+        for name in names {
+            match Issuer::read(name, urls, resource) {
+                Ok(issuer) => servers.push(issuer),
+                Err(why) => _ = first.get_or_insert(why),
             }
-        });
+        }
         if let Some(why) = first.filter(|_| servers.is_empty()) {
             return Err(why);
         }
-        let unusable = all - servers.len();
+        let unusable = names.len() - servers.len();
         if unusable > 0 {
             let mut findings = Findings::new();
             findings.add(&Finding {
@@ -235,7 +230,7 @@ impl Engine {
         }
         if let Some(resource) = &mut acquisition.resource {
             let servers = &mut Arc::make_mut(resource).authorization_servers;
-            servers.retain(|name| **name != *issuer.as_str());
+            servers.retain(|name| name != issuer);
         }
         acquisition.without_metadata.push(why);
         acquisition.issuer = None;

@@ -28,6 +28,7 @@ use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::wire::authorization::AuthorizationUrl;
 use crate::wire::client_auth::{Client, ClientAuthMethod};
+use crate::wire::server_metadata::ServerMetadata;
 use crate::wire::token::{TokenType, TokenTypeUri};
 
 pub(crate) use self::text::Text;
@@ -429,12 +430,13 @@ pub(crate) struct ServerRecord {
 }
 
 impl ServerRecord {
-    pub(crate) fn of(server: &Server) -> Self {
+    /// The server that a validated document describes, with the client that was found for it.
+    pub(crate) fn described(document: &ServerMetadata, client: &Client) -> Self {
         Self {
-            issuer: server.issuer().as_str().into(),
-            token_endpoint: server.token_endpoint().clone(),
-            revocation_endpoint: server.revocation_endpoint().cloned().map(Box::new),
-            client: ClientRecord::of(server.client()),
+            issuer: document.issuer.as_str().into(),
+            token_endpoint: document.token_endpoint.clone(),
+            revocation_endpoint: document.revocation_endpoint.clone(),
+            client: ClientRecord::of(client),
         }
     }
 

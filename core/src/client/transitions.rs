@@ -457,7 +457,7 @@ impl Engine {
             read => read.unwrap_or_else(Found::Nothing),
         };
         if let Some(document) = probe.take(found, |why| self.report_of(why)) {
-            let servers = self.usable_servers(document.authorization_servers);
+            let servers = self.usable_servers(&document.authorization_servers);
             acquisition.resource = Some(Arc::new(Resource {
                 identifier: document.resource,
                 scopes_supported: document.scopes_supported,

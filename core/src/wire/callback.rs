@@ -314,7 +314,9 @@ struct Places<'a> {
 
 /// The places of a URL, of a request target (`/callback?…`); or the text itself as the query.
 fn places_of(text: &str) -> Places<'_> {
-    let is_target = text.starts_with(['/', '?', '#']) || Url::parse(text).is_ok();
+    // What stands before the query decides whether it is a URL, and is short.
+    let beginning = || text.split(['?', '#']).next().unwrap_or_default();
+    let is_target = text.starts_with(['/', '?', '#']) || Url::parse(beginning()).is_ok();
     if !is_target {
         return Places { query: text, fragment: "", path: "" };
     }

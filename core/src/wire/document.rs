@@ -18,7 +18,7 @@ use crate::wire::http::HttpResponse;
 use crate::wire::json;
 
 pub(crate) use self::member::{Member, Use};
-pub(crate) use self::parse::{Members, Object};
+pub(crate) use self::parse::Members;
 
 /// Declares the members of a document, each under the section that defines it.
 macro_rules! members {
@@ -130,30 +130,30 @@ impl<'r> Reader<'r> {
         &mut self,
         body: &'a [u8],
     ) -> Result<T, PeerMisbehaved> {
-        let object = self.parse_into(body, T::default())?;
-        for name in object.repeated {
+        let mut members = T::default();
+        for name in self.parse_into(body, &mut members)? {
             let member = Some(PeerText::without(name, self.secrets).to_string().into());
             let (document, problem, section) = (self.exchange, Problem::Repeated, UNIQUE_NAMES);
             self.findings.add(&Finding { document, member, problem, section, handling: Handling::Ignored });
         }
-        Ok(object.members)
+        Ok(members)
     }
 
-    /// The members that `into` has, and which others are repeated.
+    /// The members that `into` has are read into it; which others are repeated.
     ///
     /// Octets that are no text cost what they are in, which nobody may need. `serde_json`'s messages quote the
     /// input, so only the place of an error is kept.
     pub(crate) fn parse_into<'a, T: Members<'a>>(
         &mut self,
         body: &'a [u8],
-        into: T,
-    ) -> Result<Object<'a, T>, PeerMisbehaved> {
+        into: &mut T,
+    ) -> Result<Vec<&'a str>, PeerMisbehaved> {
         let exchange = self.exchange;
         let Ok(text) = std::str::from_utf8(body) else {
-            let object = parse::object(serde_json::Deserializer::from_slice(body), into);
-            let object = object.map_err(|_| PeerMisbehaved::Utf8 { exchange })?;
+            let repeated = parse::object(serde_json::Deserializer::from_slice(body), into);
+            let repeated = repeated.map_err(|_| PeerMisbehaved::Utf8 { exchange })?;
             self.note(None, Problem::Malformed, "RFC 8259 section 8.1", Handling::Ignored);
-            return Ok(object);
+            return Ok(repeated);
         };
         parse::object(serde_json::Deserializer::from_str(text), into).map_err(|error| {
             match JsonType::of(text) {

@@ -193,7 +193,7 @@ impl Document<'_> {
         }
         let name = self.resource_name.text(limits::STRING).map(|name| PeerText::new(&name));
         Ok(ResourceMetadata {
-            resource: as_sent(&resource),
+            resource: if *resource == *expected.as_str() { resource.into() } else { as_sent(&resource) },
             authorization_servers,
             scopes_supported: reader.optional(self.scopes_supported.scopes(JsonType::Array, false)),
             resource_name: reader.optional(name),

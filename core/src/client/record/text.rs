@@ -9,7 +9,7 @@ use crate::secret::Secret;
 pub(crate) struct Text(String);
 
 /// Enough for nearly every record.
-const ROOM: usize = 1024;
+const ROOM: usize = 1536;
 
 impl Text {
     pub(super) fn new() -> Self {
@@ -25,17 +25,21 @@ impl Text {
     }
 
     pub(super) fn push(&mut self, part: &str) {
-        let needed = self.0.len() + part.len();
-        if needed > self.0.capacity() {
-            let mut larger = String::with_capacity(needed.max(2 * self.0.capacity()));
-            larger.push_str(&self.0);
-            drop(Secret::from(std::mem::replace(&mut self.0, larger)));
-        }
+        self.make_room(part.len());
         self.0.push_str(part);
     }
 
+    fn make_room(&mut self, more: usize) {
+        if more > self.0.capacity() - self.0.len() {
+            let mut larger = String::with_capacity((self.0.len() + more).max(2 * self.0.capacity()));
+            larger.push_str(&self.0);
+            drop(Secret::from(std::mem::replace(&mut self.0, larger)));
+        }
+    }
+
+    /// Begins another element.
     fn separate(&mut self) {
-        if !self.0.ends_with(['{', '[', ':']) {
+        if !matches!(self.0.as_bytes().last(), Some(b'{' | b'[')) {
             self.push(",");
         }
     }
@@ -43,18 +47,20 @@ impl Text {
     /// The name of the member whose value is written next. Names need no escapes.
     fn name(&mut self, name: &str) {
         self.separate();
-        self.push("\"");
-        self.push(name);
-        self.push("\":");
+        self.make_room(name.len() + 3);
+        self.0.push('"');
+        self.0.push_str(name);
+        self.0.push_str("\":");
     }
 
     fn string(&mut self, text: &str) {
         // Of all bytes, so that they are compared several at once.
         let is_odd = |odd, byte: u8| odd | (byte < b' ') | (byte == b'"') | (byte == b'\\');
         if !text.bytes().fold(false, is_odd) {
-            self.push("\"");
-            self.push(text);
-            return self.push("\"");
+            self.make_room(text.len() + 2);
+            self.0.push('"');
+            self.0.push_str(text);
+            return self.0.push('"');
         }
         // A string can always be written.
         let escaped = Secret::from(serde_json::to_string(text).unwrap_or_default());

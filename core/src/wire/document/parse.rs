@@ -20,33 +20,29 @@ pub(crate) trait Members<'a> {
     fn member(&mut self, name: &str) -> Option<&mut Member<'a>>;
 }
 
-/// An object, and which of the members that are not in its table it repeats.
-pub(crate) struct Object<'a, T> {
-    pub(crate) members: T,
-    pub(super) repeated: Vec<&'a str>,
-}
-
-/// Reads the members of an object as they are written. A value is looked at only to find its end.
+/// Reads the members of an object as they are written; which of those that are not in its table it repeats. A value
+/// is looked at only to find its end.
 pub(super) fn object<'a, T: Members<'a>, R: Read<'a>>(
     mut deserializer: serde_json::Deserializer<R>,
-    into: T,
-) -> serde_json::Result<Object<'a, T>> {
-    let object = deserializer.deserialize_map(ObjectVisitor(into))?;
+    into: &mut T,
+) -> serde_json::Result<Vec<&'a str>> {
+    let repeated = deserializer.deserialize_map(ObjectVisitor(into))?;
     deserializer.end()?;
-    Ok(object)
+    Ok(repeated)
 }
 
-struct ObjectVisitor<T>(T);
+/// Documents are large, and filled where they stand.
+struct ObjectVisitor<'t, T>(&'t mut T);
 
-impl<'a, T: Members<'a>> Visitor<'a> for ObjectVisitor<T> {
-    type Value = Object<'a, T>;
+impl<'a, T: Members<'a>> Visitor<'a> for ObjectVisitor<'_, T> {
+    type Value = Vec<&'a str>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
     fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = self.0;
+        let members = self.0;
         let mut others = Others::default();
         while let Some(name) = map.next_key::<Name<'a>>()? {
             match members.member(&name.0) {
@@ -59,32 +55,25 @@ impl<'a, T: Members<'a>> Visitor<'a> for ObjectVisitor<T> {
                 }
             }
         }
-        Ok(Object { members, repeated: others.repeated })
+        Ok(others.repeated)
     }
 }
 
 /// The names that no table has, as many as are compared.
+#[derive(Default)]
 struct Others<'a> {
-    names: [&'a str; limits::NAMES_COMPARED],
-    len: usize,
+    names: Vec<&'a str>,
     repeated: Vec<&'a str>,
-}
-
-impl Default for Others<'_> {
-    fn default() -> Self {
-        Self { names: [""; limits::NAMES_COMPARED], len: 0, repeated: Vec::new() }
-    }
 }
 
 impl<'a> Others<'a> {
     fn note(&mut self, name: &'a str) {
-        if self.names.iter().take(self.len).any(|known| *known == name) {
+        if self.names.contains(&name) {
             if !self.repeated.contains(&name) {
                 self.repeated.push(name);
             }
-        } else if let Some(place) = self.names.get_mut(self.len) {
-            *place = name;
-            self.len += 1;
+        } else if self.names.len() < limits::NAMES_COMPARED {
+            self.names.push(name);
         }
     }
 }

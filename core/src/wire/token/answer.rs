@@ -142,7 +142,8 @@ fn read_fields<'a>(
     }
     let body = reader.body(response, limits::TOKEN_BODY)?;
     if let Some(name) = &quirks.nested_token {
-        let outer = reader.parse_into(body, Nesting { name, member: Member::absent("", "") })?.members;
+        let mut outer = Nesting { name, member: Member::absent("", "") };
+        reader.parse_into(body, &mut outer)?;
         if let Some(nested) = outer.member.json(JsonType::Object, limits::TOKEN_BODY).into_value() {
             let nested: Fields<'a> = reader.parse(nested.as_bytes())?;
             if nested.access_token.has_value() {
