@@ -51,6 +51,9 @@ impl From<&str> for Secret {
 impl Drop for Secret {
     /// Wipes all of the memory in one piece; `String`'s own wiping goes byte by byte.
     fn drop(&mut self) {
+        if self.0.capacity() == 0 {
+            return;
+        }
         let mut bytes = std::mem::take(&mut self.0).into_bytes();
         bytes.resize(bytes.capacity(), 0);
         bytes.as_mut_slice().zeroize();

@@ -314,9 +314,10 @@ struct Places<'a> {
 
 /// The places of a URL, of a request target (`/callback?…`); or the text itself as the query.
 fn places_of(text: &str) -> Places<'_> {
-    // What stands before the query decides whether it is a URL, and is short.
+    // What stands before the query decides whether it is a URL; most begin like one.
     let beginning = || text.split(['?', '#']).next().unwrap_or_default();
-    let is_target = text.starts_with(['/', '?', '#']) || Url::parse(beginning()).is_ok();
+    let is_web = text.starts_with("http://") || text.starts_with("https://");
+    let is_target = text.starts_with(['/', '?', '#']) || is_web || Url::parse(beginning()).is_ok();
     if !is_target {
         return Places { query: text, fragment: "", path: "" };
     }

@@ -8,8 +8,8 @@ use crate::secret::Secret;
 /// JSON that is being written. It holds secrets, so what it outgrows is wiped.
 pub(crate) struct Text(String);
 
-/// Enough for nearly every record.
-const ROOM: usize = 1536;
+/// Enough for nearly every record, and for allocators no large piece.
+const ROOM: usize = 1000;
 
 impl Text {
     pub(super) fn new() -> Self {
