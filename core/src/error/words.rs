@@ -40,11 +40,13 @@ fn may_have_words(response: &HttpResponse<'_>) -> bool {
     let succeeded = (200..300).contains(&response.status);
     let beginning = response.body.get(..128).unwrap_or(response.body);
     let begins_as_json = || matches!(beginning.trim_ascii_start().first(), Some(b'{' | b'['));
-    let mut strings = beginning.split(|byte| *byte == b'"').skip(1);
     // Nearly no string begins like one of them.
-    let may = |text: &[u8]| matches!(text.first(), Some(b'd' | b'e' | b'f' | b'm'));
-    let mut complains =
-        || strings.any(|text| may(text) && COMPLAINTS.iter().any(|name| text.starts_with(name)));
+    let may = |pair: &[u8]| matches!(pair, [b'"', b'd' | b'e' | b'f' | b'm']);
+    let names = || beginning.split(|byte| *byte == b'"').skip(1);
+    let complains = || {
+        beginning.windows(2).any(may)
+            && names().any(|text| COMPLAINTS.iter().any(|name| text.starts_with(name)))
+    };
     !succeeded || !begins_as_json() || complains()
 }
 

@@ -38,18 +38,11 @@ impl<'a> Form<'a> {
     }
 
     pub(crate) fn finish(self) -> Secret {
-        let room = self.0.iter().map(|(name, value)| encoded_len(name) + encoded_len(value) + 2).sum();
+        let room = self.0.iter().map(|(name, value)| 3 * (name.len() + value.len()) + 2).sum();
         let mut body = form_urlencoded::Serializer::new(String::with_capacity(room));
         body.extend_pairs(&self.0);
         Secret::from(body.finish())
     }
-}
-
-/// How long a text is once it is encoded.
-fn encoded_len(text: &str) -> usize {
-    let is_plain =
-        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'*' | b'-' | b'.' | b'_' | b' ');
-    text.bytes().map(|byte| if is_plain(byte) { 1 } else { 3 }).sum()
 }
 
 /// Encodes one value (RFC 6749 2.3.1, appendix B).
