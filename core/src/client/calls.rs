@@ -118,14 +118,14 @@ struct Slot {
 impl Calls {
     /// Opens a call that sends nothing.
     pub(super) fn open_for(&mut self, purpose: Purpose) -> CallId {
-        let id = self.open(0, Stage::New);
+        let id = self.open(0);
         if let Some(call) = self.get_mut(id) {
             call.purpose = purpose;
         }
         id
     }
 
-    pub(super) fn open(&mut self, operation: u64, stage: Stage) -> CallId {
+    pub(super) fn open(&mut self, operation: u64) -> CallId {
         let index = self.free.pop().unwrap_or_else(|| {
             self.slots.push(Slot::default());
             u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
@@ -133,7 +133,7 @@ impl Calls {
         let Some(slot) = self.slots.get_mut(index as usize) else { return CallId(u64::MAX) };
         slot.uses = slot.uses.wrapping_add(1);
         slot.call = Some(Call {
-            stage,
+            stage: Stage::New,
             purpose: Purpose::Request,
             target: None,
             operation,

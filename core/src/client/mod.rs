@@ -265,7 +265,7 @@ impl Engine {
     pub fn authorize(&mut self, now: Now, request: RequestHead<'_>) -> Result<CallId, ApiMisuse> {
         self.check_reach(request.url)?;
         let target = self.target(&request)?;
-        let call = self.calls.open(calls::operation(&request), Stage::New);
+        let call = self.calls.open(calls::operation(&request));
         if let Some(open) = self.calls.get_mut(call) {
             open.target = target;
         }
@@ -349,7 +349,7 @@ impl Engine {
     /// several users, brings it only to the engine of the user whose own session the request came with
     /// (RFC 9700 2.1.1, 4.7): an attacker could have a victim finish what the attacker began otherwise.
     pub fn callback(&mut self, now: Now, url: &str) -> CallId {
-        let call = self.calls.open(0, Stage::New);
+        let call = self.calls.open(0);
         match Callback::read(url) {
             Ok(callback) => {
                 if let Some(open) = self.calls.get_mut(call) {
