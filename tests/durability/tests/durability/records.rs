@@ -80,7 +80,7 @@ fn damaged_files_are_kept_and_replaced() {
             let site = Site::new(adapter);
             let path = site.file(kind);
             let whole = fs::read(&path).unwrap();
-            let version = String::from_utf8_lossy(&whole).replacen("\"v\":1", "\"v\":2", 1).into_bytes();
+            let version = String::from_utf8_lossy(&whole).replacen("\"v\":2", "\"v\":3", 1).into_bytes();
             for damaged in [whole[..whole.len() / 2].to_vec(), version, b"\x00\xff".to_vec(), b"{}".to_vec()]
             {
                 fs::write(&path, &damaged).unwrap();
