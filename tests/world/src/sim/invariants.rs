@@ -32,7 +32,7 @@ impl Model {
     pub(super) fn saved(&mut self, key: &StoreKey, record: &Secret) {
         if key.kind == RecordKind::Grant && key.aside.is_none() {
             let record: Value = serde_json::from_str(record.expose()).expect("records are JSON");
-            assert_eq!(record["v"], 1, "records carry a version");
+            assert_eq!(record["v"], 2, "records carry a version");
             self.stored.extend(record["record"]["access_token"].as_str().map(Into::into));
         }
     }
