@@ -77,7 +77,7 @@ pub enum Refused {
         /// The server's own words.
         description: Option<PeerText>,
     },
-    /// The token endpoint refused (RFC 6749 5.2).
+    /// A server refused as a token endpoint does (RFC 6749 5.2); so do revocation, introspection and others.
     #[error("the server refused: {code}{}", Described(.description))]
     Token {
         /// Such as `invalid_grant`, `invalid_client`.

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use url::Url;
 
-use super::Engine;
 use super::browser::Asking;
 use super::budget::Budget;
 use super::calls::Stage;
@@ -25,6 +24,7 @@ use super::still_known::Doubted;
 use super::trust::Approved;
 use super::wait::Waits;
 use super::without_browser::SignOn;
+use super::{Engine, unexpected};
 use crate::discover::Probe;
 use crate::effect::{RecordKind, RecordRevision};
 use crate::error::{Error, ErrorReport, Exchange, PeerIncompatible, PeerMisbehaved, Work};
@@ -445,7 +445,7 @@ impl Engine {
             self.acquisition = Some(acquisition);
             return;
         }
-        match self.next_step(now, &mut acquisition) {
+        match self.plan(now, &mut acquisition) {
             Ok(step) => {
                 acquisition.step = step;
                 self.acquisition = Some(acquisition);
@@ -460,8 +460,20 @@ impl Engine {
         }
     }
 
+    /// The next step for which something is waited. One that came to nothing, such as a server without metadata, is
+    /// planned anew: each takes away what led to it. Nobody is left waiting for a plan.
+    fn plan(&mut self, now: Now, acquisition: &mut Acquisition) -> Result<Step, End> {
+        for _ in 0..=limits::LIST {
+            match self.next_step(now, acquisition)? {
+                Step::Planning => {}
+                step => return Ok(step),
+            }
+        }
+        Err(unexpected(acquisition.work()).into())
+    }
+
     /// The plan.
-    pub(super) fn next_step(&mut self, now: Now, acquisition: &mut Acquisition) -> Result<Step, End> {
+    fn next_step(&mut self, now: Now, acquisition: &mut Acquisition) -> Result<Step, End> {
         if self.may_have_been_outrun(now, acquisition) {
             self.loaded_ms = now.mono_ms;
             let key = self.key(RecordKind::Binding, None);
@@ -513,13 +525,10 @@ impl Engine {
                 return Ok(step);
             }
         }
-        if acquisition.server.is_none() {
-            match self.discover_server(now, acquisition, &issuer)? {
-                None => {}
-                // This server has no metadata; the plan goes on with another.
-                Some(Step::Planning) => return self.next_step(now, acquisition),
-                Some(step) => return Ok(step),
-            }
+        if acquisition.server.is_none()
+            && let Some(step) = self.discover_server(now, acquisition, &issuer)?
+        {
+            return Ok(step);
         }
         let server = acquisition.server.clone().ok_or_else(|| no_server_metadata(&issuer))?;
         if self.config.flow == Flow::Device && server.device_authorization_endpoint.is_none() {

@@ -183,7 +183,7 @@ impl Engine {
     ) -> Result<Step, End> {
         if let Redirect::Fixed(uri) = &self.config.redirect {
             acquisition.redirect_uri = Some(uri.clone());
-            return self.next_step(now, acquisition);
+            return Ok(Step::Planning);
         }
         self.check_somebody_waits()?;
         let effect = Effect::Interact(Interaction::Listen { preferred });

@@ -222,16 +222,12 @@ impl Engine {
         let is_preferred = self.pinned().is_some_and(|pinned| is_named(&pinned))
             || self.config.trusted_issuers.iter().chain(registered()).any(is_named);
         let is_away = matches!(why.error, Error::Refused(Refused::Unavailable { .. }));
-        let others =
-            acquisition.resource.as_deref().map_or(0, |resource| resource.authorization_servers.len());
-        if others < 2 || is_preferred || is_away {
-            let tried = std::mem::take(&mut acquisition.without_metadata);
-            return Err(End::Error(why.also_tried(tried)));
-        }
-        if let Some(resource) = &mut acquisition.resource {
-            let servers = &mut Arc::make_mut(resource).authorization_servers;
-            servers.retain(|name| name != issuer);
-        }
+        let resource = acquisition.resource.as_mut();
+        let several = resource.filter(|resource| resource.authorization_servers.len() > 1);
+        let Some(resource) = several.filter(|_| !is_preferred && !is_away) else {
+            return Err(End::Error(why.with_tried(std::mem::take(&mut acquisition.without_metadata))));
+        };
+        Arc::make_mut(resource).authorization_servers.retain(|name| name != issuer);
         acquisition.without_metadata.push(why);
         acquisition.issuer = None;
         acquisition.server_probe = None;

@@ -71,12 +71,8 @@ impl ErrorReport {
         Self { asked: self.asked.or(asked), ..self }
     }
 
-    pub(crate) fn with_tried(self, tried: Vec<ErrorReport>) -> Self {
-        Self { tried, ..self }
-    }
-
-    /// The same, and what went wrong before it.
-    pub(crate) fn also_tried(mut self, tried: Vec<ErrorReport>) -> Self {
+    /// The same, and what else was tried for it.
+    pub(crate) fn with_tried(mut self, tried: Vec<ErrorReport>) -> Self {
         self.tried.extend(tried);
         self
     }

@@ -68,6 +68,7 @@ fn rfc3986_6_uris_whose_structure_is_read_in_two_ways_are_refused() {
         "file:///pub/..:$DATA/private/diary",
         "file:///pub/.%20:x/private/diary",
         "file:///pub/:x/private/diary",
+        "file:///pub/x?/..:/..::$DATA/private/diary",
         "file:///pub/%3A/private/diary",
         "file:///pub/..%E2%80%8B/private/diary",
         "file:///pub/x?/../../private/diary",

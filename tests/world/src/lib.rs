@@ -118,6 +118,18 @@ impl World {
     }
 }
 
+/// A request of the core's, as servers see it.
+///
+/// # Panics
+/// When its URL is no URI.
+pub fn asked(request: &grantor::wire::HttpRequest) -> Asked {
+    let mut asked = Asked::new(request.body.expose().as_bytes().to_vec());
+    *asked.method_mut() = request.method.clone();
+    *asked.uri_mut() = request.url.as_str().parse().expect("a URI");
+    *asked.headers_mut() = request.headers.clone();
+    asked
+}
+
 /// Scheme, host and port of a URL.
 pub fn origin(url: &str) -> String {
     Url::parse(url).map(|url| url.origin().ascii_serialization()).unwrap_or_default()

@@ -14,7 +14,7 @@ use http::{HeaderMap, Method, StatusCode};
 use crate::mcp_server::tool_call;
 use crate::recording::{Input, Recording};
 use crate::store::Written;
-use crate::{Answered, Asked, MemoryStore, World, header};
+use crate::{Answered, Asked, MemoryStore, World, asked, header};
 
 /// How a call ended.
 #[derive(Debug)]
@@ -377,11 +377,7 @@ impl Player {
         let broken = Completion::Failed(Failure::new(FailureKind::Other, "the store is broken"));
         match effect {
             Effect::Http { request, .. } => {
-                let mut asked = Asked::new(request.body.expose().as_bytes().to_vec());
-                *asked.method_mut() = request.method.clone();
-                *asked.uri_mut() = request.url.as_str().parse().expect("a URI");
-                *asked.headers_mut() = request.headers.clone();
-                let answer = self.world.answer(now.unix_s, &asked);
+                let answer = self.world.answer(now.unix_s, &asked(&request));
                 let (status, headers) = (answer.status().as_u16(), answer.headers());
                 let response = HttpResponse { status, headers, body: answer.body() };
                 self.complete(op, Completion::Http(response));

@@ -44,10 +44,16 @@ pub enum Start {
 /// A fault of the world that breaks what clients rely on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flaw {
+    /// The store says that another process has written, whatever it is asked to write.
+    Contended,
     /// The store forgets what it has confirmed.
     Forgetful,
     /// The store takes every write, whatever revision was expected.
     Overwriting,
+    /// The server has taken the grant back.
+    Revoking,
     /// The store never answers a write, and no clock runs.
     Silent,
+    /// The store loses everything at the end.
+    Wiped,
 }

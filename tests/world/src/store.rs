@@ -13,6 +13,12 @@ pub struct MemoryStore {
     pub broken: bool,
 }
 
+/// The access token in a record, if it is a grant's.
+pub(crate) fn access_token(record: &[u8]) -> Option<String> {
+    let record: serde_json::Value = serde_json::from_slice(record).ok()?;
+    record["record"]["access_token"].as_str().map(Into::into)
+}
+
 /// What became of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Written {

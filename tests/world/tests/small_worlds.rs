@@ -60,11 +60,16 @@ fn larger_worlds() {
 #[test]
 fn flaws_are_found() {
     for (start, flaw, expected) in [
+        (Start::Expired, Flaw::Contended, Violation::Failed),
+        (Start::Nothing, Flaw::Contended, Violation::Failed),
         (Start::Expired, Flaw::Forgetful, Violation::NotStoredFirst),
         (Start::Nothing, Flaw::Forgetful, Violation::NotStoredFirst),
         (Start::Expired, Flaw::Overwriting, Violation::RefreshedTwice),
+        (Start::Expired, Flaw::Revoking, Violation::AskedWithoutNeed),
         (Start::Expired, Flaw::Silent, Violation::Stuck),
         (Start::Nothing, Flaw::Silent, Violation::Stuck),
+        (Start::Expired, Flaw::Wiped, Violation::Lost),
+        (Start::Nothing, Flaw::Wiped, Violation::Lost),
     ] {
         let small = Small { start, flaw: Some(flaw), ..REFRESH };
         let Found::Broken { violation, choices } = search(small, MOST_STATES) else {

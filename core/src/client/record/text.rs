@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 
-/// JSON that is being written. It holds secrets, so what it outgrows is wiped.
+/// JSON that is being written. It holds secrets, so what it outgrows is wiped, which `serde_json` cannot see to; and
+/// records are a good part of a flow's time, which flattened and nested serializers double.
 pub(crate) struct Text(String);
 
 /// Enough for nearly every record, and for allocators no large piece.

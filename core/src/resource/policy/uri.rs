@@ -142,10 +142,8 @@ fn has_clear_segments(parts: &Parts<'_>) -> bool {
     while let Some(segment) = segments.next() {
         let is_last = segments.peek().is_none();
         let name = percent_decode_str(segment).decode_utf8_lossy();
-        // What Windows reads of `name:stream`.
-        let (bare, stream) = cut(&name, ':');
-        let is_stream_of_nothing = parts.is_file() && stream.is_some() && bare.trim().is_empty();
-        if segment.is_empty() && !is_last || is_dots(&name) || is_dots(bare) || is_stream_of_nothing {
+        let is_stream_of_nothing = parts.is_file() && name.trim_start().starts_with(':');
+        if segment.is_empty() && !is_last || is_dots(&name) || is_stream_of_nothing {
             return false;
         }
     }
@@ -157,9 +155,10 @@ fn has_no_dots(text: &str) -> bool {
     !percent_decode_str(text).decode_utf8_lossy().split('/').any(is_dots)
 }
 
-/// Windows takes spaces and dots away from the end of a name.
+/// Windows takes spaces and dots away from the end of a name, and what follows a colon for the name of a stream.
 fn is_dots(segment: &str) -> bool {
-    let kept: String = segment.chars().filter(|letter| !is_ignorable(*letter)).collect();
+    let (name, _) = cut(segment, ':');
+    let kept: String = name.chars().filter(|letter| !is_ignorable(*letter)).collect();
     kept.contains('.') && kept.trim_matches(['.', ' ']).is_empty()
 }
 

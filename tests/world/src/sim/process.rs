@@ -9,7 +9,7 @@ use http::{HeaderMap, Method, StatusCode};
 use super::{Fate, Sim};
 use crate::mcp_server::tool_call;
 use crate::store::Written;
-use crate::{Answered, Asked, header};
+use crate::{Answered, Asked, asked, header};
 
 /// An engine and what it waits for.
 pub(super) struct Process {
@@ -310,12 +310,4 @@ fn lose(sim: &mut Sim, effect: Effect) {
         }
         _ => {}
     }
-}
-
-fn asked(request: &grantor::wire::HttpRequest) -> Asked {
-    let mut asked = Asked::new(request.body.expose().as_bytes().to_vec());
-    *asked.method_mut() = request.method.clone();
-    *asked.uri_mut() = request.url.as_str().parse().expect("a URI");
-    *asked.headers_mut() = request.headers.clone();
-    asked
 }

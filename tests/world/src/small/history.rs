@@ -15,8 +15,8 @@ use super::process::{Pending, Process, RESOURCE};
 use super::{Flaw, Small, Start};
 use crate::mcp_server::tool_call;
 use crate::player::Player;
-use crate::store::Written;
-use crate::{Answered, Asked, MemoryStore, World, header, player};
+use crate::store::{Written, access_token};
+use crate::{Answered, Asked, MemoryStore, World, asked, header, player};
 
 /// What happens next. Processes and effects are counted from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -75,6 +75,8 @@ pub(super) struct History {
     /// Whether a process died, something was lost, or a timer came before an answer: then even perfect clients
     /// may lose a refresh token.
     disturbed: bool,
+    /// What a question to the user shows, while there is a grant.
+    question: Option<Violation>,
     /// Access tokens that were stored.
     stored: BTreeSet<String>,
     /// Refresh tokens that servers have seen.
@@ -94,6 +96,9 @@ impl History {
             first.wait_s(3601);
             stored.extend(first.store.records().filter_map(|(_, record)| access_token(record)));
         }
+        if small.flaw == Some(Flaw::Revoking) {
+            first.world.server().revoke_all();
+        }
         let Player { world, store, now, .. } = first;
         let mut history = Self {
             small,
@@ -103,6 +108,7 @@ impl History {
             processes: [Process::new(now), Process::new(now)],
             left: small,
             disturbed: false,
+            question: (small.start == Start::Expired).then_some(Violation::AskedWithoutNeed),
             stored,
             used: BTreeSet::new(),
             asked: 0,
@@ -232,6 +238,7 @@ impl History {
                     _ => expect,
                 };
                 let written = match self.small.flaw {
+                    Some(Flaw::Contended) => Written::Conflict,
                     Some(Flaw::Forgetful) if key.kind == RecordKind::Grant => {
                         self.store.clone().save(&key, &record, expect)
                     }
@@ -323,9 +330,9 @@ impl History {
                 self.tell(index, op, Completion::Approved, &"approved");
             }
             effect => {
-                let asks = matches!(effect, Effect::Interact(_));
-                if asks && self.small.start == Start::Expired && !self.disturbed {
-                    return Err(Violation::AskedWithoutNeed);
+                let asks = matches!(effect, Effect::Interact(_)) && !self.disturbed;
+                if let Some(violation) = self.question.clone().filter(|_| asks) {
+                    return Err(violation);
                 }
                 self.processes[index].pending.push(Pending { op, effect, answer: None });
             }
@@ -365,10 +372,12 @@ impl History {
         if self.processes.iter().any(|process| process.ended.is_none()) {
             return Err(Violation::Stuck);
         }
+        if self.small.flaw == Some(Flaw::Wiped) {
+            self.store = MemoryStore::default();
+        }
         self.now = self.now.plus_ms(3_601_000);
         self.left = Small { crashes: 0, losses: 0, delays: 0, ..self.small };
-        // An acquisition may leave nothing behind if it was lost; a grant that was there must be of use.
-        let must_renew = !self.disturbed;
+        self.question = Some(Violation::Lost);
         for fresh in 0..2 {
             self.processes[fresh] = Process::new(self.now);
             self.processes[1 - fresh].ended = Some(true);
@@ -377,13 +386,6 @@ impl History {
             while let Some(choice) =
                 self.choices().into_iter().find(|choice| !matches!(choice, Choice::Crash(_)))
             {
-                let asks = self.processes[fresh]
-                    .pending
-                    .iter()
-                    .any(|pending| matches!(pending.effect, Effect::Interact(_)));
-                if asks && must_renew {
-                    return Err(Violation::Lost);
-                }
                 self.take(choice)?;
             }
             if self.processes[fresh].ended != Some(true) {
@@ -423,18 +425,4 @@ impl History {
         };
         (hash(1), hash(2))
     }
-}
-
-/// The access token in a grant's record.
-fn access_token(record: &[u8]) -> Option<String> {
-    let record: serde_json::Value = serde_json::from_slice(record).ok()?;
-    record["record"]["access_token"].as_str().map(Into::into)
-}
-
-fn asked(request: &grantor::wire::HttpRequest) -> Asked {
-    let mut asked = Asked::new(request.body.expose().as_bytes().to_vec());
-    *asked.method_mut() = request.method.clone();
-    *asked.uri_mut() = request.url.as_str().parse().expect("a URI");
-    *asked.headers_mut() = request.headers.clone();
-    asked
 }
