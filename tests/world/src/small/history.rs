@@ -197,7 +197,7 @@ impl History {
             self.left.delays = self.left.delays.saturating_sub(1);
         }
         let until = self.next_timer().unwrap_or_default().saturating_sub(self.now.mono_ms).max(1);
-        // Who polls for another's lease to end is woken late: it takes as many rounds, and fewer choices.
+        // Who polls for another's lease to end is woken late, which is allowed, and takes fewer rounds.
         self.now = self.now.plus_ms(if is_busy { until } else { until.max(LATE_MS) });
         for index in 0..2 {
             let now = self.now;
