@@ -115,6 +115,8 @@ pub(super) struct Acquisition {
     pub(super) grant_revision: Option<Option<RecordRevision>>,
     /// Whether it is stored, and in use.
     pub(super) stored: bool,
+    /// Whether another process obtained it.
+    pub(super) adopted: bool,
     /// Rounds lost to other writers of the store.
     pub(super) store_rounds: u8,
     /// When calls stop waiting for the token request.
@@ -268,6 +270,7 @@ impl Acquisition {
             obtained: None,
             grant_revision: None,
             stored: false,
+            adopted: false,
             store_rounds: 0,
             overdue_ms: None,
             told_overdue: false,
@@ -356,6 +359,11 @@ impl Acquisition {
     pub(super) fn is_obtaining(&self) -> bool {
         let stores = matches!(self.step, Step::ForgettingPending | Step::LoadingGrant | Step::SavingGrant);
         stores || self.stored || self.obtained.is_some() || self.step == Step::Exchanging
+    }
+
+    /// How it ends once everything is stored.
+    pub(super) fn served(&self) -> End {
+        if self.adopted { End::Adopted } else { End::Done }
     }
 
     /// Whether the token request that is under way polls for a device code.
@@ -587,7 +595,7 @@ impl Engine {
         let asked = acquisition.asked.as_ref();
         match asked.is_some_and(|asked| self.forget_pending(now, Owner::Acquisition, &asked.state)) {
             true => Ok(Step::ForgettingPending),
-            false => Err(End::Done),
+            false => Err(acquisition.served()),
         }
     }
 

@@ -149,15 +149,17 @@ impl Engine {
         Some(Step::CheckingGrant)
     }
 
-    /// The tokens of an authorization that was pending are in use: their issuer is to be pinned.
-    pub(super) fn adopt_unpinned(&mut self, now: Now, acquisition: &mut Acquisition) {
+    /// Whether the tokens that were adopted are those of an authorization that was pending: their issuer is then to
+    /// be pinned, as if this process had obtained them.
+    pub(super) fn adopts_unpinned(&self, acquisition: &mut Acquisition) -> bool {
         let issuer = self.grant.grant.as_deref().map(|grant| grant.server.issuer());
-        if issuer != self.pinned().as_ref()
-            && let Some(pending) = acquisition.resumable.take()
-        {
-            self.binding.due = true;
-            self.forget_pending(now, Owner::Detached(RecordKind::Pending), &pending.state);
+        if issuer == self.pinned().as_ref() || acquisition.resumable.is_none() {
+            return false;
         }
+        acquisition.asked = acquisition.resumable.take();
+        acquisition.stored = true;
+        acquisition.adopted = true;
+        true
     }
 
     /// Whether a pending authorization is of the grant that is configured, and with a server that is trusted for

@@ -278,8 +278,10 @@ impl Engine {
                     && (self.grant.is_refreshable()
                         || self.grant.freshness(now, self.config.refresh_early_s) == Freshness::Fresh)
                 {
-                    self.adopt_unpinned(now, acquisition);
-                    return Err(End::Adopted);
+                    return match self.adopts_unpinned(acquisition) {
+                        true => Ok(Step::Planning),
+                        false => Err(End::Adopted),
+                    };
                 }
             }
             (Step::LoadingPending, Completion::Loaded(stored)) => {
@@ -406,7 +408,7 @@ impl Engine {
             }
             (Step::ForgettingPending, completion) => {
                 self.on_detached(RecordKind::Pending, completion);
-                return Err(End::Done);
+                return Err(acquisition.served());
             }
             (Step::SavingGrant, Completion::Conflict) => {
                 self.lose_round(acquisition)?;

@@ -202,6 +202,54 @@ fn restarts_between_any_two_effects() {
 }
 
 #[test]
+fn a_second_process_that_dies_with_its_answer() {
+    // The process dies after each effect in turn; the next one, once its call is answered, with one of the things that
+    // it still had to do undone. Nobody is asked again after that.
+    for dies_after in 0.. {
+        let mut ended = false;
+        for undone in 0..2 {
+            let mut player = Player::new(config());
+            player.holding = Some(|_| true);
+            let call = player.begin("ping");
+            player.run();
+            for _ in 0..dies_after {
+                perform_last(&mut player);
+            }
+            ended = player.outcome(call).is_some();
+            player.restart();
+            let call = player.begin("ping");
+            player.run();
+            while player.outcome(call).is_none() {
+                perform_last(&mut player);
+            }
+            if undone < player.held.len() {
+                player.held.remove(undone);
+            }
+            while !player.held.is_empty() {
+                perform_last(&mut player);
+            }
+            player.restart();
+            player.holding = None;
+            let issued = player.world.server().issued;
+            player.call("ping").delivered();
+            assert_eq!(player.world.server().issued, issued, "after {dies_after} effects, without {undone}");
+        }
+        if ended {
+            assert!(dies_after > 8, "{dies_after}");
+            break;
+        }
+    }
+}
+
+/// Performs the effect that was asked for last.
+fn perform_last(player: &mut Player) {
+    if let Some((op, effect)) = player.held.pop() {
+        player.perform(op, effect);
+        player.run();
+    }
+}
+
+#[test]
 fn unreadable_records_are_replaced() {
     let garbage: [&[u8]; 6] = [b"", b"{", b"\xff\xfe", b"null", br#"{"v":1}"#, br#"{"v":2,"issuer":"x"}"#];
     for bytes in garbage {
