@@ -73,6 +73,11 @@ struct Progress {
     returned: Option<Secret>,
     /// Whether nothing about the resource stays.
     everything: bool,
+    /// The issuer of the tokens that this process held.
+    held: Option<Issuer>,
+    /// Whether the stored binding was looked at: other processes may have obtained tokens of servers that this one has
+    /// never asked.
+    looked: bool,
 }
 
 impl Progress {
@@ -86,7 +91,9 @@ impl Progress {
         let record = Record { kind, issuer: Some(issuer) };
         let current = self.clearing.as_ref().map(|(current, _)| current);
         if current != Some(&record) && !self.queue.contains(&record) && self.queue.len() < limits::LOG_OUT {
-            self.queue.insert(0, record);
+            // The binding goes last: it is what leads to the others.
+            let at = usize::from(self.everything).min(self.queue.len());
+            self.queue.insert(at, record);
         }
     }
 }
@@ -190,6 +197,7 @@ impl Engine {
             former.map(|issuer| Record { kind: RecordKind::Grant, issuer: Some(Issuer::trusted(issuer)) }),
         );
         if let Some(grant) = held.grant {
+            progress.held = Some(grant.server.issuer().clone());
             progress.clearing = Some((
                 Record { kind: RecordKind::Grant, issuer: Some(grant.server.issuer().clone()) },
                 revision,
@@ -198,6 +206,11 @@ impl Engine {
             progress.returning = Return::of(grant);
         }
         self.known = None;
+        if self.config.shared_store {
+            progress.queue.push(Record { kind: RecordKind::Binding, issuer: None });
+        } else {
+            progress.looked = true;
+        }
         progress
     }
 
@@ -435,11 +448,15 @@ impl Engine {
 
     /// A record of this account is here: its tokens go back where they came from, and it goes.
     fn on_loaded_to_clear(&mut self, progress: &mut Progress, stored: Option<Stored<'_>>) {
+        let Some((record, revision)) = &mut progress.clearing else { return };
+        if record.kind == RecordKind::Binding && !progress.looked {
+            progress.clearing = None;
+            return self.on_looked(progress, stored);
+        }
         let Some(stored) = stored else {
             progress.clearing = None;
             return;
         };
-        let Some((record, revision)) = &mut progress.clearing else { return };
         *revision = Some(stored.revision);
         match record.kind {
             RecordKind::Grant => {
@@ -452,18 +469,36 @@ impl Engine {
                 progress.returned = grant.as_ref().and_then(|grant| grant.tokens.refresh.clone());
                 progress.returning = grant.and_then(|grant| Return::of(Box::new(grant)));
             }
-            // What is left over may have led nowhere because the server has forgotten the client.
             RecordKind::Pending => {
                 let pending: PendingRecord = record::read(stored.record).unwrap_or_default();
-                for asked in pending
-                    .authorizations
-                    .iter()
-                    .filter(|asked| self.registered_by_itself(asked.server.client()))
-                {
-                    progress.clear(RecordKind::Registration, Issuer::trusted(asked.server.issuer()));
+                for asked in &pending.authorizations {
+                    let issuer = || Issuer::trusted(asked.server.issuer());
+                    // It may have been answered by a process that died before it pinned the issuer.
+                    if !asked.sign_on && !self.is_pinned(&issuer()) {
+                        progress.clear(RecordKind::Grant, issuer());
+                    }
+                    // It may have led nowhere because the server has forgotten the client.
+                    if progress.everything || self.registered_by_itself(asked.server.client()) {
+                        progress.clear(RecordKind::Registration, issuer());
+                    }
                 }
             }
             _ => {}
+        }
+    }
+
+    /// What other processes have bound the resource to goes as well.
+    fn on_looked(&mut self, progress: &mut Progress, stored: Option<Stored<'_>>) {
+        progress.looked = true;
+        self.binding.load(stored);
+        let former = self.binding.record.former.iter().map(|issuer| Issuer::trusted(issuer));
+        for issuer in self.pinned().into_iter().chain(former) {
+            if progress.everything {
+                progress.clear(RecordKind::Registration, issuer.clone());
+            }
+            if progress.held.as_ref() != Some(&issuer) {
+                progress.clear(RecordKind::Grant, issuer);
+            }
         }
     }
 

@@ -286,6 +286,7 @@ impl Engine {
             }
             (Step::LoadingPending, Completion::Loaded(stored)) => {
                 let record: PendingRecord = read_record(stored).unwrap_or_default();
+                self.binding.remember_asked(&record.authorizations);
                 self.pending.authorizations = record.authorizations;
                 self.pending.revision = stored.map(|stored| stored.revision);
                 self.pending.loaded = true;

@@ -10,7 +10,7 @@ use super::config::Preregistered;
 use super::discover::Resource;
 use super::grant::Grant;
 use super::ops::Owner;
-use super::record;
+use super::record::{self, PendingAuthorization};
 use super::{BindingRecord, Engine, Held, Notice};
 use crate::effect::{Completion, Effect, Interaction, Reason, RecordKind, RecordRevision, Stored, Summary};
 use crate::error::Refused;
@@ -37,6 +37,17 @@ impl Binding {
         self.record = stored.and_then(|stored| record::read(stored.record).ok()).unwrap_or_default();
         self.revision = stored.map(|stored| stored.revision);
         self.writing = None;
+    }
+
+    /// Remembers the servers of authorizations that may have been answered by a process that died before it pinned
+    /// their issuer: tokens of theirs may be stored, which nothing else would lead to.
+    pub(super) fn remember_asked(&mut self, authorizations: &[PendingAuthorization]) {
+        for asked in authorizations.iter().filter(|asked| !asked.sign_on) {
+            let issuer = asked.server.issuer();
+            if self.record.issuer.as_deref() != Some(issuer) {
+                self.record.remember(Some(issuer));
+            }
+        }
     }
 
     /// What was written is stored.

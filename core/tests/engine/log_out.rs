@@ -3,7 +3,7 @@
 use grantor::client::accounts;
 use grantor::error::{Exchange, Refused};
 use grantor::{Effect, Error, RecordKind, StoreKey};
-use grantor_world::player::config;
+use grantor_world::player::{User, config};
 use grantor_world::{Outcome, Player};
 
 fn logged_in() -> Player {
@@ -198,4 +198,33 @@ fn another_process_that_wrote_the_record() {
     player.store.touch(RecordKind::Grant);
     assert!(matches!(player.log_out(), Outcome::Done));
     assert!(!player.store.dump().contains("planted-refresh"));
+}
+
+#[test]
+fn tokens_that_another_process_obtained_meanwhile_go_too() {
+    for forgets in [false, true] {
+        let mut player = Player::new(config());
+        player.world.server().offers.revocation = true;
+        player.user = User::Leaves;
+        player.begin("ping");
+        player.run();
+        // Another process begins and ends while the page is open.
+        let mut other = Player::new(config());
+        std::mem::swap(&mut other.world, &mut player.world);
+        std::mem::swap(&mut other.store, &mut player.store);
+        other.call("ping").delivered();
+        std::mem::swap(&mut other.world, &mut player.world);
+        std::mem::swap(&mut other.store, &mut player.store);
+        let call = match forgets {
+            true => player.engine.forget(player.now),
+            false => player.engine.log_out(player.now),
+        };
+        player.run();
+        assert!(matches!(player.outcome(call), Some(Outcome::Done)));
+        assert!(!player.store.dump().contains("planted"), "{}", player.store.dump());
+        if forgets {
+            assert_eq!(player.store.records().count(), 0, "{}", player.store.dump());
+        }
+        assert!(player.world.asked.iter().any(|asked| asked.contains("/revoke")), "they are given back");
+    }
 }

@@ -3,6 +3,7 @@
 use grantor::client::Notice;
 use grantor::error::{PeerMisbehaved, RecordProblem};
 use grantor::{Completion, Effect, Interaction, RecordKind};
+use grantor_world::AuthorizationServer;
 use grantor_world::player::{Player, User, config};
 use serde_json::Value;
 
@@ -237,6 +238,37 @@ fn a_second_process_that_dies_with_its_answer() {
         if ended {
             assert!(dies_after > 8, "{dies_after}");
             break;
+        }
+    }
+}
+
+#[test]
+fn nothing_stays_of_tokens_whose_issuer_was_never_pinned() {
+    for expired in [false, true] {
+        for forgets in [false, true] {
+            // The process dies with the tokens stored and their issuer not pinned.
+            let mut player = Player::new(config());
+            player.holding =
+                Some(|effect| matches!(effect, Effect::Save { key, .. } if key.kind == RecordKind::Binding));
+            player.begin("ping");
+            player.run();
+            assert!(player.store.dump().contains("planted-access"));
+            player.restart();
+            player.holding = None;
+            // The next one finds the resource at another server.
+            player.world.add(AuthorizationServer::new("https://new.example.com"));
+            player.world.mcp.authorization_servers = vec!["https://new.example.com".into()];
+            if expired {
+                player.now = player.now.plus_ms(86_400_000);
+                player.call("ping").delivered();
+            }
+            let call = match forgets {
+                true => player.engine.forget(player.now),
+                false => player.engine.log_out(player.now),
+            };
+            player.run();
+            assert!(matches!(player.outcome(call), Some(grantor_world::Outcome::Done)));
+            assert!(!player.store.dump().contains("planted"), "{}", player.store.dump());
         }
     }
 }

@@ -7,14 +7,15 @@
 mod invariants;
 mod process;
 
-use grantor::client::Config;
+use grantor::client::{Config, Engine};
 use grantor::error::FailureKind;
-use grantor::{Now, TrustPolicy};
+use grantor::{Now, RecordKind, TrustPolicy};
 use http::StatusCode;
 use serde_json::json;
 
 use self::invariants::Model;
 use self::process::Process;
+use crate::store::access_token;
 use crate::{Answered, AuthorizationServer, Consent, MemoryStore, World};
 
 /// Where decisions come from.
@@ -150,9 +151,15 @@ impl Sim {
             }
             12 => {
                 let how = choices.below(8)?;
-                if how == 0 {
-                    self.model.disturbed = true;
-                    self.act(index, Process::restart);
+                self.model.disturbed |= how <= 3;
+                self.model.restarted |= how == 0;
+                self.model.left |= how == 2 || how == 3;
+                match how {
+                    0 => self.act(index, Process::restart),
+                    1 => self.act(index, |process, sim| process.open(sim, Engine::log_in)),
+                    2 => self.act(index, |process, sim| process.open(sim, Engine::log_out)),
+                    3 => self.act(index, |process, sim| process.open(sim, Engine::forget)),
+                    _ => {}
                 }
             }
             13 => {
@@ -211,11 +218,14 @@ impl Sim {
             9 => self.each_server(|server| server.refresh_tokens = !server.refresh_tokens),
             10 => self.world.mcp.rejects_all = !self.world.mcp.rejects_all,
             11 => self.store.broken = !self.store.broken,
-            _ => self.store.tamper(|key, record| {
-                if key.aside.is_none() {
-                    record.truncate(record.len() / 2);
-                }
-            }),
+            _ => {
+                self.model.store_lied = true;
+                self.store.tamper(|key, record| {
+                    if key.aside.is_none() {
+                        record.truncate(record.len() / 2);
+                    }
+                });
+            }
         }
     }
 
@@ -248,6 +258,24 @@ impl Sim {
             });
             assert!(delivered, "the next call must succeed: {:?}", self.processes[index]);
         }
+        self.leave();
+    }
+
+    /// Every process logs out or forgets: of tokens nothing stays, neither in the store nor at a server that revokes.
+    fn leave(&mut self) {
+        for index in 0..self.processes.len() {
+            let leave = if self.model.steps.is_multiple_of(2) { Engine::log_out } else { Engine::forget };
+            self.act(index, |process, sim| process.open(sim, leave));
+            self.settle();
+        }
+        let left = self.store.records().find(|(key, record)| {
+            key.aside.is_none() && key.kind == RecordKind::Grant && access_token(record).is_some()
+        });
+        assert!(
+            left.is_none() || self.model.may_lose_track(),
+            "tokens stay after the log-out: {:?}",
+            left.map(|(key, _)| key)
+        );
     }
 
     fn settle(&mut self) {

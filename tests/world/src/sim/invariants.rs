@@ -19,6 +19,12 @@ pub(super) struct Model {
     pub(super) delivered: u64,
     /// Whether something happened after which even perfect clients can lose a refresh token.
     pub(super) disturbed: bool,
+    /// Whether the store has given out something else than what was written.
+    pub(super) store_lied: bool,
+    /// Whether a process died.
+    pub(super) restarted: bool,
+    /// Whether a process logged out or forgot.
+    pub(super) left: bool,
     /// Access tokens that the store has confirmed.
     stored: BTreeSet<String>,
     /// What was asked for, by sort, and for how many calls: each has a budget.
@@ -29,6 +35,12 @@ pub(super) struct Model {
 }
 
 impl Model {
+    /// Whether nothing may lead to stored tokens any more: the store has lied about what did, or one process took it
+    /// away while another died between storing tokens and pinning their issuer.
+    pub(super) fn may_lose_track(&self) -> bool {
+        self.store_lied || self.restarted && self.left
+    }
+
     pub(super) fn saved(&mut self, key: &StoreKey, record: &Secret) {
         if key.kind == RecordKind::Grant && key.aside.is_none() {
             assert!(record.expose().starts_with(r#"{"v":2,"#), "records carry a version");

@@ -3,7 +3,7 @@
 use grantor::client::{CallId, Config, Engine, Output, RequestHead, ResponseHead, Verdict};
 use grantor::error::{Failure, FailureKind};
 use grantor::wire::HttpResponse;
-use grantor::{Completion, Effect, Interaction, OpId, Stored};
+use grantor::{Completion, Effect, Interaction, Now, OpId, Stored};
 use http::{HeaderMap, Method, StatusCode};
 
 use super::{Fate, Sim};
@@ -104,11 +104,20 @@ impl Process {
         self.work.retain(|work| !matches!(work, Work::Sent(id, _) if *id == call.id));
     }
 
-    /// A callback out of nowhere.
-    pub(super) fn forge(&mut self, sim: &mut Sim, url: &str) {
-        let call = self.engine.callback(sim.now, url);
+    /// Logs in or out, or forgets.
+    pub(super) fn open(&mut self, sim: &mut Sim, what: impl FnOnce(&mut Engine, Now) -> CallId) {
+        if self.calls.len() >= 32 {
+            return;
+        }
+        let call = what(&mut self.engine, sim.now);
+        sim.tell(|| format!("{} opens {call:?}", self.redirect_uri));
         sim.model.calls += 1;
         self.calls.push(Call { id: call, request: Asked::default(), sends: 0 });
+    }
+
+    /// A callback out of nowhere.
+    pub(super) fn forge(&mut self, sim: &mut Sim, url: &str) {
+        self.open(sim, |engine, now| engine.callback(now, url));
     }
 
     /// Answers an effect that was answered before.
@@ -179,6 +188,7 @@ impl Process {
             }
             Effect::Interact(_) => self.complete(sim, op, Completion::Declined),
             Effect::Load { .. } => {
+                sim.model.store_lied = true;
                 let revision = grantor::RecordRevision::from_counter(u128::MAX);
                 self.complete(sim, op, Completion::Loaded(Some(Stored { record: b"garbage", revision })));
             }
