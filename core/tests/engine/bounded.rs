@@ -3,11 +3,16 @@
 use std::sync::{Arc, Mutex};
 
 use grantor::client::CallId;
-use grantor::{Interaction, TrustPolicy, limits};
+use grantor::wire::token::TokenTypeUri;
+use grantor::{DpopPolicy, Interaction, TrustPolicy, limits};
 use grantor_world::player::{Player, User, config};
 use grantor_world::sim::{Choices, Seed};
 use grantor_world::{Asked, Outcome};
 
+use crate::device::device;
+use crate::dpop::bound;
+use crate::enterprise::{enterprise, with_sign_on};
+use crate::grants::{by_itself, machine, with_secret, workload};
 use crate::nasty::{ANYWHERE, METADATA, Nasty, REGISTRATION, RESOURCE, TOKEN};
 
 /// What fits a request.
@@ -97,22 +102,46 @@ fn check_counts(player: &Player, asked: usize, prompts: usize, seed: u64) {
 
 /// Whether a call succeeds with well-behaved peers. A client that the server does not know leads to a page from which
 /// the user can only go back; the next call finds that out.
-fn is_served(player: &mut Player, seed: u64) -> bool {
+fn is_served(player: &mut Player, tool: &str, seed: u64) -> bool {
     (0..2).any(|_| {
-        let call = player.begin("write");
+        renew_assertion(player);
+        let call = player.begin(tool);
         matches!(play_to_the_end(player, call, seed), Outcome::Delivered(_))
     })
+}
+
+/// A workload's assertion is good once; the next one may look the same here.
+fn renew_assertion(player: &mut Player) {
+    if let Some((assertion, TokenTypeUri::Jwt)) = &player.assertion {
+        let assertion = assertion.clone();
+        player.world.server().offers.assertions.insert(assertion);
+    }
+}
+
+/// A client of each flow, the usual one most often, and a tool that it may call.
+fn client(below: impl Fn(u32) -> u32) -> (Player, &'static str) {
+    let mut usual = Player::new(config().trust(TrustPolicy::Accept));
+    usual.world.server().auth_method =
+        ["none", "client_secret_basic", "client_secret_post"][below(3) as usize].into();
+    match below(14) {
+        0 => (device(), "write"),
+        1 => (machine(by_itself(with_secret()), Some("planted-secret"), "client_secret_basic"), "ping"),
+        2 => (workload(), "ping"),
+        3 => (enterprise(), "ping"),
+        4 => (with_sign_on(), "ping"),
+        5 => (bound(DpopPolicy::WhenSupported), "write"),
+        _ => (usual, "write"),
+    }
 }
 
 fn play(seed: u64) {
     let choices = Arc::new(Mutex::new(Seed::new(seed, u32::MAX)));
     let below = |n: u32| choices.lock().unwrap().below(n).unwrap_or_default();
-    let mut player = Player::new(config().trust(TrustPolicy::Accept));
-    player.world.server().auth_method =
-        ["none", "client_secret_basic", "client_secret_post"][below(3) as usize].into();
+    let (mut player, tool) = client(below);
     player.world.server().offers.revocation = below(2) == 0;
     if below(2) == 0 {
-        player.call("ping").delivered();
+        let call = player.begin("ping");
+        play_to_the_end(&mut player, call, seed).delivered();
         player.wait_s([0, 3600][below(2) as usize]);
         if below(4) == 0 {
             player.restart();
@@ -123,10 +152,12 @@ fn play(seed: u64) {
         if below(6) == 0 {
             player.user = User::Declines;
         }
+        renew_assertion(&mut player);
         let (asked, prompts) = (player.world.asked.len(), player.prompts.len());
-        let call = match below(8) {
+        let call = match below(9) {
             0 => player.engine.log_in(player.now),
             1 => player.engine.log_out(player.now),
+            3 => player.engine.forget(player.now),
             2 => player.begin("write"),
             _ => player.begin("ping"),
         };
@@ -137,7 +168,11 @@ fn play(seed: u64) {
     // Well-behaved peers again: nothing is lost for good.
     player.world.intercept = None;
     player.wait_s(700);
-    assert!(is_served(&mut player, seed), "seed {seed}: the next call must succeed: {:?}", player.engine);
+    assert!(
+        is_served(&mut player, tool, seed),
+        "seed {seed}: the next call must succeed: {:?}",
+        player.engine
+    );
     assert!(player.said.iter().all(|said| !said.contains("planted")), "seed {seed}: a secret was said");
 }
 
@@ -181,7 +216,7 @@ fn each_nasty_answer_alone() {
                 check_counts(&player, asked, prompts, index as u64);
                 player.world.intercept = None;
                 player.wait_s(700);
-                let served = is_served(&mut player, index as u64);
+                let served = is_served(&mut player, "write", index as u64);
                 assert!(served, "{index} at {path}, before: {before}: {:?}", player.engine);
             }
         }

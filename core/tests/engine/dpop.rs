@@ -8,7 +8,7 @@ use grantor_world::Player;
 use grantor_world::grants::signing_key;
 use grantor_world::player::config;
 
-fn bound(policy: DpopPolicy) -> Player {
+pub(crate) fn bound(policy: DpopPolicy) -> Player {
     let mut player = Player::new(config().dpop(policy));
     player.world.server().offers.dpop = true;
     player
