@@ -347,7 +347,7 @@ pub struct StoreKey {
     /// The authorization server to which the credentials belong; `None` for records without any.
     pub issuer: Option<Arc<str>>,
     /// Of a record that could not be read and is kept for a person to look at: a hash of its content.
-    pub aside: Option<Box<str>>,
+    pub quarantine: Option<Box<str>>,
 }
 
 impl StoreKey {
@@ -360,12 +360,12 @@ impl StoreKey {
     /// A key, such as the tests of a store need it. The engine makes its own.
     pub fn new(kind: RecordKind, resource: &str, account: &str, issuer: Option<&str>) -> Self {
         let issuer = issuer.map(Into::into);
-        Self { kind, resource: resource.into(), account: account.into(), issuer, aside: None }
+        Self { kind, resource: resource.into(), account: account.into(), issuer, quarantine: None }
     }
 
-    /// The key under which an unreadable record is kept aside.
-    pub(crate) fn aside(&self, hash: String) -> Self {
-        Self { aside: Some(hash.into()), ..self.clone() }
+    /// The key under which an unreadable record is quarantined.
+    pub(crate) fn quarantine(&self, hash: String) -> Self {
+        Self { quarantine: Some(hash.into()), ..self.clone() }
     }
 }
 
@@ -412,8 +412,8 @@ impl fmt::Display for StoreKey {
     /// line break.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.kind)?;
-        if let Some(hash) = &self.aside {
-            write!(f, " aside {hash}")?;
+        if let Some(hash) = &self.quarantine {
+            write!(f, " quarantine {hash}")?;
         }
         write!(f, "\n{}\n{}", self.resource, self.account)?;
         match &self.issuer {

@@ -16,7 +16,7 @@ use crate::jose::{Algorithm, PublicKey};
 /// use grantor::Key;
 /// use grantor::jose::{Algorithm, PublicKey, SigningKey};
 /// let here = Key::local(SigningKey::generate(Algorithm::Es256, &[7; 32])?);
-/// let there = Key::elsewhere("projects/p/keys/1", Algorithm::Es256, here.public().clone());
+/// let there = Key::external("projects/p/keys/1", Algorithm::Es256, here.public().clone());
 /// assert_eq!(there.reference(), Some("projects/p/keys/1"));
 /// # Ok::<(), grantor::jose::KeyError>(())
 /// ```
@@ -41,7 +41,7 @@ impl Key {
     }
 
     /// A key that the host knows as `reference`, and its public half.
-    pub fn elsewhere(reference: &str, algorithm: Algorithm, public: PublicKey) -> Self {
+    pub fn external(reference: &str, algorithm: Algorithm, public: PublicKey) -> Self {
         Self(Arc::new(Inner::Elsewhere { reference: reference.into(), algorithm, public }))
     }
 

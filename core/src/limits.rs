@@ -184,7 +184,7 @@ pub const REVOCATIONS_PER_CALL: u16 = 32;
 /// Signatures by a key held elsewhere, for one call.
 pub const SIGNATURES_PER_CALL: u16 = 96;
 /// Reads and writes of the store for one call; waiting for another process's refresh reads every
-/// [`CLAIM_POLL_MS`].
+/// [`LEASE_POLL_MS`].
 pub const STORE_OPERATIONS_PER_CALL: u16 = 1024;
 /// Step-ups for one operation before further challenges are passed on as errors.
 pub const STEP_UPS_PER_OPERATION: u8 = 3;
@@ -234,11 +234,11 @@ pub const TOKEN_WAIT_MS: u64 = 45 * 1000;
 pub const STORE_MS: u64 = 10 * 1000;
 /// Time to prepare the place that a browser returns to.
 pub const LISTEN_MS: u64 = 10 * 1000;
-/// A refresh claimed by one process is left to it for this long, unless it renews the claim.
-pub const CLAIM_S: u64 = 10;
-/// How often a process renews its claim while the token request is under way.
-pub const CLAIM_RENEW_MS: u64 = 4 * 1000;
+/// A refresh token is leased to one process for this long, unless it renews the lease.
+pub const LEASE_S: u64 = 10;
+/// How often a process renews its lease while the token request is under way.
+pub const LEASE_RENEW_MS: u64 = 4 * 1000;
 /// How often a process looks whether another one's refresh has ended.
-pub const CLAIM_POLL_MS: u64 = 200;
+pub const LEASE_POLL_MS: u64 = 200;
 /// The longest lifetime believed of a token: a year.
 pub const LIFETIME_S: u64 = 365 * 24 * 60 * 60;

@@ -65,7 +65,7 @@ pub enum RecordPolicy {
     /// Fail with [`FailureKind::Unreadable`](crate::error::FailureKind::Unreadable) and leave it there,
     /// until somebody has looked at it.
     Fail,
-    /// Keep it aside, under a key of its own, and start anew.
+    /// Quarantine it under a key of its own, and start anew.
     #[default]
     StartAnew,
 }

@@ -109,7 +109,7 @@ struct Server(Guard);
 
 impl Server {
     fn new(table: &Table, trust_headers: bool) -> Self {
-        let server = AuthorizationServer::host("https://as.example.com");
+        let server = AuthorizationServer::verified_by_host("https://as.example.com");
         let mut config = GuardConfig::new(RESOURCE, table.policy()).server(server);
         config.trust_headers = trust_headers;
         Self(Guard::new(config).expect("a configuration"))

@@ -47,10 +47,10 @@ pub struct Addresses(Arc<Shared>);
 struct Shared {
     resolver: Box<dyn Resolver>,
     /// A handful, in the order in which they were checked.
-    checked: Mutex<Vec<Known>>,
+    checked: Mutex<Vec<Resolved>>,
 }
 
-struct Known {
+struct Resolved {
     name: Box<str>,
     at: Instant,
     checked: Checked,
@@ -127,7 +127,7 @@ impl Addresses {
         if checked.len() >= NAMES {
             checked.remove(0);
         }
-        checked.push(Known { name: name.into(), at: Instant::now(), checked: found });
+        checked.push(Resolved { name: name.into(), at: Instant::now(), checked: found });
     }
 }
 

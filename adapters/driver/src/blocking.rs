@@ -20,8 +20,8 @@ use crate::error::CallError;
 use crate::event::Event;
 use crate::http::{HttpAnswer, HttpFailure};
 use crate::nonblocking::announce;
-use crate::pump::{Clock, Job, State, Task, Todo};
 use crate::setup::Setup;
+use crate::state::{Clock, Job, State, Task, Work};
 use crate::store::{StoreError, accounts};
 
 /// What a session needs of a blocking HTTP stack.
@@ -156,7 +156,7 @@ impl<H: Host> Session<H> {
         self.open(|engine, now| Ok(engine.step_up(now, request, challenges)))?.done()
     }
 
-    /// The accounts of this resource that are logged in and [listed](grantor::client::Config::listed).
+    /// The accounts of this resource that are logged in and [listed](grantor::client::Config::list_account).
     ///
     /// # Errors
     /// When the store fails or holds what cannot be read.
@@ -327,27 +327,27 @@ impl<H: Host> Shared<H> {
         self: &Arc<Self>,
         input: impl FnOnce(&mut State) -> (T, Option<CallId>),
     ) -> (T, Option<Verdict>) {
-        let mut todo = Todo::default();
+        let mut work = Work::default();
         let (result, verdict) = {
             let mut state = self.lock();
             let (result, about) = input(&mut state);
-            (result, state.drain(about, &mut todo))
+            (result, state.drain(about, &mut work))
         };
-        if !todo.is_empty() {
-            self.see_to(todo);
+        if !work.is_empty() {
+            self.start_work(work);
         }
         (result, verdict)
     }
 
     #[cold]
-    fn see_to(self: &Arc<Self>, todo: Todo) {
-        for notice in &todo.notices {
+    fn start_work(self: &Arc<Self>, work: Work) {
+        for notice in &work.notices {
             self.setup.observer.event(Event::Notice(notice));
         }
-        if todo.verdicts || todo.timeout_changed {
+        if work.verdicts || work.timeout_changed {
             self.changed.notify_all();
         }
-        for job in todo.jobs {
+        for job in work.jobs {
             self.begin(job);
         }
     }
@@ -383,11 +383,11 @@ impl<H: Host> Shared<H> {
                 let performed = operation.perform(&*self.setup.store);
                 self.complete(op, &performed);
             }
-            Task::Vouch(operation) => {
+            Task::Host(operation) => {
                 thread::spawn(move || {
                     let (signer, source) = (&*shared.setup.signer, &*shared.setup.assertions);
-                    let vouched = catch_unwind(AssertUnwindSafe(|| operation.perform(signer, source)));
-                    shared.complete(op, &vouched.unwrap_or_else(|_| Performed::panicked()));
+                    let signed = catch_unwind(AssertUnwindSafe(|| operation.perform(signer, source)));
+                    shared.complete(op, &signed.unwrap_or_else(|_| Performed::panicked()));
                 });
             }
             Task::Unknown => self.complete(op, &Performed::unknown()),

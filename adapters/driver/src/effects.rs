@@ -5,8 +5,8 @@ use grantor::{Completion, Interaction, RecordRevision, Stored};
 
 use crate::browser::{Answer, InteractionFailure, UserAgent, Wait};
 use crate::http::{HttpAnswer, HttpFailure};
+use crate::sign::Assertion;
 use crate::store::{Record, Store, StoreError, Swap};
-use crate::vouch::Assertion;
 
 /// An answer to an effect, owned, on its way to the engine.
 #[derive(Debug)]

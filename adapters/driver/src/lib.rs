@@ -5,7 +5,7 @@
 //! [stores](store), the [browser] and its loopback receiver, deadlines, and waking those who
 //! wait.
 //!
-//! For protected servers, [`guarding::Guarded`] does the same around a
+//! For protected servers, [`guard::Guarded`] does the same around a
 //! [`Guard`](grantor::resource::Guard).
 //!
 //! No decision about OAuth is made here; those come from the [engine](grantor::client::Engine) and the
@@ -21,14 +21,14 @@ mod demand;
 mod effects;
 mod error;
 mod event;
-pub mod guarding;
+pub mod guard;
 mod http;
-mod kept;
 pub mod nonblocking;
-mod pump;
+mod saved_head;
 mod setup;
+mod sign;
+mod state;
 pub mod store;
-mod vouch;
 
 pub use crate::addresses::{Addresses, Resolver};
 pub use crate::browser::{Answer, Browser, InteractionFailure, Landing, PageRequest, UserAgent, Wait};
@@ -36,10 +36,10 @@ pub use crate::demand::{OnDemand, Recent};
 pub use crate::error::CallError;
 pub use crate::event::{Event, Observer};
 pub use crate::http::{Arriving, HttpAnswer, HttpFailure};
-pub use crate::kept::KeptHead;
+pub use crate::saved_head::SavedHead;
 pub use crate::setup::Setup;
+pub use crate::sign::{Assertion, AssertionSource, Signer};
 #[cfg(feature = "keyring")]
 pub use crate::store::KeyringStore;
 pub use crate::store::{FileStore, MemoryStore, Store};
-pub use crate::vouch::{Assertion, AssertionSource, Signer};
 pub use grantor;

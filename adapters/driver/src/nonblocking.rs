@@ -23,8 +23,8 @@ use crate::effects::{Performed, interact};
 use crate::error::CallError;
 use crate::event::Event;
 use crate::http::{HttpAnswer, HttpFailure};
-use crate::pump::{Clock, Job, State, Task, Todo};
 use crate::setup::Setup;
+use crate::state::{Clock, Job, State, Task, Work};
 use crate::store::{StoreError, accounts};
 
 /// What a session needs of an async runtime and its HTTP stack.
@@ -184,7 +184,7 @@ impl<H: Host> Session<H> {
         self.open(|engine, now| Ok(engine.step_up(now, request, challenges)))?.done().await
     }
 
-    /// The accounts of this resource that are logged in and [listed](grantor::client::Config::listed).
+    /// The accounts of this resource that are logged in and [listed](grantor::client::Config::list_account).
     ///
     /// # Errors
     /// When the store fails or holds what cannot be read.
@@ -342,28 +342,28 @@ impl<H: Host> Shared<H> {
         self: &Arc<Self>,
         input: impl FnOnce(&mut State) -> (T, Option<CallId>),
     ) -> (T, Option<Verdict>) {
-        let mut todo = Todo::default();
+        let mut work = Work::default();
         let (result, verdict) = {
             let mut state = self.lock();
             let (result, about) = input(&mut state);
-            (result, state.drain(about, &mut todo))
+            (result, state.drain(about, &mut work))
         };
-        if !todo.is_empty() {
-            self.see_to(todo);
+        if !work.is_empty() {
+            self.start_work(work);
         }
         (result, verdict)
     }
 
     #[cold]
-    fn see_to(self: &Arc<Self>, todo: Todo) {
-        for notice in &todo.notices {
+    fn start_work(self: &Arc<Self>, work: Work) {
+        for notice in &work.notices {
             self.setup.observer.event(Event::Notice(notice));
         }
-        todo.wake.into_iter().for_each(Waker::wake);
-        for job in todo.jobs {
+        work.wake.into_iter().for_each(Waker::wake);
+        for job in work.jobs {
             self.begin(job);
         }
-        if todo.timeout_changed {
+        if work.timeout_changed {
             self.set_timer();
         }
     }
@@ -398,14 +398,14 @@ impl<H: Host> Shared<H> {
                 let performed = storing.await.unwrap_or_else(Performed::panicked);
                 shared.complete(op, &performed);
             }),
-            Task::Vouch(operation) => self.host.spawn(async move {
+            Task::Host(operation) => self.host.spawn(async move {
                 let (signer, source) =
                     (Arc::clone(&shared.setup.signer), Arc::clone(&shared.setup.assertions));
-                let vouching = elsewhere(
+                let signing = elsewhere(
                     |work| shared.host.unblock(work),
                     move || operation.perform(&*signer, &*source),
                 );
-                let performed = vouching.await.unwrap_or_else(Performed::panicked);
+                let performed = signing.await.unwrap_or_else(Performed::panicked);
                 shared.complete(op, &performed);
             }),
             Task::Unknown => self.complete(op, &Performed::unknown()),

@@ -10,8 +10,8 @@ use http::Uri;
 use crate::addresses::{Addresses, Resolver};
 use crate::browser::{Browser, UserAgent};
 use crate::event::{Essentials, Observer};
+use crate::sign::{AssertionSource, NoSigner, Signer};
 use crate::store::{MemoryStore, Store};
-use crate::vouch::{AssertionSource, Nobody, Signer};
 
 /// A configuration and the host's side of it: where records are kept, who talks to the user, who is told
 /// what happens. [`Config`] turns into one with tokens in memory and the system's browser.
@@ -22,7 +22,7 @@ use crate::vouch::{AssertionSource, Nobody, Signer};
 /// use grantor_driver::{Browser, Event, FileStore, Setup};
 ///
 /// let config = Config::new("https://mcp.example.com/mcp", ClientMetadata::named("Example"))?;
-/// let on_a_terminal = Browser::shown_by(|url| {
+/// let on_a_terminal = Browser::open_with(|url| {
 ///     eprintln!("Open {url}");
 ///     Ok(())
 /// });
@@ -55,8 +55,8 @@ impl Setup {
             store: Arc::new(MemoryStore::default()),
             user: Arc::new(Browser::default()),
             observer: Arc::new(Essentials),
-            signer: Arc::new(Nobody),
-            assertions: Arc::new(Nobody),
+            signer: Arc::new(NoSigner),
+            assertions: Arc::new(NoSigner),
             addresses: Addresses::default(),
         }
     }

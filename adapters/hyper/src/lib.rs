@@ -43,7 +43,7 @@ use grantor_driver::grantor::client::{ConfigError, Credentials, RequestHead, Res
 use grantor_driver::grantor::error::FailureKind;
 use grantor_driver::grantor::wire::HttpRequest;
 use grantor_driver::nonblocking::{Host, Session};
-use grantor_driver::{Addresses, HttpAnswer, HttpFailure, KeptHead};
+use grantor_driver::{Addresses, HttpAnswer, HttpFailure, SavedHead};
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -172,14 +172,14 @@ impl<C: Connect + Clone + Send + Sync + 'static> AuthorizedClient<C> {
         let url = self.session.setup().url_of(request.uri());
         let head = RequestHead::new(request.method().as_str(), &url);
         let call = self.session.call(head.headers(request.headers()))?;
-        let (mut kept_head, mut kept_body) = (KeptHead::default(), None);
+        let (mut saved_head, mut saved_body) = (SavedHead::default(), None);
         let send = |credentials: Credentials| {
             match &next {
                 Some(request) => {
-                    kept_head.keep(request);
-                    kept_body = request.body().try_clone();
+                    saved_head.keep(request);
+                    saved_body = request.body().try_clone();
                 }
-                None => next = kept_head.request(&url, kept_body.as_ref()?.try_clone()?),
+                None => next = saved_head.request(&url, saved_body.as_ref()?.try_clone()?),
             }
             credentials.apply(next.as_mut()?.headers_mut());
             Some(self.http.request(next.take()?))

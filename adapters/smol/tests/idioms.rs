@@ -17,7 +17,7 @@ use isahc::{AsyncBody, AsyncReadResponseExt as _, HttpClient};
 
 fn setup(resource: &str) -> Setup {
     let config = Config::new(resource, ClientMetadata::named("smol")).unwrap();
-    Setup::new(config).user_agent(Browser::shown_by(|url| {
+    Setup::new(config).user_agent(Browser::open_with(|url| {
         let url = url.to_owned();
         std::thread::spawn(move || ureq::get(&url).call().map(drop));
         Ok(())

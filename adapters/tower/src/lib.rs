@@ -59,13 +59,13 @@
 //!
 //! A layer outside of this one finds the same in the extensions of the response, as
 //! [`Refusal`](grantor::resource::Refusal) and [`RefusalReport`](grantor::resource::RefusalReport). What the Guard
-//! notices of the authorization servers also goes to [`Setup::log`](guarding::Setup::log).
+//! notices of the authorization servers also goes to [`Setup::log`](guard::Setup::log).
 //!
 //! ```no_run
 //! use axum::{Router, middleware::map_response, response::Response, routing::post};
 //! use grantor_tower::{GuardLayer, Reqwest};
 //! use grantor_tower::grantor::resource::{GuardConfig, Refusal};
-//! use grantor_tower::guarding::Setup;
+//! use grantor_tower::guard::Setup;
 //!
 //! async fn log(response: Response) -> Response {
 //!     if let Some(refusal) = response.extensions().get::<Refusal>() {
@@ -103,13 +103,13 @@ mod target;
 
 use std::fmt;
 
-use grantor_driver::guarding::{Guarded, Setup};
+use grantor_driver::guard::{Guarded, Setup};
 use grantor_driver::nonblocking::Host;
 use tower_layer::Layer;
 
 pub use body::GuardBody;
 pub use future::GuardFuture;
-pub use grantor_driver::{HttpAnswer, HttpFailure, grantor, guarding, nonblocking, store};
+pub use grantor_driver::{HttpAnswer, HttpFailure, grantor, guard, nonblocking, store};
 #[cfg(feature = "reqwest")]
 pub use grantor_reqwest::Reqwest;
 pub use metadata::MetadataService;

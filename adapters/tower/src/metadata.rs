@@ -5,7 +5,7 @@ use std::fmt;
 use std::future::{Ready, ready};
 use std::task::{Context, Poll};
 
-use grantor_driver::guarding::Guarded;
+use grantor_driver::guard::Guarded;
 use grantor_driver::nonblocking::Host;
 use http::{Request, Response};
 use tower_service::Service;

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use grantor_driver::grantor::resource::{Answer, Decision, Grant, RequestHead};
-use grantor_driver::guarding::Guarded;
+use grantor_driver::guard::Guarded;
 use grantor_driver::nonblocking::Host;
 use http::header::{CONNECTION, HeaderValue};
 use http::{Request, Response, StatusCode, Version};

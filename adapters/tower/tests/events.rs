@@ -140,7 +140,7 @@ async fn planted_secrets_reach_no_event() {
 
 #[tokio::test]
 async fn servers_that_fail() {
-    use grantor_tower::{GuardLayer, Reqwest, guarding::Setup};
+    use grantor_tower::{GuardLayer, Reqwest, guard::Setup};
     let lines = Lines::default();
     let _set = tracing::subscriber::set_default(lines.clone());
     let mut config = config("http://127.0.0.1:1/mcp");

@@ -11,7 +11,7 @@ use grantor::jose::dpop::{ProofKey, ProofRequest};
 use grantor::resource::GuardConfigError;
 use grantor::{RecordRevision, Secret, StoreKey};
 use grantor_tower::GuardLayer;
-use grantor_tower::guarding::Setup;
+use grantor_tower::guard::Setup;
 use grantor_tower::store::{FileStore, MemoryStore, Record, Store, StoreError, Swap};
 use http::{Method, Request};
 use serde_json::json;

@@ -7,14 +7,14 @@ use axum::body::Body;
 use axum::http::Request;
 use axum::routing::post;
 use grantor::resource::{AuthorizationServer, GuardConfig, Policy};
-use grantor_tower::guarding::Setup;
+use grantor_tower::guard::Setup;
 use grantor_tower::{GuardLayer, Reqwest};
 use tower_service::Service as _;
 
 fn app() -> Router {
     let policy = Policy::new().every("mcp:use").unwrap();
     let config = GuardConfig::new("https://mcp.example.com/mcp", policy)
-        .server(AuthorizationServer::host("https://as.example.com"));
+        .server(AuthorizationServer::verified_by_host("https://as.example.com"));
     let setup = Setup::new(Reqwest::new().unwrap(), config).verifier(|token| async move {
         assert_ne!(token.expose(), "bad", "a bug of the host");
         Ok(Some(r#"{"sub":"alice","scope":"mcp:use","aud":"https://mcp.example.com/mcp"}"#.to_owned()))

@@ -15,7 +15,7 @@ use ureq::Agent;
 
 fn setup(resource: &str) -> Setup {
     let config = Config::new(resource, ClientMetadata::named("ureq")).unwrap();
-    Setup::new(config).user_agent(Browser::shown_by(|url| {
+    Setup::new(config).user_agent(Browser::open_with(|url| {
         let url = url.to_owned();
         std::thread::spawn(move || ureq::get(&url).call().map(drop));
         Ok(())

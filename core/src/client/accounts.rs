@@ -25,7 +25,7 @@ pub struct Account {
 }
 
 /// The accounts of a resource, from the record that [`StoreKey::accounts`] names. They are there when
-/// [`Config::listed`](super::Config::listed) says so.
+/// [`Config::list_account`](super::Config::list_account) says so.
 ///
 /// # Errors
 /// [`RecordProblem`] when the record cannot be read.

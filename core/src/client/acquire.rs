@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use url::Url;
 
-use super::browser::Asking;
+use super::browser::AuthorizationParams;
 use super::budget::Budget;
 use super::calls::Stage;
 use super::device::Polling;
@@ -22,8 +22,8 @@ use super::register::RegistrationState;
 use super::respond::Challenged;
 use super::still_known::Doubted;
 use super::trust::Approved;
+use super::unattended::SignOn;
 use super::wait::Waits;
-use super::without_browser::SignOn;
 use super::{Engine, unexpected};
 use crate::discover::Probe;
 use crate::effect::{RecordKind, RecordRevision};
@@ -156,7 +156,7 @@ pub(super) enum Step {
     SavingGrant,
     SavingPending,
     SavingRegistration,
-    Sealing,
+    Signing,
     /// For a server that is busy and has said for how long.
     Waiting,
 }
@@ -175,7 +175,7 @@ impl Step {
             | Self::Waiting => Work::Interaction,
             Self::Pushing => Work::Exchange(Exchange::PushedAuthorization),
             Self::RequestingCodes => Work::Exchange(Exchange::DeviceAuthorization),
-            Self::Sealing => Work::Signing,
+            Self::Signing => Work::Signing,
             Self::AskingWhetherKnown | Self::Exchanging => Work::Exchange(Exchange::CodeToken),
             Self::FetchingResourceMetadata => Work::Exchange(Exchange::ResourceMetadata),
             Self::FetchingProviderMetadata | Self::FetchingServerMetadata => {
@@ -566,13 +566,14 @@ impl Engine {
             return self.device(now, acquisition, &resource, &server, scopes);
         }
         if !by_browser {
-            return self.without_browser(now, acquisition, &resource, &server, scopes);
+            return self.without_user(now, acquisition, &resource, &server, scopes);
         }
         if acquisition.asked.is_none()
             && let Some(client) = acquisition.client.clone()
         {
             let resource = self.resource_parameter(&resource);
-            let asking = Asking { client: &client, server: &server, resource, scopes, sign_on: false };
+            let asking =
+                AuthorizationParams { client: &client, server: &server, resource, scopes, sign_on: false };
             if let Some(step) = self.ask_user(now, acquisition, asking)? {
                 return Ok(step);
             }

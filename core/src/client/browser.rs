@@ -15,8 +15,8 @@ use super::output::Output;
 use super::record::{self, KeyRecord, PendingAuthorization, ServerRecord};
 use super::register::is_invalid_scope;
 use super::respond::Challenged;
-use super::seal::{Addressee, Seals, signing_failed};
 use super::server::Server;
+use super::sign::{Addressee, Signatures, signing_failed};
 use super::still_known::Doubted;
 use crate::effect::{AuthorizationPrompt, Completion, Effect, Interaction, RecordKind, RecordRevision};
 use crate::error::{Exchange, PeerIncompatible, PeerMisbehaved, PeerText};
@@ -35,7 +35,7 @@ use crate::wire::pushed::{self, PushedRequest};
 use crate::wire::server_metadata::{Issuer, ServerMetadata};
 
 /// What the user is to be asked.
-pub(super) struct Asking<'a> {
+pub(super) struct AuthorizationParams<'a> {
     pub(super) client: &'a Client,
     /// The server that knows the client.
     pub(super) server: &'a ServerMetadata,
@@ -199,9 +199,9 @@ impl Engine {
         &mut self,
         now: Now,
         acquisition: &mut Acquisition,
-        asking: Asking<'_>,
+        asking: AuthorizationParams<'_>,
     ) -> Result<Option<Step>, End> {
-        let Asking { client, server, resource, scopes, sign_on } = asking;
+        let AuthorizationParams { client, server, resource, scopes, sign_on } = asking;
         let Some(redirect_uri) = &acquisition.redirect_uri else { return Ok(Some(Step::Planning)) };
         self.check_somebody_waits()?;
         // State and verifier; a nonce; a key.
@@ -309,9 +309,11 @@ impl Engine {
         let endpoint = server.pushed_authorization_request_endpoint.as_ref().ok_or(missing)?;
         let dpop = asked.dpop.as_ref().and_then(|record| self.recorded_key(record));
         let addressee = Addressee { server: &own, endpoint, dpop: dpop.as_deref() };
-        let Some(seals) = self.seal(now, Owner::Acquisition, addressee)? else { return Ok(Step::Sealing) };
+        let Some(signatures) = self.sign_request(now, Owner::Acquisition, addressee)? else {
+            return Ok(Step::Signing);
+        };
         let request = self.with_authorization(asked, client, server, |authorization| {
-            let (assertion, proof) = (seals.assertion.as_ref(), seals.proof.as_ref());
+            let (assertion, proof) = (signatures.assertion.as_ref(), signatures.proof.as_ref());
             let request = PushedRequest { endpoint, client, authorization, assertion, proof };
             request.request(&self.config.quirks)
         })?;
@@ -564,7 +566,7 @@ impl Engine {
                 verifier: Verifier::from_record(asked.verifier.clone()),
             },
             dpop,
-            seals: Seals::default(),
+            signatures: Signatures::default(),
             nonce_retried: false,
         }));
         self.request_token(now, acquisition)

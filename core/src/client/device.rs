@@ -6,8 +6,8 @@ use super::discover::Resource;
 use super::exchange::{Ask, is_client_unknown};
 use super::ops::Owner;
 use super::register::is_invalid_scope;
-use super::seal::Addressee;
 use super::server::Server;
+use super::sign::Addressee;
 use crate::effect::{DevicePrompt, Effect, Interaction};
 use crate::error::{PeerIncompatible, PeerMisbehaved, Refused};
 use crate::finding::Findings;
@@ -72,14 +72,16 @@ impl Engine {
         let endpoint = server.device_authorization_endpoint.as_ref().ok_or_else(missing)?;
         let at = Server::described(server, client);
         let addressee = Addressee { server: &at, endpoint, dpop: None };
-        let Some(seals) = self.seal(now, Owner::Acquisition, addressee)? else { return Ok(Step::Sealing) };
+        let Some(signatures) = self.sign_request(now, Owner::Acquisition, addressee)? else {
+            return Ok(Step::Signing);
+        };
         let resource = self.resource_parameter(resource);
         let request = DeviceRequest {
             endpoint,
             client: at.client(),
             scope: scopes,
             resource: resource.as_deref(),
-            assertion: seals.assertion.as_ref(),
+            assertion: signatures.assertion.as_ref(),
         };
         let parameters = self.config.provider().device_parameters();
         let request = request.request(&self.config.quirks).with_parameters(&parameters);

@@ -28,7 +28,7 @@ pub(super) struct Resource {
 
 /// What was discovered for the grant in use; a step-up asks nobody again.
 #[derive(Debug)]
-pub(super) struct Known {
+pub(super) struct Discovered {
     pub(super) resource: Arc<Resource>,
     pub(super) server: Arc<ServerMetadata>,
     /// The enterprise's identity provider.

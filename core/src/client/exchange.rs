@@ -8,8 +8,8 @@ use super::identity;
 use super::nonces;
 use super::ops::Owner;
 use super::output::Notice;
-use super::seal::{Addressee, Dpop, Seals};
 use super::server::Server;
+use super::sign::{Addressee, Dpop, Signatures};
 use super::{Engine, unexpected};
 use crate::error::{Error, Exchange, PeerIncompatible, PeerMisbehaved, Refused};
 use crate::finding::Findings;
@@ -32,7 +32,7 @@ pub(super) struct TokenExchange {
     /// The key that the token is to be bound to.
     pub(super) dpop: Option<Arc<Dpop>>,
     /// What the request that is under way carries.
-    pub(super) seals: Seals,
+    pub(super) signatures: Signatures,
     /// Whether it was sent again with another nonce.
     pub(super) nonce_retried: bool,
 }
@@ -71,8 +71,8 @@ impl TokenExchange {
             client: self.server.client(),
             grant,
             resource: self.resource.as_deref(),
-            assertion: self.seals.assertion.as_ref(),
-            proof: self.seals.proof.as_ref(),
+            assertion: self.signatures.assertion.as_ref(),
+            proof: self.signatures.proof.as_ref(),
         })
     }
 
@@ -103,8 +103,10 @@ impl Engine {
             endpoint: exchange.server.token_endpoint(),
             dpop: exchange.dpop.as_deref(),
         };
-        let Some(seals) = self.seal(now, Owner::Acquisition, addressee)? else { return Ok(Step::Sealing) };
-        exchange.seals = seals;
+        let Some(signatures) = self.sign_request(now, Owner::Acquisition, addressee)? else {
+            return Ok(Step::Signing);
+        };
+        exchange.signatures = signatures;
         let mut request = exchange.with(|request| request.request(&self.config.quirks));
         // The caller's own parameters are for the resource's authorization server, not for the enterprise's.
         let signs_on = acquisition.asked.as_deref().is_some_and(|asked| asked.sign_on);

@@ -13,7 +13,7 @@ use crate::wire::token::GrantType;
 /// use grantor::client::{Config, Flow, Preregistered};
 /// use grantor::wire::client_metadata::ClientMetadata;
 /// let config = Config::new("https://mcp.example.com/mcp", ClientMetadata::named("Nightly job"))?;
-/// let own = Preregistered::with("https://as.example.com", "nightly-job").secret(Secret::from("…"));
+/// let own = Preregistered::new("https://as.example.com", "nightly-job").secret(Secret::from("…"));
 /// let config = config.flow(Flow::ClientCredentials).preregistered(own);
 /// # Ok::<(), grantor::client::ConfigError>(())
 /// ```
@@ -61,7 +61,7 @@ impl Flow {
 /// ```
 /// use grantor::client::{Enterprise, Preregistered};
 /// use grantor::Secret;
-/// let client = Preregistered::with("https://idp.example.com", "c1").secret(Secret::from("s3cret"));
+/// let client = Preregistered::new("https://idp.example.com", "c1").secret(Secret::from("s3cret"));
 /// let enterprise = Enterprise::new("https://idp.example.com", client);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,11 +11,11 @@ use super::ops::Owner;
 use super::output::{CallId, Notice, Verdict};
 use super::record::{self, GrantRecord, PendingRecord};
 use super::refresh::is_gone;
-use super::seal::Addressee;
+use super::sign::Addressee;
 use super::step_up::StepUps;
 use super::trust::Binding;
 use super::wait::Waits;
-use super::{Engine, Held, effect_error, unexpected};
+use super::{Engine, GrantState, effect_error, unexpected};
 use crate::discover::Probe;
 use crate::effect::{Completion, Effect, RecordKind, RecordRevision, Stored};
 use crate::error::{Error, ErrorReport, Exchange, Failure, FailureKind, Refused, Work};
@@ -42,7 +42,7 @@ enum Step {
     Discovering,
     Loading,
     Revoking,
-    Sealing,
+    Signing,
     Waiting,
 }
 
@@ -50,7 +50,7 @@ impl Step {
     fn work(self) -> Work {
         match self {
             Self::Deleting | Self::Loading => Work::Store,
-            Self::Sealing => Work::Signing,
+            Self::Signing => Work::Signing,
             Self::Discovering => Work::Exchange(Exchange::ServerMetadata),
             Self::Revoking | Self::Waiting => Work::Exchange(Exchange::Revocation),
         }
@@ -190,7 +190,7 @@ impl Engine {
     fn what_goes(&mut self) -> Progress {
         let mut progress = Progress::default();
         let (revision, generation) = (self.grant.revision, self.grant.generation);
-        let held = std::mem::replace(&mut self.grant, Held { generation, ..Held::default() });
+        let held = std::mem::replace(&mut self.grant, GrantState { generation, ..GrantState::default() });
         progress.queue.push(Record { kind: RecordKind::Pending, issuer: None });
         let former = self.binding.record.former.iter();
         progress.queue.extend(
@@ -279,7 +279,7 @@ impl Engine {
     pub(super) fn exhaust_log_out(&mut self, now: Now, error: Error) {
         let Some(log_out) = self.log_out.take() else { return };
         self.abandon_ops(Owner::LogOut);
-        self.forget_sealing(Owner::LogOut);
+        self.forget_signing(Owner::LogOut);
         let everything = log_out.progress.everything;
         self.end_log_out(now, log_out.progress.failure.or_else(|| Some(error.into())), everything);
     }
@@ -333,14 +333,15 @@ impl Engine {
             return Ok(Some(Step::Discovering));
         };
         let addressee = Addressee { server: &grant.server, endpoint: &endpoint, dpop: None };
-        let sealed = self.seal(now, Owner::LogOut, addressee).map_err(|error| self.report_of(error))?;
-        let Some(seals) = sealed else { return Ok(Some(Step::Sealing)) };
+        let signed =
+            self.sign_request(now, Owner::LogOut, addressee).map_err(|error| self.report_of(error))?;
+        let Some(signatures) = signed else { return Ok(Some(Step::Signing)) };
         let request = RevocationRequest {
             endpoint: &endpoint,
             client: grant.server.client(),
             token: &token,
             hint,
-            assertion: seals.assertion.as_ref(),
+            assertion: signatures.assertion.as_ref(),
         };
         let request = match returning.empty_secret {
             true => request.with_empty_secret(&self.config.quirks),
@@ -362,7 +363,7 @@ impl Engine {
         match (step, completion) {
             (Step::Discovering, Completion::Http(response)) => self.on_endpoint(&mut progress, &response),
             (Step::Revoking, Completion::Http(response)) => self.on_given_back(&mut progress, &response),
-            (Step::Sealing, Completion::Signed { signature }) => {
+            (Step::Signing, Completion::Signed { signature }) => {
                 if let Err(error) = self.on_signed(Owner::LogOut, signature) {
                     progress.fail(self.report_of(error));
                 }
@@ -391,7 +392,7 @@ impl Engine {
                     _ => unexpected(work),
                 };
                 progress.fail(self.report_of(error));
-                self.forget_sealing(Owner::LogOut);
+                self.forget_signing(Owner::LogOut);
                 if work == Work::Store {
                     progress.clearing = None;
                 }
@@ -462,7 +463,7 @@ impl Engine {
             RecordKind::Grant => {
                 let grant = record::read(stored.record)
                     .and_then(|record: GrantRecord| record.into_grant(&self.config));
-                // Another process may only have claimed the tokens that are given back already.
+                // Another process may only have leased the tokens that are given back already.
                 let grant = grant.ok().map(|(grant, _)| grant).filter(|grant| {
                     grant.tokens.refresh.is_none() || grant.tokens.refresh != progress.returned
                 });

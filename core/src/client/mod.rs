@@ -6,11 +6,9 @@
 
 mod accounts;
 mod acquire;
-mod aside;
 mod browser;
 mod budget;
 mod calls;
-mod claim;
 mod config;
 mod device;
 mod discover;
@@ -19,23 +17,25 @@ mod exchange;
 mod flow;
 mod grant;
 mod identity;
+mod lease;
 mod log_out;
 mod nonces;
 mod ops;
 mod output;
+mod quarantine;
 mod record;
 mod refresh;
 mod register;
 mod relocate;
 mod respond;
-mod seal;
 mod server;
+mod sign;
 mod step_up;
 mod still_known;
 mod transitions;
 mod trust;
+mod unattended;
 mod wait;
-mod without_browser;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -67,17 +67,17 @@ use self::acquire::Cause;
 use self::browser::Pending;
 use self::budget::{Budgets, Overdrawn, work_of};
 use self::calls::{Calls, Purpose, Stage, Target};
-use self::claim::Claim;
-use self::discover::Known;
+use self::discover::Discovered;
 use self::entropy::Entropy;
 use self::grant::{AccessToken, Freshness, Grant};
+use self::lease::Lease;
 use self::log_out::LogOut;
 use self::nonces::Nonce;
-use self::ops::{Ops, Owner, Standing};
+use self::ops::{OpStatus, Ops, Owner};
 use self::record::{BindingRecord, Subject};
 use self::refresh::{NewTokens, Refresh, Replaces};
 use self::respond::Challenged;
-use self::seal::{Jtis, Made, Sealing};
+use self::sign::{JwtIds, Signed, Signing};
 use self::step_up::StepUps;
 use self::trust::Binding;
 
@@ -106,9 +106,9 @@ pub struct Engine {
     /// When the records were loaded last.
     loaded_ms: u64,
     binding: Binding,
-    grant: Held,
+    grant: GrantState,
     pending: Pending,
-    known: Option<Box<Known>>,
+    known: Option<Box<Discovered>>,
     refresh: Option<Box<Refresh>>,
     acquisition: Option<Box<Acquisition>>,
     step_ups: StepUps,
@@ -125,9 +125,9 @@ pub struct Engine {
     /// The URL that was found to be within the resource last.
     url_within: Arc<str>,
     /// What is needed where tokens are bound to a key, or the client signs.
-    jtis: Option<Box<Jtis>>,
+    jwt_ids: Option<Box<JwtIds>>,
     nonces: Vec<Nonce>,
-    sealing: Vec<Sealing>,
+    signing: Vec<Signing>,
     log_out: Option<Box<LogOut>>,
     listing: Option<Listing>,
     /// What the enterprise's sign-on brought, until it is stored with tokens.
@@ -157,7 +157,7 @@ enum Startup {
 
 /// The grant as this engine holds it, and what it knows about the stored one.
 #[derive(Debug, Default)]
-struct Held {
+struct GrantState {
     grant: Option<Box<Grant>>,
     revision: Option<RecordRevision>,
     /// Counts the tokens that were used; calls remember the one they were sent with.
@@ -166,13 +166,13 @@ struct Held {
     rejected: bool,
     /// If it is newer than the store, because storing it failed: what it replaces there.
     unsaved: Option<Replaces>,
-    /// Who claims the refresh token.
-    claim: Claim,
+    /// Who has the lease of the refresh token.
+    lease: Lease,
     /// After a refresh failed for now, a token that is still valid is used without another try.
     pause_until_ms: u64,
 }
 
-impl Held {
+impl GrantState {
     /// Holds new tokens that the store does not have: they are stored before anything else.
     fn keep_unsaved(&mut self, new: NewTokens, revision: Option<RecordRevision>) {
         self.replace(*new.grant, revision);
@@ -227,7 +227,7 @@ impl Engine {
             startup: Startup::NotStarted,
             loaded_ms: 0,
             binding: Binding::default(),
-            grant: Held::default(),
+            grant: GrantState::default(),
             pending: Pending::default(),
             known: None,
             refresh: None,
@@ -238,9 +238,9 @@ impl Engine {
             doubted_client: None,
             looked_for_resumable: false,
             last_challenge: None,
-            jtis: None,
+            jwt_ids: None,
             nonces: Vec::new(),
-            sealing: Vec::new(),
+            signing: Vec::new(),
             log_out: None,
             listing: None,
             kept_subject: None,
@@ -368,8 +368,8 @@ impl Engine {
     /// # Errors
     /// [`ApiMisuse::UnknownOp`] and [`ApiMisuse::WrongCompletion`]; nothing has changed then.
     pub fn complete(&mut self, now: Now, op: OpId, with: Completion<'_>) -> Result<(), ApiMisuse> {
-        match self.ops.standing(op, &with) {
-            Standing::Fits(owner) => {
+        match self.ops.status(op, &with) {
+            OpStatus::Fits(owner) => {
                 if self.leaves_open(owner, &with) {
                     self.notice(Notice::CallbackIgnored);
                 } else {
@@ -384,9 +384,9 @@ impl Engine {
                 }
                 Ok(())
             }
-            Standing::Settled => Ok(()),
-            Standing::Unknown => Err(ApiMisuse::UnknownOp),
-            Standing::WrongKind => Err(ApiMisuse::WrongCompletion),
+            OpStatus::Settled => Ok(()),
+            OpStatus::Unknown => Err(ApiMisuse::UnknownOp),
+            OpStatus::WrongKind => Err(ApiMisuse::WrongCompletion),
         }
     }
 
@@ -578,21 +578,21 @@ impl Engine {
         let target = self.calls.get_mut(call).and_then(|open| open.target.clone());
         let grant = self.grant.grant.as_deref();
         let (Some(target), Some(dpop)) = (target, grant.and_then(|grant| grant.dpop.clone())) else {
-            return self.fail_call(call, seal::signing_failed("the call has no target"));
+            return self.fail_call(call, sign::signing_failed("the call has no target"));
         };
         let token = self.grant.access().map(|access| Secret::from(access.expose()));
         let token = token.as_ref().map(Secret::expose);
         let unsigned = self.proof(now, &dpop, &target.method, &target.url, token);
         match self.sign(now, Owner::Call(call), &dpop.key, unsigned) {
-            Ok(Made::Here(proof)) => self.send_proven(call, credentials, &proof),
-            Ok(Made::Elsewhere(unsigned)) => self.set_stage(call, Stage::Signing(Box::new(unsigned))),
+            Ok(Signed::Now(proof)) => self.send_proven(call, credentials, &proof),
+            Ok(Signed::ByHost(unsigned)) => self.set_stage(call, Stage::Signing(Box::new(unsigned))),
             Err(error) => self.fail_call(call, error),
         }
     }
 
     fn send_proven(&mut self, call: CallId, credentials: Credentials, proof: &Secret) {
-        let Some(proof) = seal::header(proof) else {
-            return self.fail_call(call, seal::signing_failed("the proof fits no header"));
+        let Some(proof) = sign::header(proof) else {
+            return self.fail_call(call, sign::signing_failed("the proof fits no header"));
         };
         self.set_stage(call, Stage::Sent);
         let verdict = Verdict::Send(credentials.with_proof(proof));
@@ -611,7 +611,7 @@ impl Engine {
         match completion {
             Completion::Signed { signature } => match unsigned.assemble(signature) {
                 Ok(proof) => self.send_proven(call, credentials, &proof),
-                Err(error) => self.fail_call(call, seal::signing_failed(&error.to_string())),
+                Err(error) => self.fail_call(call, sign::signing_failed(&error.to_string())),
             },
             Completion::Failed(failure) => self.fail_call(call, effect_error(Work::Signing, failure)),
             _ => self.fail_call(call, unexpected(Work::Signing)),
@@ -726,7 +726,7 @@ impl Engine {
             resource: Arc::clone(&self.resource),
             account: Arc::clone(&self.config.account),
             issuer: issuer.map(Issuer::shared),
-            aside: None,
+            quarantine: None,
         })
     }
 }

@@ -1,7 +1,7 @@
 //! The effects that are under way.
 
-use super::aside::Aside;
 use super::output::CallId;
+use super::quarantine::Quarantined;
 use crate::effect::{Completion, Effect, Interaction, OpId, RecordKind, StoreKey};
 use crate::error::{Asked, Exchange, Sent};
 use crate::time::Now;
@@ -93,8 +93,8 @@ pub(super) struct Op {
     pub(super) sent: Sent,
     /// The record to load.
     pub(super) load: Option<Box<StoreKey>>,
-    /// The record that is kept aside, and that its owner waits for.
-    pub(super) aside: Option<Box<Aside>>,
+    /// The record that is being quarantined, and that its owner waits for.
+    pub(super) quarantined: Option<Box<Quarantined>>,
 }
 
 impl Op {
@@ -117,7 +117,7 @@ pub(super) struct Ops {
 
 /// How an id stands to the effects that were asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum OpStatus {
     Fits(Owner),
     Settled,
     Unknown,
@@ -137,7 +137,7 @@ impl Ops {
             _ => (None, Sent::default()),
         };
         let kind = Kind::of(effect);
-        self.open.push(Op { id, owner, kind, deadline_ms, kept, asked, sent, load, aside: None });
+        self.open.push(Op { id, owner, kind, deadline_ms, kept, asked, sent, load, quarantined: None });
         id
     }
 
@@ -148,19 +148,19 @@ impl Ops {
         id
     }
 
-    /// Notes what an effect keeps aside.
-    pub(super) fn keeps(&mut self, id: OpId, aside: Box<Aside>) {
+    /// Notes what an effect quarantines.
+    pub(super) fn keeps(&mut self, id: OpId, quarantined: Box<Quarantined>) {
         if let Some(op) = self.open.iter_mut().find(|op| op.id == id) {
-            op.aside = Some(aside);
+            op.quarantined = Some(quarantined);
         }
     }
 
-    pub(super) fn standing(&self, id: OpId, completion: &Completion<'_>) -> Standing {
+    pub(super) fn status(&self, id: OpId, completion: &Completion<'_>) -> OpStatus {
         match self.open.iter().find(|op| op.id == id) {
-            Some(op) if op.kind.fits(completion) => Standing::Fits(op.owner),
-            Some(_) => Standing::WrongKind,
-            None if id.0 < self.next => Standing::Settled,
-            None => Standing::Unknown,
+            Some(op) if op.kind.fits(completion) => OpStatus::Fits(op.owner),
+            Some(_) => OpStatus::WrongKind,
+            None if id.0 < self.next => OpStatus::Settled,
+            None => OpStatus::Unknown,
         }
     }
 

@@ -222,7 +222,7 @@ pub enum Notice {
         /// The host.
         host: Box<str>,
     },
-    /// A record in the store could not be read. By [`RecordPolicy`](crate::RecordPolicy) it is kept aside
+    /// A record in the store could not be read. By [`RecordPolicy`](crate::RecordPolicy) it is quarantined
     /// and replaced, or left there.
     RecordUnreadable {
         /// Which kind.
@@ -231,7 +231,7 @@ pub enum Notice {
         problem: RecordProblem,
     },
     /// Another process is renewing the tokens, or died while it was; its result is waited for, for
-    /// [`limits::CLAIM_S`](crate::limits::CLAIM_S) seconds at a time.
+    /// [`limits::LEASE_S`](crate::limits::LEASE_S) seconds at a time.
     RefreshElsewhere,
     /// The client was registered.
     Registered {
@@ -241,7 +241,7 @@ pub enum Notice {
     /// No pre-registered client of the configuration belongs to the authorization server that is used, so the
     /// client goes by its document or registers itself there, where that is allowed.
     RegisteredElsewhere {
-        /// The server's issuer: what [`Preregistered::with`](super::Preregistered::with) has to name.
+        /// The server's issuer: what [`Preregistered::new`](super::Preregistered::new) has to name.
         issuer: PeerText,
     },
     /// The scopes that were asked for before and those that are demanded now are too many for one token

@@ -15,8 +15,8 @@ use crate::client::accounts::accounts;
 use crate::client::config::Config;
 use crate::client::grant::{AccessToken, Grant, Tokens};
 use crate::client::identity::User;
-use crate::client::seal::Dpop;
 use crate::client::server::Server;
+use crate::client::sign::Dpop;
 use crate::effect::RecordKind;
 use crate::error::RecordProblem;
 #[cfg(feature = "crypto")]
@@ -297,7 +297,7 @@ pub(crate) struct GrantRecord {
     claimed_until: Option<u64>,
 }
 
-/// A grant to be written, and until when its refresh token is claimed.
+/// A grant to be written, and until when its refresh token is leased.
 pub(crate) struct Granted<'a> {
     pub(crate) grant: &'a Grant,
     pub(crate) claimed_until: Option<u64>,
@@ -370,7 +370,7 @@ impl GrantRecord {
         AccessToken::new(token.expose(), token_type).map(Some).ok_or(RecordProblem::Damaged)
     }
 
-    /// The grant, and until when a process claims its refresh token.
+    /// The grant, and until when a process has the lease of its refresh token.
     ///
     /// Tokens that are bound to a key are worthless without it, or when no proofs are to be made; tokens that
     /// are not are of no use where the policy demands it. What they were asked for stays.

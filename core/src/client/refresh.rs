@@ -5,16 +5,16 @@ use url::Url;
 use super::acquire::Cause;
 use super::budget::Budget;
 use super::calls::{Purpose, Stage};
-use super::claim::Claim;
 use super::exchange::{is_client_refused, is_client_unknown};
 use super::grant::{Freshness, Grant};
+use super::lease::Lease;
 use super::nonces;
 use super::ops::Owner;
 use super::output::{CallId, Notice};
 use super::record::{self, GrantRecord};
 use super::respond::Challenged;
-use super::seal::{Addressee, Seals};
 use super::server::Server;
+use super::sign::{Addressee, Signatures};
 use super::wait::Waits;
 use super::{Engine, effect_error};
 use crate::discover::Probe;
@@ -49,18 +49,18 @@ pub(super) struct Progress {
     told_overdue: bool,
     /// Servers that were busy.
     waits: Waits,
-    /// When the claim is to be renewed.
-    pub(super) renew_claim_ms: u64,
+    /// When the lease is to be renewed.
+    pub(super) renew_lease_ms: u64,
     /// Whether the request was sent again with another nonce.
     nonce_retried: bool,
     /// What the request carries.
-    seals: Seals,
+    signatures: Signatures,
     /// Where the server's metadata may be, since its endpoint is gone.
     probe: Option<Probe<Url>>,
     /// Whether it named another.
     relocated: bool,
     /// Whether the host was told that another process has the refresh token.
-    pub(super) told_claimed: bool,
+    pub(super) told_leased: bool,
     /// Why the token endpoint was not reached, while it is looked whether the server has moved.
     unreached: Option<ErrorReport>,
 }
@@ -118,7 +118,7 @@ impl Replaces {
 #[derive(Debug)]
 pub(super) enum Step {
     /// For the store to accept that this engine uses the refresh token.
-    Claiming,
+    Leasing,
     /// For the stored record, which may be newer.
     Reloading(Reload),
     /// For the server's metadata, since the endpoint that is known is gone.
@@ -128,13 +128,13 @@ pub(super) enum Step {
     /// For the new tokens to be stored.
     Saving(NewTokens),
     /// For signatures that the request has to carry.
-    Sealing,
+    Signing,
     /// For the mark that the grant is revoked to be stored.
     SavingRevoked,
     /// For the server, which is busy and has said for how long.
     Waiting,
     /// For another process to end its refresh.
-    WaitingForClaim { until_ms: u64 },
+    WaitingForLease { until_ms: u64 },
 }
 
 /// Why the stored record is looked at.
@@ -152,10 +152,10 @@ impl Refresh {
     pub(super) fn next_timeout(&self) -> Option<u64> {
         let progress = &self.progress;
         match &self.step {
-            Step::WaitingForClaim { until_ms } => Some(*until_ms),
+            Step::WaitingForLease { until_ms } => Some(*until_ms),
             Step::Waiting => Some(progress.waits.until_ms),
-            Step::Requesting if progress.told_overdue => Some(progress.renew_claim_ms),
-            Step::Requesting => Some(progress.overdue_ms.min(progress.renew_claim_ms)),
+            Step::Requesting if progress.told_overdue => Some(progress.renew_lease_ms),
+            Step::Requesting => Some(progress.overdue_ms.min(progress.renew_lease_ms)),
             _ => None,
         }
     }
@@ -187,20 +187,20 @@ impl Engine {
         let mut progress = Progress {
             rounds: 0,
             nonce_retried: false,
-            seals: Seals::default(),
+            signatures: Signatures::default(),
             overdue_ms: u64::MAX,
             told_overdue: false,
             waits: Waits::default(),
-            renew_claim_ms: u64::MAX,
+            renew_lease_ms: u64::MAX,
             probe: None,
             relocated: false,
-            told_claimed: false,
+            told_leased: false,
             unreached: None,
         };
         let next = match (self.grant.unsaved.clone(), self.grant.grant.clone()) {
             // These tokens are new; the store was not able to take them before.
             (Some(replaces), Some(grant)) => Ok(self.save_refreshed(now, NewTokens { grant, replaces })),
-            _ => self.claim_or_request(now, &mut progress),
+            _ => self.lease_or_request(now, &mut progress),
         };
         self.refresh_goes_on(now, progress, next);
     }
@@ -219,7 +219,7 @@ impl Engine {
             End::Error(report) => self.fail_refresh(now, report),
             End::GiveUp => self.give_up_refresh(now),
             End::NobodyWaits => {
-                self.release_claim(now);
+                self.release_lease(now);
                 self.begin_log_outs(now);
             }
             End::Renewed => self.finish_refresh(now, true),
@@ -228,7 +228,7 @@ impl Engine {
 
     /// Ends a refresh that nobody waits for, unless its token was asked for already.
     pub(super) fn stop_refresh_for_nobody(&mut self, now: Now) {
-        let idles = |refresh: &Refresh| matches!(refresh.step, Step::WaitingForClaim { .. } | Step::Waiting);
+        let idles = |refresh: &Refresh| matches!(refresh.step, Step::WaitingForLease { .. } | Step::Waiting);
         if self.refresh.as_deref().is_some_and(idles) && !self.calls.any(is_waiting) {
             self.refresh = None;
             self.end_refresh(now, End::NobodyWaits);
@@ -242,7 +242,7 @@ impl Engine {
             self.grant.keep_unsaved(new, self.grant.revision);
         }
         self.abandon_ops(Owner::Refresh);
-        self.forget_sealing(Owner::Refresh);
+        self.forget_signing(Owner::Refresh);
         self.fail_refresh(now, error.into());
     }
 
@@ -256,14 +256,14 @@ impl Engine {
             endpoint: grant.server.token_endpoint(),
             dpop: grant.dpop.as_deref(),
         };
-        progress.seals = match self.seal(now, Owner::Refresh, addressee) {
-            Ok(Some(seals)) => seals,
-            Ok(None) => return Ok(Step::Sealing),
+        progress.signatures = match self.sign_request(now, Owner::Refresh, addressee) {
+            Ok(Some(signatures)) => signatures,
+            Ok(None) => return Ok(Step::Signing),
             // The server will say what it misses.
-            Err(_) => Seals::default(),
+            Err(_) => Signatures::default(),
         };
         let request =
-            refresh_request(&grant, &progress.seals, |request| request.request(&self.config.quirks));
+            refresh_request(&grant, &progress.signatures, |request| request.request(&self.config.quirks));
         let Some(request) = request else { return Err(End::GiveUp) };
         let why = match self.grant.rejected {
             true => "the resource rejects the token; a new one can be had without the user",
@@ -272,7 +272,7 @@ impl Engine {
         let request = request.with_parameters(&self.config.provider().token_parameters);
         self.send_token_request(now, Owner::Refresh, request, why);
         progress.overdue_ms = now.mono_ms.saturating_add(self.config.timeouts.token_wait_ms);
-        progress.renew_claim_ms = now.mono_ms.saturating_add(limits::CLAIM_RENEW_MS);
+        progress.renew_lease_ms = now.mono_ms.saturating_add(limits::LEASE_RENEW_MS);
         Ok(Step::Requesting)
     }
 
@@ -318,7 +318,7 @@ impl Engine {
         let Some(grant) = self.grant.grant.clone() else { return Err(End::GiveUp) };
         let quirks = &self.config.quirks;
         let mut findings = Findings::new();
-        let answer = refresh_request(&grant, &progress.seals, |request| {
+        let answer = refresh_request(&grant, &progress.signatures, |request| {
             token::read(&request, response, quirks, &mut findings)
         });
         self.keep(findings);
@@ -412,7 +412,7 @@ impl Engine {
                 // The server is gone altogether; the resource may name another.
                 unreached => {
                     if unreached.is_some() {
-                        self.release_claim(now);
+                        self.release_lease(now);
                     }
                     End::GiveUp
                 }
@@ -481,7 +481,7 @@ impl Engine {
                 if let Some(own) = self.grant.grant.as_deref_mut() {
                     own.server = Server::described(&document, own.server.client().clone());
                 }
-                return self.claim_or_request(now, progress);
+                return self.lease_or_request(now, progress);
             }
             None => {}
         }
@@ -536,25 +536,25 @@ impl Engine {
             self.grant.revision = revision;
             return match reload {
                 Reload::SaveConflict(ours) => Ok(self.save_refreshed(now, ours)),
-                Reload::Conflict => self.claim_or_request(now, progress),
+                Reload::Conflict => self.lease_or_request(now, progress),
                 Reload::Rejected => self.revoke(now),
             };
         };
-        let claim = Claim::read(claimed_until, now);
+        let lease = Lease::read(claimed_until, now);
         let base = self.grant.grant.as_ref();
         let same_refresh_token = base.is_some_and(|base| base.tokens.refresh == theirs.tokens.refresh);
         match reload {
-            // Somebody claimed the old refresh token while ours was used: ours are the newer tokens.
+            // Somebody leased the old refresh token while ours was used: ours are the newer tokens.
             Reload::SaveConflict(ours) if ours.replaces.covers(&theirs) => {
                 self.grant.revision = revision;
                 Ok(self.save_refreshed(now, ours))
             }
             // The server's word stands, unless another process is just renewing with the same token.
-            Reload::Rejected if same_refresh_token && (unchanged || !claim.is_foreign(now)) => {
+            Reload::Rejected if same_refresh_token && (unchanged || !lease.is_foreign(now)) => {
                 self.grant.revision = revision;
                 self.revoke(now)
             }
-            _ => self.adopt(now, progress, theirs, revision, claim),
+            _ => self.adopt(now, progress, theirs, revision, lease),
         }
     }
 
@@ -565,9 +565,9 @@ impl Engine {
         progress: &mut Progress,
         theirs: Grant,
         revision: Option<RecordRevision>,
-        claim: Claim,
+        lease: Lease,
     ) -> Next {
-        self.take_over(theirs, revision, claim);
+        self.take_over(theirs, revision, lease);
         if self.grant.freshness(now, self.config.refresh_early_s) == Freshness::Fresh {
             // The server may have ended these, too; that is no reason yet to ask the user.
             for call in self.calls.at(is_waiting) {
@@ -580,7 +580,7 @@ impl Engine {
         if !self.grant.is_refreshable() {
             return Err(End::GiveUp);
         }
-        self.claim_or_request(now, progress)
+        self.lease_or_request(now, progress)
     }
 
     /// Holds what the store holds, written by another process; whether it brings another access token.
@@ -588,12 +588,12 @@ impl Engine {
         &mut self,
         theirs: Grant,
         revision: Option<RecordRevision>,
-        claim: Claim,
+        lease: Lease,
     ) -> bool {
         let access = |grant: &Grant| grant.tokens.access.as_ref().map(|access| access.expose().to_owned());
         let same_access = self.grant.grant.as_ref().is_some_and(|ours| access(ours) == access(&theirs));
-        let same_claim = self.grant.revision == revision && matches!(self.grant.claim, Claim::Foreign { .. });
-        let claim = if same_claim { self.grant.claim } else { claim };
+        let same_lease = self.grant.revision == revision && matches!(self.grant.lease, Lease::Foreign { .. });
+        let lease = if same_lease { self.grant.lease } else { lease };
         if same_access {
             self.grant.revision = revision;
             self.grant.grant = Some(Box::new(theirs));
@@ -601,7 +601,7 @@ impl Engine {
             self.grant.replace(theirs, revision);
             self.notice(Notice::TokensAdopted);
         }
-        self.grant.claim = claim;
+        self.grant.lease = lease;
         !same_access
     }
 
@@ -689,23 +689,23 @@ impl Engine {
                 }
             }
         }
-        self.release_claim(now);
+        self.release_lease(now);
         self.begin_log_outs(now);
     }
 
     pub(super) fn refresh_timeout(&mut self, now: Now) {
         let Some(refresh) = self.refresh.take() else { return };
         let Refresh { step, mut progress } = *refresh;
-        if matches!(step, Step::Requesting) && progress.renew_claim_ms <= now.mono_ms {
-            self.renew_claim(now, &mut progress);
+        if matches!(step, Step::Requesting) && progress.renew_lease_ms <= now.mono_ms {
+            self.renew_lease(now, &mut progress);
         }
         let next = match step {
-            Step::WaitingForClaim { until_ms } if until_ms <= now.mono_ms => {
+            Step::WaitingForLease { until_ms } if until_ms <= now.mono_ms => {
                 Ok(self.reload(now, Reload::Conflict))
             }
             Step::Waiting if progress.waits.until_ms <= now.mono_ms => match progress.probe {
                 Some(_) => self.rediscover(now, &mut progress),
-                None => self.claim_or_request(now, &mut progress),
+                None => self.lease_or_request(now, &mut progress),
             },
             Step::Requesting if progress.overdue_ms <= now.mono_ms && !progress.told_overdue => {
                 // The request goes on: its answer may hold the only refresh token.
@@ -739,14 +739,18 @@ pub(super) fn is_gone(response: &HttpResponse<'_>) -> bool {
 }
 
 /// The token request for the refresh token of a grant, if it has one.
-fn refresh_request<T>(grant: &Grant, seals: &Seals, then: impl FnOnce(TokenRequest<'_>) -> T) -> Option<T> {
+fn refresh_request<T>(
+    grant: &Grant,
+    signatures: &Signatures,
+    then: impl FnOnce(TokenRequest<'_>) -> T,
+) -> Option<T> {
     let refresh_token = grant.tokens.refresh.as_ref()?;
     Some(then(TokenRequest {
         endpoint: grant.server.token_endpoint(),
         client: grant.server.client(),
         grant: TokenGrant::RefreshToken { refresh_token },
         resource: grant.resource.as_deref(),
-        assertion: seals.assertion.as_ref(),
-        proof: seals.proof.as_ref(),
+        assertion: signatures.assertion.as_ref(),
+        proof: signatures.proof.as_ref(),
     }))
 }

@@ -4,17 +4,17 @@
 //! |---|---|---|---|
 //! | startup | binding | loaded | the grant of its issuer, or done when there is none |
 //! | | grant | loaded | done: waiting calls are dispatched |
-//! | refresh | claim | saved | the token request |
+//! | refresh | lease | saved | the token request |
 //! | | | conflict | look at the record |
 //! | | token answer | issued | save it |
 //! | | | refused for good | look at the record, then mark as revoked |
 //! | | | its endpoint is gone | look at the server's metadata, then ask where it says, or as if refused |
-//! | | | busy for a moment | wait, once, then claim again |
+//! | | | busy for a moment | wait, once, then take the lease again |
 //! | | | refused for now | the token is used while it is valid, else calls fail |
-//! | | record | newer | use it, wait for its claim, or claim again |
+//! | | record | newer | use it, wait for its lease, or take one |
 //! | | save | saved | waiting calls are sent |
 //! | | | conflict | look at the record |
-//! | | another's claim | time | look at the record |
+//! | | another's lease | time | look at the record |
 //! | acquisition | a record, a document, an answer of the host | as asked for | plan the next step |
 //! | | a document | not there | plan the next step |
 //! | | any server | busy for a moment | wait, once, then plan the same step |
@@ -22,23 +22,23 @@
 //! | | token answer | issued | save it, then pin its issuer, then remove what was pending |
 //! | | save | conflict | load the record, then plan again |
 //! | | what was pending | gone, or not | waiting calls are sent |
-//! | any | a record | unreadable | keep it aside first, or fail, by policy |
+//! | any | a record | unreadable | quarantine it first, or fail, by policy |
 //! | | anything | failed | calls that wait for the machine fail |
 
 use std::sync::Arc;
 
 use super::acquire::{Acquisition, Cause, End, Step};
 use super::calls::Stage;
-use super::claim::Claim;
-use super::discover::{Known, Resource};
+use super::discover::{Discovered, Resource};
 use super::grant::Freshness;
+use super::lease::Lease;
 use super::ops::Owner;
 use super::output::{Notice, Verdict};
 use super::record::{self, GrantRecord, PendingRecord, RegistrationRecord};
 use super::refresh::{self, NewTokens, Refresh, Reload, Replaces};
 use super::register::RegistrationState;
 use super::respond::Challenged;
-use super::seal::Jtis;
+use super::sign::JwtIds;
 use super::{Engine, Startup, effect_error, unexpected};
 use crate::effect::{Completion, RecordKind, RecordRevision, Stored};
 use crate::error::{
@@ -75,13 +75,13 @@ impl Engine {
     /// Loads the records, if nobody did.
     pub(super) fn start(&mut self, now: Now) {
         if self.startup == Startup::NotStarted {
-            if self.config.signs() && self.jtis.is_none() {
+            if self.config.signs() && self.jwt_ids.is_none() {
                 let Some(seed) = self.entropy.take::<32>() else {
                     self.await_entropy(32);
                     self.startup = Startup::AwaitingEntropy;
                     return;
                 };
-                self.jtis = Some(Box::new(Jtis::new(seed)));
+                self.jwt_ids = Some(Box::new(JwtIds::new(seed)));
             }
             self.startup = Startup::LoadingBinding;
             let key = self.key(RecordKind::Binding, None);
@@ -112,7 +112,7 @@ impl Engine {
                 match grant {
                     Some(Ok((grant, claimed_until))) => {
                         self.grant.replace(grant, stored.map(|stored| stored.revision));
-                        self.grant.claim = Claim::read(claimed_until, now);
+                        self.grant.lease = Lease::read(claimed_until, now);
                     }
                     Some(Err(problem)) => {
                         self.notice(Notice::RecordUnreadable { kind: RecordKind::Grant, problem });
@@ -165,12 +165,12 @@ impl Engine {
     ) -> refresh::Next {
         use refresh::{End, Step};
         match (step, completion) {
-            (Step::Claiming, Completion::Saved(revision)) => {
+            (Step::Leasing, Completion::Saved(revision)) => {
                 self.grant.revision = Some(revision);
                 self.request_refresh(now, progress)
             }
-            (Step::Claiming, Completion::Conflict) => {
-                self.grant.claim = Claim::None;
+            (Step::Leasing, Completion::Conflict) => {
+                self.grant.lease = Lease::None;
                 Ok(self.reload(now, Reload::Conflict))
             }
             (Step::Rediscovering, Completion::Http(response)) => {
@@ -180,12 +180,12 @@ impl Engine {
                 let error = failed(Work::Exchange(Exchange::ServerMetadata), other);
                 self.on_undiscovered(now, progress, error)
             }
-            (Step::Sealing, Completion::Signed { signature }) => {
+            (Step::Signing, Completion::Signed { signature }) => {
                 self.on_signed(Owner::Refresh, signature)?;
                 self.request_refresh(now, progress)
             }
-            (Step::Sealing, other) => {
-                self.forget_sealing(Owner::Refresh);
+            (Step::Signing, other) => {
+                self.forget_signing(Owner::Refresh);
                 Err(failed(Work::Signing, other).into())
             }
             (Step::Requesting, Completion::Http(response)) => {
@@ -212,8 +212,8 @@ impl Engine {
             }
             (Step::Requesting, Completion::Failed(failure)) => self.on_unreached(now, progress, failure),
             (Step::Requesting, other) => Err(failed(Work::Exchange(Exchange::RefreshToken), other).into()),
-            (Step::Claiming, other) => {
-                self.grant.claim = Claim::None;
+            (Step::Leasing, other) => {
+                self.grant.lease = Lease::None;
                 Err(failed(Work::Store, other).into())
             }
             (_, other) => Err(failed(Work::Store, other).into()),
@@ -274,7 +274,7 @@ impl Engine {
                 if revision != self.grant.revision
                     && let Some((theirs, claimed_until)) = theirs
                     && self.grant.unsaved.is_none()
-                    && self.take_over(theirs, revision, Claim::read(claimed_until, now))
+                    && self.take_over(theirs, revision, Lease::read(claimed_until, now))
                     && (self.grant.is_refreshable()
                         || self.grant.freshness(now, self.config.refresh_early_s) == Freshness::Fresh)
                 {
@@ -328,7 +328,7 @@ impl Engine {
             (Step::RequestingCodes, Completion::Http(response)) => {
                 self.on_codes(now, acquisition, &response)?;
             }
-            (Step::Sealing, Completion::Signed { signature }) => {
+            (Step::Signing, Completion::Signed { signature }) => {
                 self.on_signed(Owner::Acquisition, signature)?;
             }
             (Step::Approving, Completion::Approved) => acquisition.agree(),
@@ -597,12 +597,12 @@ impl Engine {
             self.set_stage(call, Stage::acquisition());
         }
         self.abandon_ops(Owner::Refresh);
-        self.forget_sealing(Owner::Refresh);
+        self.forget_signing(Owner::Refresh);
         self.kept_subject = None;
         self.grant.replace(*grant, Some(revision));
         if let (Some(resource), Some(server)) = (acquisition.resource.take(), acquisition.server.take()) {
             let provider = acquisition.sign_on.provider.take();
-            self.known = Some(Box::new(Known { resource, server, provider }));
+            self.known = Some(Box::new(Discovered { resource, server, provider }));
         }
         let issuer = self.grant.grant.as_deref().map(|grant| grant.server.issuer());
         if self.known.as_ref().map(|known| &known.server.issuer) != issuer {
@@ -625,7 +625,7 @@ impl Engine {
         self.keep_subject(now, acquisition);
         self.abandon_ops(Owner::Acquisition);
         self.abandon_ops(Owner::Prompt);
-        self.forget_sealing(Owner::Acquisition);
+        self.forget_signing(Owner::Acquisition);
         match end {
             End::Adopted => {
                 for call in self.calls.at(|stage| matches!(stage, Stage::WaitingForAcquisition { .. })) {
@@ -752,7 +752,7 @@ impl Engine {
 
     fn on_detached(&mut self, kind: RecordKind, completion: Completion<'_>) {
         match (kind, completion) {
-            // A claim that was renewed or released. If anything else has been written since, the next
+            // A lease that was renewed or released. If anything else has been written since, the next
             // write conflicts, and the record is looked at.
             (RecordKind::Grant, Completion::Saved(revision)) => self.grant.revision = Some(revision),
             (RecordKind::Pending, Completion::Saved(revision)) => {

@@ -11,7 +11,7 @@ use super::discover::Resource;
 use super::grant::Grant;
 use super::ops::Owner;
 use super::record::{self, PendingAuthorization};
-use super::{BindingRecord, Engine, Held, Notice};
+use super::{BindingRecord, Engine, GrantState, Notice};
 use crate::effect::{Completion, Effect, Interaction, Reason, RecordKind, RecordRevision, Stored, Summary};
 use crate::error::Refused;
 use crate::limits;
@@ -248,7 +248,7 @@ impl Engine {
     pub(super) fn drop_unpinned(&mut self, now: Now) {
         let (revision, generation) = (self.grant.revision, self.grant.generation);
         let Some(grant) = self.grant.grant.take() else { return };
-        self.grant = Held { generation, ..Held::default() };
+        self.grant = GrantState { generation, ..GrantState::default() };
         if let Some(expect) = revision {
             let key = self.key(RecordKind::Grant, Some(grant.server.issuer()));
             let effect = Effect::Delete { key, expect };

@@ -31,7 +31,7 @@ fn effect(error: &EffectError, asked: bool) -> Option<&'static str> {
         // A host that has words of its own knows better what its user can do.
         (Work::Interaction, FailureKind::TimedOut) if error.detail.is_none() => Some(
             "nobody came back from the page in time (`Config::interaction_ms`); where no browser opens, show the \
-             page's URL with `Browser::shown_by`, take what the user pastes with `Browser::pasted`, or use `Flow::Device`",
+             page's URL with `Browser::open_with`, take what the user pastes with `Browser::pasted`, or use `Flow::Device`",
         ),
         (Work::Interaction, FailureKind::Impossible) if !asked => Some(
             "for another place that the browser can come back to, choose a port with `Browser::port`; without any, \
@@ -39,10 +39,10 @@ fn effect(error: &EffectError, asked: bool) -> Option<&'static str> {
         ),
         (Work::Interaction, FailureKind::Impossible) => Some(
             "where there is no browser, take what the user pastes with `Browser::pasted`, forward a port \
-             (`Browser::port` with `ssh -L`), show the page's URL with `Browser::shown_by`, or use `Flow::Device`",
+             (`Browser::port` with `ssh -L`), show the page's URL with `Browser::open_with`, or use `Flow::Device`",
         ),
         (Work::Store, FailureKind::Unreadable) => {
-            Some("look at it, then remove it, or have it kept aside: `Config::unreadable_records`")
+            Some("look at it, then remove it, or have it quarantined: `Config::unreadable_records`")
         }
         _ => None,
     }
@@ -111,7 +111,7 @@ fn incompatible(error: &PeerIncompatible) -> Option<&'static str> {
              (`Config::client_id_metadata_document`, `Config::dynamic_registration`)",
         ),
         PeerIncompatible::RegisteredElsewhere { .. } => Some(
-            "if it is registered there as well, say so: `Preregistered::with` names the issuer; or allow \
+            "if it is registered there as well, say so: `Preregistered::new` names the issuer; or allow \
              `Config::dynamic_registration`",
         ),
         PeerIncompatible::NoEndpoint { .. } => Some(

@@ -257,7 +257,7 @@ impl AuthorizationServer {
     }
 
     /// One whose tokens the host checks; the same tokens as for [`introspection`](Self::introspection).
-    pub fn host(issuer: &str) -> Self {
+    pub fn verified_by_host(issuer: &str) -> Self {
         let cache_s = limits::INTROSPECTION_CACHE_S;
         Self::new(issuer, Tokens::Host { audience_demanded: true, cache_s })
     }

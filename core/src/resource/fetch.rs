@@ -4,10 +4,10 @@ use url::Url;
 
 use super::config::Tokens;
 use super::guard::Guard;
+use super::missing_key::Refetch;
 use super::output::{CheckId, Notice, Output};
 use super::refusal::TokenProblem;
 use super::server::{self, Doubt, Keys};
-use super::sought::Sought;
 use super::token::Checked;
 use super::used::Recording;
 use crate::discover::Probe;
@@ -122,11 +122,11 @@ impl Guard {
         if server.fetching || server.paused_until_ms > now.mono_ms {
             return self.wait_for_fetch(now, index);
         }
-        match server.sought.find(now.mono_ms, kid, server.keys.as_ref().map(|keys| keys.at_ms)) {
-            Sought::InVain => JwsError::UnknownKey.into(),
+        match server.missing_key.find(now.mono_ms, kid, server.keys.as_ref().map(|keys| keys.at_ms)) {
+            Refetch::InVain => JwsError::UnknownKey.into(),
             // It may be new; who cannot know that sends nobody into a login.
-            Sought::TooSoon { retry_after_s } => unavailable(retry_after_s),
-            Sought::Now => self.wait_for_fetch(now, index),
+            Refetch::TooSoon { retry_after_s } => unavailable(retry_after_s),
+            Refetch::Now => self.wait_for_fetch(now, index),
         }
     }
 

@@ -7,8 +7,8 @@ use http::header::{AGE, CACHE_CONTROL};
 use url::Url;
 
 use super::config::{AuthorizationServer, Tokens};
+use super::missing_key::MissingKey;
 use super::output::CheckId;
-use super::sought::SoughtKey;
 use crate::address::{Reach, UrlPolicy};
 use crate::error::{Error, Exchange, PeerIncompatible, PeerMisbehaved, PeerText, Refused};
 use crate::finding::{Findings, Problem};
@@ -33,7 +33,7 @@ pub(super) struct Server {
     /// until then.
     pub(super) paused_until_ms: u64,
     /// The last key that was not in the set.
-    pub(super) sought: SoughtKey,
+    pub(super) missing_key: MissingKey,
     /// When keys were last fetched because a signature was wrong.
     pub(super) doubted_ms: Option<u64>,
     /// The names of this resource that its tokens may carry.
@@ -71,7 +71,7 @@ impl Server {
             fetching: false,
             waiting: Vec::new(),
             paused_until_ms: 0,
-            sought: SoughtKey::default(),
+            missing_key: MissingKey::default(),
             doubted_ms: None,
             audiences,
             failed: Vec::new(),

@@ -42,7 +42,7 @@ fn urls_from_outside_lead_where_the_resource_lives_and_to_public_addresses() {
 #[test]
 fn hosts_that_the_configuration_names_are_not_from_outside() {
     let trusted = config().trusted_issuer("https://as.example.com");
-    let other = config().preregistered(Preregistered::with("https://other.example.com", "x"));
+    let other = config().preregistered(Preregistered::new("https://other.example.com", "x"));
     let anywhere = |reach: &Reach| *reach == Reach::Anywhere;
     assert!(of(&reaches(trusted), "as.example.com").into_iter().all(anywhere));
     assert!(!of(&reaches(other), "as.example.com").into_iter().any(anywhere));

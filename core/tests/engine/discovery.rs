@@ -164,7 +164,7 @@ fn a_server_that_is_pinned_or_configured_is_not_left_for_another() {
         (of_one && asked.uri().path().contains("well-known")).then(|| text(StatusCode::NOT_FOUND, ""))
     };
     let issuer = "https://as.example.com";
-    let configured = config().preregistered(Preregistered::with(issuer, "own"));
+    let configured = config().preregistered(Preregistered::new(issuer, "own"));
     for (config, is_pinned) in [(config(), true), (configured, false)] {
         let mut world = World::new();
         world.add(grantor_world::AuthorizationServer::new("https://two.example.com"));

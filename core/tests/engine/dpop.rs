@@ -74,7 +74,7 @@ fn rfc9449_5_1_algorithms_of_the_server() {
 
 #[test]
 fn a_key_held_elsewhere_signs_every_proof() {
-    let key = Key::elsewhere("kms/1", Algorithm::EdDsa, signing_key().public().clone());
+    let key = Key::external("kms/1", Algorithm::EdDsa, signing_key().public().clone());
     let mut player = Player::new(config().dpop(DpopPolicy::Required).dpop_key(key));
     player.world.server().offers.dpop = true;
     assert_eq!(player.call("ping").delivered().status(), 200);

@@ -136,7 +136,7 @@ fn another_process_that_claims_the_tokens_for_ever() {
     let mut rounds = 0;
     let error = loop {
         claim(&mut player);
-        player.now = player.now.plus_ms(limits::CLAIM_POLL_MS);
+        player.now = player.now.plus_ms(limits::LEASE_POLL_MS);
         player.engine.handle_timeout(player.now);
         player.run();
         rounds += 1;

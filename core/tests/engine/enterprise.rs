@@ -20,9 +20,9 @@ use crate::grants::{AS, opened_a_browser};
 const IDP: &str = "https://idp.example.com";
 
 pub(crate) fn enterprise() -> Player {
-    let flow = Enterprise::new(IDP, Preregistered::with(IDP, "at-idp"));
+    let flow = Enterprise::new(IDP, Preregistered::new(IDP, "at-idp"));
     let flow = Flow::Enterprise(Box::new(flow));
-    let mut player = Player::new(config().flow(flow).preregistered(Preregistered::with(AS, "at-as")));
+    let mut player = Player::new(config().flow(flow).preregistered(Preregistered::new(AS, "at-as")));
     player.world.server().clients.insert("at-as".into(), RegisteredClient::default());
     player.world.server().offers.jag_client = "at-as".into();
     let mut provider = AuthorizationServer::new(IDP);
@@ -49,9 +49,9 @@ fn ext_enterprise_managed_authorization_without_the_user() {
 
 /// A player whose client signs the user on with the provider.
 pub(crate) fn with_sign_on() -> Player {
-    let flow = Enterprise::new(IDP, Preregistered::with(IDP, "at-idp")).sign_on();
+    let flow = Enterprise::new(IDP, Preregistered::new(IDP, "at-idp")).sign_on();
     let flow = Flow::Enterprise(Box::new(flow));
-    let mut player = Player::new(config().flow(flow).preregistered(Preregistered::with(AS, "at-as")));
+    let mut player = Player::new(config().flow(flow).preregistered(Preregistered::new(AS, "at-as")));
     player.world.server().clients.insert("at-as".into(), RegisteredClient::default());
     player.world.server().offers.jag_client = "at-as".into();
     let mut provider = AuthorizationServer::new(IDP);
@@ -181,7 +181,7 @@ fn ext_enterprise_what_one_provider_issued_no_other_sees() {
     let mut player = with_sign_on();
     player.call("ping").delivered();
     let other = "https://idp2.example.com";
-    let flow = Enterprise::new(other, Preregistered::with(other, "at-idp")).sign_on();
+    let flow = Enterprise::new(other, Preregistered::new(other, "at-idp")).sign_on();
     let flow = Flow::Enterprise(Box::new(flow));
     let mut provider = AuthorizationServer::new(other);
     let redirect_uris = vec![player.redirect_uri.clone()];
@@ -199,7 +199,7 @@ fn ext_enterprise_what_one_provider_issued_no_other_sees() {
         }
         None
     }));
-    player.restart_with(config().flow(flow).preregistered(Preregistered::with(AS, "at-as")));
+    player.restart_with(config().flow(flow).preregistered(Preregistered::new(AS, "at-as")));
     player.wait_s(3601);
     assert_eq!(player.call("ping").delivered().status(), 200);
     let seen = seen.lock().unwrap();
@@ -224,7 +224,7 @@ fn openid_3_1_3_7_a_sign_on_is_only_as_good_as_its_id_token() {
 #[test]
 fn mcp_authorization_server_binding_an_id_that_another_server_chose() {
     // The configured client's secret belongs to one server; another one gives its client the same id.
-    let good = Preregistered::with("https://good.example.com", "c1").secret(Secret::from("planted-good"));
+    let good = Preregistered::new("https://good.example.com", "c1").secret(Secret::from("planted-good"));
     let mut player = Player::new(config().preregistered(good));
     player.world.server().auth_method = "client_secret_post".into();
     player.world.intercept = Some(Box::new(|asked| {

@@ -100,7 +100,7 @@ fn every_error_of_an_exchange_names_url_status_and_the_servers_own_words() {
 fn secrets_that_a_server_echoes_are_in_no_report() {
     for method in [ClientAuthMethod::SecretBasic, ClientAuthMethod::SecretPost] {
         let own =
-            Preregistered::with("https://as.example.com", "client-of-mine").secret("planted/secret+1".into());
+            Preregistered::new("https://as.example.com", "client-of-mine").secret("planted/secret+1".into());
         let mut player = Player::new(config().preregistered(own.method(method)));
         player.world.server().clients.insert(
             "client-of-mine".into(),

@@ -47,7 +47,7 @@ pub(crate) fn opened_a_browser(player: &Player) -> bool {
 }
 
 pub(crate) fn with_secret() -> Preregistered {
-    Preregistered::with(AS, "machine").secret(Secret::from("planted-secret"))
+    Preregistered::new(AS, "machine").secret(Secret::from("planted-secret"))
 }
 
 #[test]
@@ -58,15 +58,15 @@ fn ext_client_credentials_with_each_way_of_authentication() {
         assert!(!opened_a_browser(&player));
         assert_eq!(player.count("/register"), 0, "registered by hand");
     }
-    let client = Preregistered::with(AS, "machine").key(Key::local(signing_key()));
+    let client = Preregistered::new(AS, "machine").key(Key::local(signing_key()));
     let mut player = machine(by_itself(client), None, "private_key_jwt");
     assert_eq!(player.call("read").delivered().status(), 200);
 }
 
 #[test]
 fn rfc7523_2_2_a_key_held_elsewhere_signs_the_assertion() {
-    let key = Key::elsewhere("kms/1", Algorithm::EdDsa, signing_key().public().clone());
-    let client = Preregistered::with(AS, "machine").key(key);
+    let key = Key::external("kms/1", Algorithm::EdDsa, signing_key().public().clone());
+    let client = Preregistered::new(AS, "machine").key(key);
     let mut player = machine(by_itself(client), None, "private_key_jwt");
     assert_eq!(player.call("read").delivered().status(), 200);
     assert!(player.signatures > 0);
@@ -74,7 +74,7 @@ fn rfc7523_2_2_a_key_held_elsewhere_signs_the_assertion() {
 
 #[test]
 fn rfc7523_3_the_audience_can_be_the_token_endpoint_by_name_only() {
-    let client = Preregistered::with(AS, "machine").key(Key::local(signing_key()));
+    let client = Preregistered::new(AS, "machine").key(Key::local(signing_key()));
     let config = by_itself(client).assertion_audience(AssertionAudience::TokenEndpoint);
     let mut player = machine(config, None, "private_key_jwt");
     // This server wants its issuer identifier, as draft-ietf-oauth-rfc7523bis has it.
@@ -84,7 +84,7 @@ fn rfc7523_3_the_audience_can_be_the_token_endpoint_by_name_only() {
 
 #[test]
 fn a_key_whose_algorithm_the_server_does_not_take() {
-    let client = Preregistered::with(AS, "machine").key(Key::local(signing_key()));
+    let client = Preregistered::new(AS, "machine").key(Key::local(signing_key()));
     let mut player = machine(by_itself(client), None, "private_key_jwt");
     player.world.server().metadata = json!({ "token_endpoint_auth_signing_alg_values_supported": ["RS256"] });
     let expected = PeerIncompatible::NoAlgorithm { algorithm: Algorithm::EdDsa };
@@ -102,7 +102,7 @@ fn client_secret_jwt_only_when_it_is_set_and_long_enough() {
 
 #[test]
 fn a_public_client_cannot_stand_for_itself() {
-    let mut player = machine(by_itself(Preregistered::with(AS, "machine")), None, "none");
+    let mut player = machine(by_itself(Preregistered::new(AS, "machine")), None, "none");
     assert_eq!(player.call("read").failed(), PeerIncompatible::NoClientAuthentication.into());
 }
 
@@ -145,7 +145,7 @@ fn a_server_without_the_grant() {
 
 pub(crate) fn workload() -> Player {
     let mut player =
-        Player::new(config().flow(Flow::Workload).preregistered(Preregistered::with(AS, "workload")));
+        Player::new(config().flow(Flow::Workload).preregistered(Preregistered::new(AS, "workload")));
     let server = player.world.server();
     server.clients.insert("workload".into(), RegisteredClient::default());
     server.offers.assertions = BTreeSet::from(["planted-jwt".to_owned()]);
@@ -387,8 +387,8 @@ fn mcp_challenges_in_the_meta_of_a_result() {
 
 #[test]
 fn a_signer_that_fails() {
-    let key = Key::elsewhere("kms/1", Algorithm::EdDsa, signing_key().public().clone());
-    let mut player = machine(by_itself(Preregistered::with(AS, "machine").key(key)), None, "private_key_jwt");
+    let key = Key::external("kms/1", Algorithm::EdDsa, signing_key().public().clone());
+    let mut player = machine(by_itself(Preregistered::new(AS, "machine").key(key)), None, "private_key_jwt");
     player.holding = Some(|effect| matches!(effect, Effect::Sign { .. }));
     let call = player.begin("ping");
     player.run();
@@ -404,8 +404,8 @@ fn a_signer_that_fails() {
 
 #[test]
 fn a_signature_of_the_wrong_size() {
-    let key = Key::elsewhere("kms/1", Algorithm::EdDsa, signing_key().public().clone());
-    let mut player = machine(by_itself(Preregistered::with(AS, "machine").key(key)), None, "private_key_jwt");
+    let key = Key::external("kms/1", Algorithm::EdDsa, signing_key().public().clone());
+    let mut player = machine(by_itself(Preregistered::new(AS, "machine").key(key)), None, "private_key_jwt");
     player.holding = Some(|effect| matches!(effect, Effect::Sign { .. }));
     let call = player.begin("ping");
     player.run();

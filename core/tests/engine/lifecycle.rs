@@ -77,7 +77,7 @@ fn rfc6749_3_2_1_an_id_that_is_looked_for_in_the_body_is_put_there() {
 #[test]
 fn rfc6749_3_2_1_the_same_of_a_preregistered_client_and_of_a_refresh() {
     let secret = || Secret::from("planted-own");
-    let own = Preregistered::with("https://as.example.com", "own").secret(secret());
+    let own = Preregistered::new("https://as.example.com", "own").secret(secret());
     let mut player = wants_id_in_body("invalid_client", "Missing client_id", config().preregistered(own));
     let client = RegisteredClient {
         secret: Some("planted-own".into()),
@@ -293,7 +293,7 @@ fn a_preregistered_client_that_is_refused_costs_no_refresh_token() {
         (StatusCode::BAD_REQUEST, json!({ "error": "invalid_client" })),
         (StatusCode::UNAUTHORIZED, json!({ "message": "bad secret" })),
     ] {
-        let own = Preregistered::with("https://as.example.com", "own").secret(Secret::from("planted-own"));
+        let own = Preregistered::new("https://as.example.com", "own").secret(Secret::from("planted-own"));
         let mut player = Player::in_world(
             world("client_secret_post", &["client_secret_post"]),
             config().preregistered(own),
@@ -325,7 +325,7 @@ fn a_preregistered_client_that_is_refused_costs_no_refresh_token() {
 
 /// A player whose access token has expired, with a pre-registered client or one of its own.
 fn to_refresh(preregistered: bool) -> Player {
-    let own = Preregistered::with("https://as.example.com", "own").secret(Secret::from("planted-own"));
+    let own = Preregistered::new("https://as.example.com", "own").secret(Secret::from("planted-own"));
     let config = if preregistered { config().preregistered(own) } else { config() };
     let mut player = Player::in_world(world("client_secret_post", &["client_secret_post"]), config).unwrap();
     let client = RegisteredClient {

@@ -92,7 +92,7 @@ fn rfc7009_2_a_token_that_is_not_taken_back_keeps_no_other() {
 
 #[test]
 fn accounts_are_listed_while_they_are_logged_in() {
-    let listed = |name: &str| config().account(name).listed(true);
+    let listed = |name: &str| config().account(name).list_account(true);
     let names = |player: &Player| {
         let key = StoreKey::accounts("https://mcp.example.com/mcp");
         let (record, _) = player.store.load(&key).expect("a list");

@@ -111,7 +111,7 @@ fn a_resource_that_names_another_server_is_followed_as_far_as_it_is_trusted() {
 
 /// A player whose resource has moved from the old server to the new one, with tokens of both stored.
 fn moved() -> Player {
-    let mut player = Player::new(config().listed(true));
+    let mut player = Player::new(config().list_account(true));
     player.world.server().offers.revocation = true;
     let mut new = AuthorizationServer::new(NEW);
     new.offers.revocation = true;

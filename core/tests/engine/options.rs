@@ -522,7 +522,7 @@ fn options_together_with_a_client_of_ones_own() {
     // A pre-registered client with a fixed redirect, extra parameters and a known server: nothing gets in the way
     // of the others.
     let uri = "https://app.example.com/callback";
-    let own = Preregistered::with(AS, "own").secret(Secret::from("planted-own"));
+    let own = Preregistered::new(AS, "own").secret(Secret::from("planted-own"));
     let known = KnownServer::new(AS);
     let config = with_parameters(config().authorization_server(known).preregistered(own))
         .redirect(Redirect::Fixed(uri.into()))

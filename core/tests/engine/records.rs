@@ -24,16 +24,16 @@ fn with_all_records() -> Player {
 }
 
 fn record(player: &Player, kind: RecordKind) -> Vec<u8> {
-    player.store.records().find(|(key, _)| key.kind == kind && key.aside.is_none()).unwrap().1.to_vec()
+    player.store.records().find(|(key, _)| key.kind == kind && key.quarantine.is_none()).unwrap().1.to_vec()
 }
 
-/// What is kept aside of a kind.
+/// What is quarantined of a kind.
 fn kept(player: &Player, kind: RecordKind) -> Vec<Vec<u8>> {
-    let aside = player.store.records().filter(|(key, _)| key.kind == kind && key.aside.is_some());
-    aside.map(|(_, content)| content.to_vec()).collect()
+    let quarantined = player.store.records().filter(|(key, _)| key.kind == kind && key.quarantine.is_some());
+    quarantined.map(|(_, content)| content.to_vec()).collect()
 }
 
-/// Damages the record of a kind, restarts, and expects that it is told, kept aside, and made good again.
+/// Damages the record of a kind, restarts, and expects that it is told, quarantined, and made good again.
 fn check_fresh_start(kind: RecordKind, content: &[u8]) {
     let mut player = with_all_records();
     player.restart();
@@ -157,7 +157,8 @@ fn no_record_is_replaced_before_it_is_kept() {
                 *record = b"damaged".to_vec();
             }
         });
-        player.holding = Some(|effect| matches!(effect, Effect::Save { key, .. } if key.aside.is_some()));
+        player.holding =
+            Some(|effect| matches!(effect, Effect::Save { key, .. } if key.quarantine.is_some()));
         let call = player.begin("write");
         player.run();
         assert_eq!(player.held.len(), 1, "{kind}");
@@ -179,7 +180,7 @@ fn the_same_damage_is_kept_once() {
     let mut player = with_all_records();
     for _ in 0..3 {
         player.store.tamper(|key, record| {
-            if key.kind == RecordKind::Grant && key.aside.is_none() {
+            if key.kind == RecordKind::Grant && key.quarantine.is_none() {
                 *record = b"damaged".to_vec();
             }
         });

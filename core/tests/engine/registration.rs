@@ -27,7 +27,7 @@ fn with_client(id: &str, secret: Option<&str>, method: &str, config: grantor::cl
 #[test]
 fn mcp_priority_order() {
     // 1. Pre-registered.
-    let own = Preregistered::with("https://as.example.com", "own");
+    let own = Preregistered::new("https://as.example.com", "own");
     let all = config().preregistered(own).client_id_metadata_document(DOCUMENT).unwrap();
     let mut player = with_client("own", None, "none", all.clone());
     player.world.server().metadata = json!({ "client_id_metadata_document_supported": true });
@@ -80,7 +80,7 @@ fn every_way_to_authenticate() {
 fn preregistered_with_a_secret() {
     for method in ["client_secret_basic", "client_secret_post"] {
         let secret = "planted: %/secret";
-        let own = Preregistered::with("https://as.example.com", "own").secret(Secret::from(secret));
+        let own = Preregistered::new("https://as.example.com", "own").secret(Secret::from(secret));
         let mut player = with_client("own", Some(secret), method, config().preregistered(own));
         player.call("ping").delivered();
         player.restart();
@@ -99,7 +99,7 @@ fn mcp_authorization_server_binding() {
         let issuer = PeerText::new("https://as.example.com");
         Error::from(PeerIncompatible::RegisteredElsewhere { issuer })
     };
-    let other = Preregistered::with("https://other.example.com", "own").secret(Secret::from("planted"));
+    let other = Preregistered::new("https://other.example.com", "own").secret(Secret::from("planted"));
     let mut player = Player::new(config().preregistered(other).dynamic_registration(false));
     assert_eq!(player.call("ping").failed(), elsewhere());
     assert_eq!(player.count("client_id=own"), 0);
@@ -120,7 +120,7 @@ fn mcp_authorization_server_binding() {
 
 #[test]
 fn no_common_authentication() {
-    let own = Preregistered::with("https://as.example.com", "own").secret(Secret::from("planted"));
+    let own = Preregistered::new("https://as.example.com", "own").secret(Secret::from("planted"));
     let mut player = with_client("own", Some("planted"), "private_key_jwt", config().preregistered(own));
     assert_eq!(player.call("ping").failed(), PeerIncompatible::NoClientAuthentication.into());
 }

@@ -314,7 +314,7 @@ fn a_preregistered_client_is_matched_over_a_slash_and_its_absence_is_said() {
         ("https://other.example.com", false),
         ("https://as.example.com/x", false),
     ] {
-        let own = Preregistered::with(configured, "own").secret(Secret::from("planted-own"));
+        let own = Preregistered::new(configured, "own").secret(Secret::from("planted-own"));
         let mut player = Player::new(config().preregistered(own));
         let server = player.world.server();
         server.auth_method = if is_here { "client_secret_basic" } else { "none" }.into();

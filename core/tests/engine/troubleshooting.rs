@@ -99,7 +99,7 @@ fn no_registration() -> ErrorReport {
 }
 
 fn registered_elsewhere() -> ErrorReport {
-    let other = Preregistered::with("https://other.example.com", "mine");
+    let other = Preregistered::new("https://other.example.com", "mine");
     let mut player = Player::new(config().preregistered(other).dynamic_registration(false));
     player.call("ping").report()
 }

@@ -348,7 +348,7 @@ fn configurations_that_cannot_work() {
     assert_eq!(
         error(|config| {
             config.token_cache_bytes = grantor::limits::TOKEN_CACHE_ASKED - 1;
-            config.servers.push(AuthorizationServer::host("https://host.example.com"));
+            config.servers.push(AuthorizationServer::verified_by_host("https://host.example.com"));
         }),
         GuardConfigError::TokenCache
     );
@@ -371,8 +371,8 @@ fn configurations_that_cannot_work() {
     }
     assert!(matches!(
         error(|config| {
-            config.servers.push(AuthorizationServer::host(SLASH));
-            config.servers.push(AuthorizationServer::host(SLASH));
+            config.servers.push(AuthorizationServer::verified_by_host(SLASH));
+            config.servers.push(AuthorizationServer::verified_by_host(SLASH));
         }),
         GuardConfigError::IssuerRepeated(_)
     ));

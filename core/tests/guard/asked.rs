@@ -80,7 +80,9 @@ fn unclaimed() -> Vec<String> {
 
 #[test]
 fn jwts_that_no_server_with_keys_can_claim_are_asked_about() {
-    for (config, host) in [(both(), false), (config().server(AuthorizationServer::host(OTHER)), true)] {
+    for (config, host) in
+        [(both(), false), (config().server(AuthorizationServer::verified_by_host(OTHER)), true)]
+    {
         let mut bench = Bench::with(config);
         bench.peer = Box::new(|request| match shown(request) {
             Some(_) => ok(active(OTHER)),
@@ -139,7 +141,7 @@ fn the_one_that_the_token_names_is_asked_alone() {
 
 #[test]
 fn an_issuer_with_keys_that_is_asked_too() {
-    let mut bench = Bench::with(config().server(AuthorizationServer::host(ISSUER)));
+    let mut bench = Bench::with(config().server(AuthorizationServer::verified_by_host(ISSUER)));
     bench.host =
         Box::new(|_| Some(json!({ "sub": "by-host", "aud": RESOURCE, "scope": "mcp:use" }).to_string()));
     let symmetric = jwt(&json!({ "alg": "HS256", "typ": "JWT" }), &claims(json!({})));
@@ -311,7 +313,7 @@ fn a_paused_server_pauses_no_other() {
 #[test]
 fn a_verifier_that_fails_at_one_token_shuts_out_no_other() {
     use grantor::error::{Failure, FailureKind};
-    let config = GuardConfig::new(RESOURCE, policy()).server(AuthorizationServer::host(ISSUER));
+    let config = GuardConfig::new(RESOURCE, policy()).server(AuthorizationServer::verified_by_host(ISSUER));
     let mut bench = Bench::with(config);
     bench.host = Box::new(|_| Some(active(ISSUER)));
     for n in 0..50 {
@@ -344,7 +346,7 @@ fn rfc7662_2_2_a_host_that_says_inactive() {
         json!({ "error": { "code": 401 } }),
     ] {
         for demanded in [true, false] {
-            let mut server = AuthorizationServer::host(ISSUER);
+            let mut server = AuthorizationServer::verified_by_host(ISSUER);
             let Tokens::Host { audience_demanded, .. } = &mut server.tokens else { panic!() };
             *audience_demanded = demanded;
             let mut bench = Bench::with(GuardConfig::new(RESOURCE, policy()).server(server));

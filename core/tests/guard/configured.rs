@@ -126,7 +126,7 @@ fn an_audience_by_another_claim_fails_closed() {
 /// Also where the answer says nothing of it and the audience is not demanded.
 #[test]
 fn an_audience_by_another_claim_in_answers() {
-    let mut server = AuthorizationServer::host(ISSUER).audience_by("client_id", ["c1"]);
+    let mut server = AuthorizationServer::verified_by_host(ISSUER).audience_by("client_id", ["c1"]);
     let Tokens::Host { audience_demanded, .. } = &mut server.tokens else { panic!() };
     *audience_demanded = false;
     for (facts, allowed) in [

@@ -189,7 +189,7 @@ fn jwt_and_opaque_tokens_side_by_side() {
 #[test]
 fn the_next_is_asked_when_one_does_not_know() {
     let mut config = asking();
-    config = config.server(AuthorizationServer::host("https://host.example.com"));
+    config = config.server(AuthorizationServer::verified_by_host("https://host.example.com"));
     let mut bench = bench(config, json!({ "active": false }));
     bench.host = Box::new(|token| {
         assert_eq!(token, "opaque");
@@ -201,7 +201,7 @@ fn the_next_is_asked_when_one_does_not_know() {
 
 #[test]
 fn where_the_next_is_asked_is_found_out_before_the_first_is_asked() {
-    let first = AuthorizationServer::host("https://host.example.com");
+    let first = AuthorizationServer::verified_by_host("https://host.example.com");
     let mut config = GuardConfig::new(RESOURCE, policy()).server(first);
     config.servers.extend(asking().servers);
     let mut bench = bench(config, facts(json!({ "exp": null })));
@@ -219,7 +219,7 @@ fn where_the_next_is_asked_is_found_out_before_the_first_is_asked() {
 
 #[test]
 fn a_host_that_checks_tokens_itself() {
-    let config = GuardConfig::new(RESOURCE, policy()).server(AuthorizationServer::host(ISSUER));
+    let config = GuardConfig::new(RESOURCE, policy()).server(AuthorizationServer::verified_by_host(ISSUER));
     let mut bench = Bench::with(config);
     assert_eq!(bench.why(&request()), (401, Refusal::Token(TokenProblem::Inactive)));
     bench.pass_s(11);

@@ -91,9 +91,10 @@ fn types_of_other_kinds_in_the_header() {
 fn rfc7662_2_2_other_kinds_that_are_active() {
     let client = Client::confidential("mcp", "s3cr3t".into(), ClientAuthMethod::SecretBasic);
     for other in others() {
-        for server in
-            [AuthorizationServer::host(ISSUER), AuthorizationServer::introspection(ISSUER, client.clone())]
-        {
+        for server in [
+            AuthorizationServer::verified_by_host(ISSUER),
+            AuthorizationServer::introspection(ISSUER, client.clone()),
+        ] {
             let mut bench = Bench::with(GuardConfig::new(RESOURCE, policy()).server(server));
             let mut facts = claims(other.clone());
             facts["active"] = json!(true);

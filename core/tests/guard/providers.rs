@@ -308,7 +308,7 @@ fn google() {
         "exp": (START + 3595).to_string(), "expires_in": "3595", "email": "alice@example.com",
         "email_verified": "true", "access_type": "online",
     });
-    let server = AuthorizationServer::host("https://accounts.google.com").audience(client);
+    let server = AuthorizationServer::verified_by_host("https://accounts.google.com").audience(client);
     let ask = |says: Value, config: GuardConfig| {
         let mut bench = Bench::with(config);
         bench.host = Box::new(move |token| {
@@ -343,7 +343,7 @@ fn github() {
         "id": 1, "app": { "client_id": "Iv1.8a61f9b3a7aba766", "name": "MCP" }, "scopes": ["repo", "mcp:use"],
         "user": { "login": "octocat", "id": 583_231 }, "expires_at": null,
     });
-    let server = AuthorizationServer::host("https://github.com/login/oauth")
+    let server = AuthorizationServer::verified_by_host("https://github.com/login/oauth")
         .audience_by("/app/client_id", ["Iv1.8a61f9b3a7aba766"])
         .scopes_in(["scopes"]);
     let says = |facts: Value| {
@@ -377,7 +377,7 @@ fn supabase_both_key_kinds() {
         Provider::with_keys(named(AuthorizationServer::jwt_without_profile(issuer)), at, issuer).bench;
     let config = GuardConfig::new(RESOURCE, policy())
         .server(named(AuthorizationServer::jwt_without_profile(issuer)))
-        .server(named(AuthorizationServer::host(issuer)));
+        .server(named(AuthorizationServer::verified_by_host(issuer)));
     bench.guard = Guard::new(config).unwrap();
     let legacy = |claims: &Value| {
         let header = json!({ "alg": "HS256", "typ": "JWT" }).to_string();

@@ -88,7 +88,7 @@ fn planted_secrets_reach_no_report() {
         }
     }
     let mut config = GuardConfig::new(RESOURCE, policy().tool("*", Need::all("none").unwrap()));
-    config = config.server(AuthorizationServer::host(ISSUER));
+    config = config.server(AuthorizationServer::verified_by_host(ISSUER));
     let mut bench = Bench::with(config);
     bench.host =
         Box::new(|_| Some(json!({ "sub": "a\nb\u{202e}", "aud": RESOURCE, "scope": "x" }).to_string()));

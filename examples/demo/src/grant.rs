@@ -28,7 +28,7 @@ pub(crate) fn prepare(name: &str, servers: &Served, config: Config) -> Result<Se
             let server = world.server();
             server.auth_method = "private_key_jwt".into();
             server.clients.insert("demo".into(), registered);
-            let client = Preregistered::with(&issuer, "demo").key(Key::local(signing_key()));
+            let client = Preregistered::new(&issuer, "demo").key(Key::local(signing_key()));
             Setup::new(config.flow(Flow::ClientCredentials).preregistered(client))
         }
         "device" => {
@@ -48,9 +48,9 @@ pub(crate) fn prepare(name: &str, servers: &Served, config: Config) -> Result<Se
             provider.offers.signed_on.insert("the-users-id-token".into());
             provider.offers.jag_client = "demo".into();
             world.add(provider);
-            let at_provider = Preregistered::with(&servers.provider, "at-the-provider");
+            let at_provider = Preregistered::new(&servers.provider, "at-the-provider");
             let flow = Flow::Enterprise(Box::new(Enterprise::new(&servers.provider, at_provider)));
-            Setup::new(config.flow(flow).preregistered(Preregistered::with(&issuer, "demo")))
+            Setup::new(config.flow(flow).preregistered(Preregistered::new(&issuer, "demo")))
                 .assertions(|_: &AssertionRequest| Ok(Assertion::id_token("the-users-id-token")))
         }
         "workload" => {
@@ -65,7 +65,7 @@ pub(crate) fn prepare(name: &str, servers: &Served, config: Config) -> Result<Se
                 }
                 _ => Err("the platform knows no users".to_owned()),
             };
-            Setup::new(config.flow(Flow::Workload).preregistered(Preregistered::with(&issuer, "demo")))
+            Setup::new(config.flow(Flow::Workload).preregistered(Preregistered::new(&issuer, "demo")))
                 .assertions(platform)
         }
         other => return Err(format!("no grant {other}; there are {}", NAMES.join(", ")).into()),

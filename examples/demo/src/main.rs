@@ -133,7 +133,7 @@ fn setup(
     let setup = match &options.grant {
         Some(name) => grant::prepare(name, servers, config)?,
         None if options.browser => Setup::new(config).user_agent(Browser::default()),
-        None => Setup::new(config).user_agent(Browser::shown_by(approve)),
+        None => Setup::new(config).user_agent(Browser::open_with(approve)),
     };
     let observed = Arc::clone(trace);
     Ok(setup.observer(move |event: Event<'_>| observed.client(&event)))

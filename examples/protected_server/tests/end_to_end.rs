@@ -42,7 +42,7 @@ fn client(adapter: &str, running: &Running) -> Box<dyn Adapter> {
         std::thread::spawn(move || ureq::get(&url).call().map(drop));
         Ok(())
     };
-    open(adapter, Setup::new(config).user_agent(Browser::shown_by(agree))).unwrap()
+    open(adapter, Setup::new(config).user_agent(Browser::open_with(agree))).unwrap()
 }
 
 fn call(client: &dyn Adapter, running: &Running, tool: &str, arguments: Value) -> (u16, Value) {
@@ -105,7 +105,7 @@ fn the_consent_page_says_who_asks_for_what() {
         Ok(())
     };
     let config = Config::new(&running.resource, ClientMetadata::named("Ada's <client>")).unwrap();
-    let client = open("ureq", Setup::new(config).user_agent(Browser::shown_by(agree))).unwrap();
+    let client = open("ureq", Setup::new(config).user_agent(Browser::open_with(agree))).unwrap();
     assert_eq!(call(&*client, &running, "read_note", json!({})).0, 200);
     let page = pages.recv().unwrap();
     for text in

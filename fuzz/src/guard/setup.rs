@@ -179,7 +179,7 @@ impl Setup {
         let mut server = match kind {
             Kind::Jwt if self.strict => AuthorizationServer::jwt(issuer),
             Kind::Jwt => AuthorizationServer::jwt_without_profile(issuer),
-            Kind::Host => AuthorizationServer::host(issuer),
+            Kind::Host => AuthorizationServer::verified_by_host(issuer),
             Kind::Introspection => {
                 let method =
                     if self.basic { ClientAuthMethod::SecretBasic } else { ClientAuthMethod::SecretPost };

@@ -23,7 +23,7 @@ fn served() -> Served {
 
 /// A user who agrees: opens the page and follows where it leads.
 fn browser() -> Browser {
-    Browser::shown_by(|url| {
+    Browser::open_with(|url| {
         let url = url.to_owned();
         thread::spawn(move || ureq::get(&url).call().map(drop));
         Ok(())
@@ -290,7 +290,7 @@ fn a_user_who_does_nothing_holds_up_nobody_else() {
     for name in ADAPTERS {
         let servers = served();
         // Pages for `write` are never answered.
-        let browser = Browser::shown_by(|url| {
+        let browser = Browser::open_with(|url| {
             let url = url.to_owned();
             if !url.contains("files%3Awrite") {
                 thread::spawn(move || ureq::get(&url).call().map(drop));

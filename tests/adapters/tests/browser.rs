@@ -64,7 +64,7 @@ fn pages() -> (Browser, mpsc::Receiver<String>) {
     let (shown, pages) = mpsc::channel();
     let shown = Mutex::new(shown);
     let show = move |url: &str| shown.lock().unwrap().send(url.to_owned()).map_err(|error| error.to_string());
-    (Browser::shown_by(show), pages)
+    (Browser::open_with(show), pages)
 }
 
 #[test]

@@ -12,7 +12,7 @@ use grantor_world::net::Served;
 use http::{HeaderMap, HeaderValue};
 
 fn client(name: &str, servers: &Served) -> Box<dyn Adapter> {
-    let browser = Browser::shown_by(|url| {
+    let browser = Browser::open_with(|url| {
         let url = url.to_owned();
         thread::spawn(move || ureq::get(&url).call().map(drop));
         Ok(())

@@ -21,7 +21,7 @@ use http::{HeaderMap, HeaderValue};
 use serde_json::json;
 
 fn browser() -> Browser {
-    Browser::shown_by(|url| {
+    Browser::open_with(|url| {
         let url = url.to_owned();
         thread::spawn(move || ureq::get(&url).call().map(drop));
         Ok(())

@@ -38,7 +38,7 @@ fn setup(resource: &str) -> Setup {
 
 /// A user who agrees.
 fn browser() -> Browser {
-    Browser::shown_by(|url| {
+    Browser::open_with(|url| {
         let url = url.to_owned();
         thread::spawn(move || ureq::get(&url).call().map(drop));
         Ok(())
@@ -172,7 +172,7 @@ fn a_slow_browser_step_of_one_account_blocks_nobody_else() {
         let (opened, pages) = mpsc::channel();
         let (opened, slow) = (Mutex::new(opened), AtomicUsize::new(0));
         // The first page waits until the test goes on; all others are answered at once.
-        let browser = Browser::shown_by(move |url| {
+        let browser = Browser::open_with(move |url| {
             if slow.fetch_add(1, Ordering::Relaxed) == 0 {
                 return opened.lock().unwrap().send(url.to_owned()).map_err(|error| error.to_string());
             }

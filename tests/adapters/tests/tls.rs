@@ -22,7 +22,7 @@ fn served(mcp: Option<&Authority>, authorization: Option<&Authority>) -> Served 
 fn setup(servers: &Served, authority: &Authority) -> Setup {
     let config = Config::new(&servers.resource, ClientMetadata::named("TLS")).unwrap();
     let agent = trusting_agent(&authority.pem()).unwrap();
-    Setup::new(config).user_agent(Browser::shown_by(move |url| {
+    Setup::new(config).user_agent(Browser::open_with(move |url| {
         let (agent, url) = (agent.clone(), url.to_owned());
         thread::spawn(move || agent.get(&url).call().map(drop));
         Ok(())

@@ -190,7 +190,7 @@ pub fn proof() -> Proof {
 /// Never: the configuration is good.
 pub fn asking_the_host() -> Guard {
     let mut config = config();
-    config.servers = vec![AuthorizationServer::host(ISSUER)];
+    config.servers = vec![AuthorizationServer::verified_by_host(ISSUER)];
     Guard::new(config).expect("a good configuration")
 }
 

@@ -84,7 +84,7 @@ fn flow(context: &Value) -> Result<Flow, Box<dyn Error>> {
     if let (Some(issuer), Some(client_id)) =
         (context["idp_issuer"].as_str(), context["idp_client_id"].as_str())
     {
-        let enterprise = Enterprise::new(issuer, Preregistered::with(issuer, client_id));
+        let enterprise = Enterprise::new(issuer, Preregistered::new(issuer, client_id));
         return Ok(Flow::Enterprise(Box::new(enterprise)));
     }
     // A client with a secret may stand for a user or for itself; only the scenario's name tells.

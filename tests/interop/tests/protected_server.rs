@@ -102,7 +102,7 @@ fn own_client() {
         for adapter in ADAPTERS {
             let person = Person::who(true);
             let clicks = person.clone();
-            let browser = Browser::shown_by(move |url| {
+            let browser = Browser::open_with(move |url| {
                 let (person, url) = (clicks.clone(), url.to_owned());
                 std::thread::spawn(move || {
                     let page = Url::parse(&url).unwrap();

@@ -221,7 +221,7 @@ impl Sim {
             _ => {
                 self.model.store_lied = true;
                 self.store.tamper(|key, record| {
-                    if key.aside.is_none() {
+                    if key.quarantine.is_none() {
                         record.truncate(record.len() / 2);
                     }
                 });
@@ -269,7 +269,7 @@ impl Sim {
             self.settle();
         }
         let left = self.store.records().find(|(key, record)| {
-            key.aside.is_none() && key.kind == RecordKind::Grant && access_token(record).is_some()
+            key.quarantine.is_none() && key.kind == RecordKind::Grant && access_token(record).is_some()
         });
         assert!(
             left.is_none() || self.model.may_lose_track(),

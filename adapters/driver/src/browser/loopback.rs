@@ -92,12 +92,13 @@ impl Receiver {
         &self.redirect_uri
     }
 
-    /// Waits for the request that ends the wait; gives every other one a page and goes on. `aside` is asked now and then whether the answer came by another way.
+    /// Waits for the request that ends the wait; gives every other one a page and goes on. `otherwise` is asked now and
+    /// then whether the answer came by another way.
     pub(super) fn wait(
         &self,
         visit: &Visit<'_>,
         wait: &Wait,
-        mut aside: impl FnMut() -> Option<Answer>,
+        mut otherwise: impl FnMut() -> Option<Answer>,
     ) -> Option<Answer> {
         let mut connections = Vec::new();
         while !wait.is_over() {
@@ -111,7 +112,7 @@ impl Receiver {
                 Progress::Over => false,
                 Progress::Waits => true,
             });
-            if let Some(answer) = answer.or_else(&mut aside) {
+            if let Some(answer) = answer.or_else(&mut otherwise) {
                 return Some(answer);
             }
             thread::sleep(TICK);
@@ -355,11 +356,11 @@ mod tests {
     fn an_answer_that_comes_by_another_way() {
         let receiver = Receiver::on_port(0).unwrap();
         let mut asked = 0;
-        let aside = || {
+        let pasted = || {
             asked += 1;
             (asked == 3).then(|| Answer::Callback("pasted".to_owned()))
         };
-        assert_eq!(receiver.wait(&visit(), &wait(), aside), Some(Answer::Callback("pasted".into())));
+        assert_eq!(receiver.wait(&visit(), &wait(), pasted), Some(Answer::Callback("pasted".into())));
     }
 
     /// RFC 8252 7.3: `localhost` may be either address, so the receiver is at both.

@@ -225,7 +225,7 @@ impl Default for Browser {
 impl Browser {
     /// Shows pages with this function instead of opening the system's browser. An error means that the user
     /// cannot see it.
-    pub fn shown_by(show: impl Fn(&str) -> Result<(), String> + Send + Sync + 'static) -> Self {
+    pub fn open_with(show: impl Fn(&str) -> Result<(), String> + Send + Sync + 'static) -> Self {
         Self { show: Some(Box::new(show)), ..Self::default() }
     }
 
@@ -316,7 +316,7 @@ impl Browser {
         wait: &Wait,
     ) -> Option<Answer> {
         let mut pasting = self.pasted.as_ref().and_then(Pasted::begin);
-        let mut aside = || pasting.as_mut()?.look(prompt, &*self.tell);
+        let mut otherwise = || pasting.as_mut()?.look(prompt, &*self.tell);
         if let Some(receiver) = receiver {
             let server = prompt.summary.issuer.as_str();
             let server = url::Url::parse(server).ok().and_then(|url| url.host_str().map(str::to_owned));
@@ -329,10 +329,10 @@ impl Browser {
                 })
             };
             let visit = Visit { judge: &|returned| prompt.judge(returned), page: &page };
-            return receiver.wait(&visit, wait, aside);
+            return receiver.wait(&visit, wait, otherwise);
         }
         while !wait.is_over() {
-            if let Some(answer) = aside() {
+            if let Some(answer) = otherwise() {
                 return Some(answer);
             }
             thread::sleep(TICK);

@@ -117,7 +117,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// As [`save`](Self::save), for a record that nobody needs after this time, in seconds since 1970: the store
     /// forgets it then, or soon after. Until then it is like any other; used proofs of possession
-    /// ([`guarding::Setup::store`](crate::guarding::Setup::store)) are kept so, one for each request.
+    /// ([`guard::Setup::store`](crate::guard::Setup::store)) are kept so, one for each request.
     ///
     /// By default it stays until it is deleted, which is right and grows.
     ///
@@ -211,7 +211,7 @@ impl<S: Store + ?Sized> Store for Arc<S> {
 fn name(key: &StoreKey) -> String {
     let hash = Sha256::digest(key.to_string().as_bytes());
     let hex: String = hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    let unreadable = if key.aside.is_some() { "-unreadable" } else { "" };
+    let unreadable = if key.quarantine.is_some() { "-unreadable" } else { "" };
     format!("{}{unreadable}-{hex}", key.kind)
 }
 

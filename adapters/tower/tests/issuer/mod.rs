@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use grantor::jose::{Algorithm, SigningKey};
 use grantor::resource::{AuthorizationServer, GuardConfig, Need, Policy};
 use grantor::wire::HttpRequest;
-use grantor_tower::guarding::Setup;
+use grantor_tower::guard::Setup;
 use grantor_tower::nonblocking::Host;
 use grantor_tower::{GuardLayer, HttpAnswer, HttpFailure};
 use serde_json::{Value, json};

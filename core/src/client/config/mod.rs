@@ -44,7 +44,7 @@ use self::provider::Provider;
 /// let config = Config::new("https://mcp.example.com/mcp", ClientMetadata::named("Example"))?
 ///     .account("work")
 ///     .client_id_metadata_document("https://app.example.com/client.json")?
-///     .preregistered(Preregistered::with("https://login.example.com", "example"))
+///     .preregistered(Preregistered::new("https://login.example.com", "example"))
 ///     .scopes(ScopeSet::parse("files:read")?)
 ///     .trust(TrustPolicy::PinnedOnly)
 ///     .trusted_issuer("https://login.example.com")
@@ -296,7 +296,7 @@ impl Config {
     }
 
     /// Whether other engines or processes write the same store (assumed by itself). If so, a refresh is
-    /// claimed in the store first, so that no two use the same refresh token: one more write.
+    /// leased in the store first, so that no two use the same refresh token: one more write.
     #[must_use]
     pub fn shared_store(mut self, shared: bool) -> Self {
         self.shared_store = shared;
@@ -325,7 +325,7 @@ impl Config {
         self
     }
 
-    /// What to do about stored records that cannot be read; by itself they are kept aside, and the
+    /// What to do about stored records that cannot be read; by default they are quarantined, and the
     /// authorization starts anew.
     #[must_use]
     pub fn unreadable_records(mut self, policy: RecordPolicy) -> Self {
@@ -336,8 +336,8 @@ impl Config {
     /// Whether this account is kept in the list of accounts of its resource while it is logged in
     /// ([`accounts`](super::accounts)): one more record for each resource.
     #[must_use]
-    pub fn listed(mut self, listed: bool) -> Self {
-        self.listed = listed;
+    pub fn list_account(mut self, list: bool) -> Self {
+        self.listed = list;
         self
     }
 

@@ -18,7 +18,7 @@ pub struct Preregistered {
 
 impl Preregistered {
     /// A public client of the authorization server `issuer`.
-    pub fn with(issuer: &str, client_id: &str) -> Self {
+    pub fn new(issuer: &str, client_id: &str) -> Self {
         Self { issuer: Some(Issuer::trusted(issuer)), ..Self::bound_on_first_use(client_id) }
     }
 
@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn preregistered_methods() {
         use ClientAuthMethod::{None, SecretBasic, SecretPost};
-        let public = Preregistered::with("https://as", "id");
+        let public = Preregistered::new("https://as", "id");
         let client = public.client(&[SecretBasic]).unwrap();
         assert!(client.configured && client.secret.is_none() && client.method == None);
         let secret = public.secret(Secret::from("s"));

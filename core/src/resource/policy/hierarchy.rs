@@ -13,7 +13,7 @@ pub(super) struct Hierarchy {
 
 /// A scope or a pattern of scopes, as a token or an implication grants it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Held<'a> {
+struct HeldScope<'a> {
     text: &'a str,
     /// Whether `*` at the end is a wildcard; in a token's scope it is one only where the policy says so.
     pattern: bool,
@@ -58,17 +58,18 @@ impl Hierarchy {
         let granted = self.implications.get(at).map_or(&[][..], |(_, granted)| granted);
         self.implications.iter().enumerate().filter_map(move |(next, (left, _))| {
             // That `files:admin` is itself among the `files:*` that it implies is no circle.
-            let leads =
-                |text: &str| *text == **left || next != at && Held { text, pattern: true }.sets_off(left);
+            let leads = |text: &str| {
+                *text == **left || next != at && HeldScope { text, pattern: true }.sets_off(left)
+            };
             granted.iter().any(|text| leads(text)).then_some(next)
         })
     }
 
     /// Everything that these scopes are worth, ready to be asked.
     pub(super) fn worth<'a>(&'a self, scopes: &'a ScopeSet) -> Worth<'a> {
-        let mut held: Vec<Held<'a>> = scopes
+        let mut held: Vec<HeldScope<'a>> = scopes
             .iter()
-            .map(|text| Held { text, pattern: self.wildcards.iter().any(|known| **known == *text) })
+            .map(|text| HeldScope { text, pattern: self.wildcards.iter().any(|known| **known == *text) })
             .collect();
         // Each implication is used once, so this ends.
         let mut unused: Vec<&(Box<str>, Vec<Box<str>>)> = self.implications.iter().collect();
@@ -77,7 +78,7 @@ impl Hierarchy {
             unused.retain(|(left, granted)| {
                 let used = held.iter().any(|held| held.sets_off(left));
                 if used {
-                    held.extend(granted.iter().map(|text| Held { text, pattern: true }));
+                    held.extend(granted.iter().map(|text| HeldScope { text, pattern: true }));
                 }
                 !used
             });
@@ -88,7 +89,7 @@ impl Hierarchy {
     }
 }
 
-impl Held<'_> {
+impl HeldScope<'_> {
     fn prefix(&self) -> Option<&str> {
         self.text.strip_suffix('*').filter(|_| self.pattern)
     }
@@ -105,7 +106,7 @@ impl Held<'_> {
 
 /// What a token's scopes are worth.
 #[derive(Debug)]
-pub(super) struct Worth<'a>(Vec<Held<'a>>);
+pub(super) struct Worth<'a>(Vec<HeldScope<'a>>);
 
 impl Worth<'_> {
     pub(super) fn covers(&self, scope: &str) -> bool {

@@ -1,7 +1,7 @@
 //! Which operation needs which scopes: a table.
 
+mod ambiguity;
 mod hierarchy;
-mod misleading;
 mod need;
 mod pattern;
 mod print;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::pattern::Pattern;
 use super::resources::Resources;
-use super::{Arguments, Kind, Need, Policy, PolicyError, misleading, uri, without_offline_access};
+use super::{Arguments, Kind, Need, Policy, PolicyError, ambiguity, uri, without_offline_access};
 use crate::limits;
 use crate::resource::operation::Operation;
 use crate::scope::ScopeSet;
@@ -127,7 +127,7 @@ impl Table {
         table.every = table.bits(&policy.every)?;
         table.otherwise = table.demand(&policy.otherwise, None)?;
         for (index, rule) in policy.rules.iter().enumerate() {
-            misleading::refuse_idle(rule)?;
+            ambiguity::refuse_idle(rule)?;
             let demand = table.demand(&rule.need, rule.computed.as_ref().map(|_| index))?;
             if rule.kind == Kind::Resource {
                 resources.push(&rule.name, demand);
@@ -154,7 +154,7 @@ impl Table {
         for (kind, patterns) in Kind::ALL.into_iter().zip(&mut table.patterns) {
             patterns.sort_by_key(|(pattern, _)| std::cmp::Reverse(pattern.weight()));
             let demand = |index| table.demands.get(index).unwrap_or(&NOBODY);
-            misleading::refuse_ambiguous(kind, patterns, |one, other| demand(one).is_same(demand(other)))?;
+            ambiguity::refuse_ambiguous(kind, patterns, |one, other| demand(one).is_same(demand(other)))?;
         }
         table.hold_head_to_get();
         table.resources = told_apart.then_some(resources);

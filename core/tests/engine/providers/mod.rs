@@ -209,5 +209,5 @@ pub(crate) fn config(mcp: &str) -> Config {
 
 /// A client that was registered by hand.
 pub(crate) fn by_hand(issuer: &str) -> Preregistered {
-    Preregistered::with(issuer, "app-1").secret(Secret::from("planted-secret"))
+    Preregistered::new(issuer, "app-1").secret(Secret::from("planted-secret"))
 }

@@ -114,7 +114,7 @@ fn both_tokens() -> Value {
 fn web_api() -> Config {
     let endpoints =
         Endpoints::new("https://slack.com/oauth/v2/authorize", "https://slack.com/api/oauth.v2.access");
-    let client = Preregistered::with("https://slack.com", "app-1").secret(Secret::from("planted-secret"));
+    let client = Preregistered::new("https://slack.com", "app-1").secret(Secret::from("planted-secret"));
     config("https://mcp.example.com/mcp")
         .authorization_server(KnownServer::with_endpoints("https://slack.com", endpoints))
         .preregistered(client.method(ClientAuthMethod::SecretBasic))

@@ -143,7 +143,7 @@ impl Site {
         });
         let (store, pages) = (Arc::new(MemoryStore::default()), Arc::new(AtomicUsize::new(0)));
         let counted = Arc::clone(&pages);
-        let browser = Browser::shown_by(move |url| {
+        let browser = Browser::open_with(move |url| {
             counted.fetch_add(1, Ordering::Relaxed);
             let url = url.to_owned();
             thread::spawn(move || ureq::get(&url).call().map(drop));

@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         [_, n] => Points::stopping_at(n.parse()?, Side::After),
         _ => Points::default(),
     };
-    let browser = Browser::shown_by(|url| {
+    let browser = Browser::open_with(|url| {
         let url = url.to_owned();
         thread::spawn(move || ureq::get(&url).call().map(drop));
         Ok(())

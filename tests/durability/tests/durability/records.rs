@@ -33,7 +33,7 @@ impl Site {
     }
 
     fn client(&self, policy: RecordPolicy) -> Box<dyn Adapter> {
-        let browser = Browser::shown_by(|url| {
+        let browser = Browser::open_with(|url| {
             let url = url.to_owned();
             thread::spawn(move || ureq::get(&url).call().map(drop));
             Ok(())
@@ -62,7 +62,7 @@ impl Site {
         self.directory.file(kind).unwrap()
     }
 
-    fn kept_aside(&self) -> Vec<PathBuf> {
+    fn quarantined(&self) -> Vec<PathBuf> {
         let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
         let files = self.directory.files().into_iter();
         files.filter(|path| name(path).contains("-unreadable-") && name(path).ends_with(".json")).collect()
@@ -85,13 +85,13 @@ fn damaged_files_are_kept_and_replaced() {
             {
                 fs::write(&path, &damaged).unwrap();
                 assert_eq!(site.call("write"), "200", "{adapter} {kind}");
-                let kept = site.kept_aside();
+                let kept = site.quarantined();
                 let holds = |path: &PathBuf| fs::read(path).unwrap() == damaged;
                 assert!(std::str::from_utf8(&damaged).is_err() || kept.iter().any(holds), "{adapter} {kind}");
                 // For the next round, only the user can help again.
                 site.served.world().server().revoke_all();
             }
-            assert_eq!(site.kept_aside().len(), 4, "{adapter} {kind}");
+            assert_eq!(site.quarantined().len(), 4, "{adapter} {kind}");
         }
     }
 }

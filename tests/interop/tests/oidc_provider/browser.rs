@@ -23,7 +23,7 @@ fn client(adapter: &str, server: &Server, records: &Records, person: &Person) ->
 /// redirect to it.
 fn browser(person: &Person) -> Browser {
     let person = person.clone();
-    Browser::shown_by(move |url| {
+    Browser::open_with(move |url| {
         let (person, url) = (person.clone(), url.to_owned());
         std::thread::spawn(move || {
             let page = Url::parse(&url).unwrap();

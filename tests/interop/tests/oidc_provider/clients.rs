@@ -47,7 +47,7 @@ fn robot(server: &Server, client: Preregistered) -> Config {
 }
 
 fn secret(server: &Server) -> Preregistered {
-    Preregistered::with(&server.issuer, ID).secret(Secret::from(SECRET))
+    Preregistered::new(&server.issuer, ID).secret(Secret::from(SECRET))
 }
 
 /// Calls with a token of the client's own, twice; how the client authenticated.
@@ -92,7 +92,7 @@ fn own_grant_with_a_key_of_every_algorithm() {
         let (_, pem) = jose.generate(algorithm);
         let read = || SigningKey::from_pem(&pem, Algorithm::from_name(algorithm).unwrap()).unwrap();
         for_each_adapter(&with_key(&read()), algorithm, |adapter, server, records| {
-            let client = Preregistered::with(&server.issuer, ID).key(Key::local(read()));
+            let client = Preregistered::new(&server.issuer, ID).key(Key::local(read()));
             assert_eq!(calls(adapter, server, records, robot(server, client)), "private_key_jwt");
             assert!(!records.hold("PRIVATE") && !records.hold("\"d\":"), "a configured key is not stored");
         });
@@ -103,7 +103,7 @@ fn own_grant_with_a_key_of_every_algorithm() {
 fn own_grant_with_a_key_held_elsewhere() {
     for_each_adapter(&with_key(&local_key(1)), "kms", |adapter, server, records| {
         let kms = Kms(local_key(1));
-        let client = Preregistered::with(&server.issuer, ID).key(kms.key());
+        let client = Preregistered::new(&server.issuer, ID).key(kms.key());
         let setup = Setup::new(robot(server, client)).store(records.store()).signer(kms);
         let client = open(adapter, setup).unwrap();
         call(&*client, server, "read").unwrap();
@@ -114,7 +114,7 @@ fn own_grant_with_a_key_held_elsewhere() {
 #[test]
 fn a_key_that_the_server_does_not_know() {
     for_each_adapter(&with_key(&local_key(1)), "wrong-key", |adapter, server, records| {
-        let client = Preregistered::with(&server.issuer, ID).key(Key::local(local_key(2)));
+        let client = Preregistered::new(&server.issuer, ID).key(Key::local(local_key(2)));
         let setup = Setup::new(robot(server, client)).store(records.store());
         let client = open(adapter, setup).unwrap();
         assert_eq!(refused(call(&*client, server, "read")), "invalid_client");
@@ -125,7 +125,7 @@ fn a_key_that_the_server_does_not_know() {
 #[test]
 fn a_key_of_an_algorithm_that_the_server_does_not_support() {
     for_each_adapter(&json!({ "algorithms": ["RS256"] }), "no-algorithm", |adapter, server, records| {
-        let client = Preregistered::with(&server.issuer, ID).key(Key::local(local_key(1)));
+        let client = Preregistered::new(&server.issuer, ID).key(Key::local(local_key(1)));
         let client = open(adapter, Setup::new(robot(server, client)).store(records.store())).unwrap();
         let expected = PeerIncompatible::NoAlgorithm { algorithm: Algorithm::Es256 };
         assert_eq!(error(call(&*client, server, "read")), Error::PeerIncompatible(expected));
@@ -140,7 +140,7 @@ fn audiences_of_assertions() {
         let mut options = with_key(&local_key(1));
         options["assertionAudience"] = name.into();
         for_each_adapter(&options, name, |adapter, server, records| {
-            let client = Preregistered::with(&server.issuer, ID).key(Key::local(local_key(1)));
+            let client = Preregistered::new(&server.issuer, ID).key(Key::local(local_key(1)));
             let config = robot(server, client).assertion_audience(audience);
             assert_eq!(calls(adapter, server, records, config), "private_key_jwt");
         });
@@ -199,7 +199,7 @@ fn code_grant_with_a_key_here_or_elsewhere() {
         for_each_adapter(&with_key(&local_key(1)), "code", |adapter, server, records| {
             let (kms, person) = (Kms(local_key(1)), Person::who(true));
             let key = if elsewhere { kms.key() } else { Key::local(local_key(1)) };
-            let config = config(server).preregistered(Preregistered::with(&server.issuer, ID).key(key));
+            let config = config(server).preregistered(Preregistered::new(&server.issuer, ID).key(key));
             let client = open(adapter, setup(config.clone(), records, &person).signer(kms)).unwrap();
             call(&*client, server, "read").unwrap();
             server.control(&json!({ "destroyAccessToken": true }));
@@ -220,7 +220,7 @@ fn code_grant_with_a_key_here_or_elsewhere() {
 fn code_grant_with_a_secret_and_a_wrong_one() {
     for_each_adapter(&with_secret("client_secret_basic"), "code-secret", |adapter, server, records| {
         let person = Person::who(true);
-        let wrong = Preregistered::with(&server.issuer, ID).secret(Secret::from("wrong"));
+        let wrong = Preregistered::new(&server.issuer, ID).secret(Secret::from("wrong"));
         let client = open_for(adapter, config(server).preregistered(wrong), records, &person);
         assert_eq!(refused(call(&*client, server, "read")), "invalid_client");
         let client = open_for(adapter, config(server).preregistered(secret(server)), records, &person);

@@ -37,7 +37,7 @@ fn client(
     records: &Records,
     show: impl Fn(&DevicePrompt) + Send + Sync + 'static,
 ) -> Box<dyn Adapter> {
-    let user = Browser::shown_by(|_| Err("there is no browser here".to_owned())).on_code(show);
+    let user = Browser::open_with(|_| Err("there is no browser here".to_owned())).on_code(show);
     open(adapter, Setup::new(config).store(records.store()).user_agent(user)).unwrap()
 }
 

@@ -113,7 +113,7 @@ fn both_keys_held_elsewhere_and_no_user() {
     options["clients"] = json!([client]);
     for_each_adapter(&options, "both", |adapter, server, records| {
         let kms = Kms(local_key(1));
-        let own = Preregistered::with(&server.issuer, "robot").key(kms.key());
+        let own = Preregistered::new(&server.issuer, "robot").key(kms.key());
         let config = bound(server).dpop_key(kms.key()).preregistered(own).flow(Flow::ClientCredentials);
         let setup = setup(config, records, &Person::who(false)).signer(kms);
         let client = open(adapter, setup).unwrap();

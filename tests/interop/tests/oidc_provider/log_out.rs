@@ -109,7 +109,7 @@ fn of_a_client_with_a_secret() {
         "response_types": [],
     });
     for_each_adapter(&json!({ "clients": [client] }), "log-out-robot", |adapter, server, records| {
-        let own = Preregistered::with(&server.issuer, "robot").secret(Secret::from("s3cret"));
+        let own = Preregistered::new(&server.issuer, "robot").secret(Secret::from("s3cret"));
         let config = config(server).preregistered(own).flow(Flow::ClientCredentials);
         let client = open(adapter, Setup::new(config).store(records.store())).unwrap();
         call(&*client, server, "read").unwrap();

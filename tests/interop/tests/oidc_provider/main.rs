@@ -60,7 +60,7 @@ impl Kms {
     const KEY: &str = "kms://keys/1";
 
     fn key(&self) -> grantor::Key {
-        grantor::Key::elsewhere(Self::KEY, self.0.algorithm(), self.0.public().clone())
+        grantor::Key::external(Self::KEY, self.0.algorithm(), self.0.public().clone())
     }
 }
 

@@ -78,7 +78,7 @@ fn by_a_client_with_a_key_and_a_bound_token() {
     let options =
         json!({ "clients": [client], "pushed": true, "nonces": true, "assertionAudience": "issuer" });
     for_each_adapter(&options, "pushed-key", |adapter, server, records| {
-        let own = Preregistered::with(&server.issuer, "app").key(Key::local(local_key(1)));
+        let own = Preregistered::new(&server.issuer, "app").key(Key::local(local_key(1)));
         let config = config(server).preregistered(own).dpop(DpopPolicy::Required);
         let client = open_for(adapter, config, records, &Person::who(true));
         assert_eq!(call(&*client, server, "read").unwrap()["bound"], true);

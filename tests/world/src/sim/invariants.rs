@@ -42,7 +42,7 @@ impl Model {
     }
 
     pub(super) fn saved(&mut self, key: &StoreKey, record: &Secret) {
-        if key.kind == RecordKind::Grant && key.aside.is_none() {
+        if key.kind == RecordKind::Grant && key.quarantine.is_none() {
             assert!(record.expose().starts_with(r#"{"v":2,"#), "records carry a version");
             self.stored.extend(access_token(record.expose().as_bytes()));
         }

@@ -28,26 +28,26 @@ use crate::wire::server_metadata::{Issuer, ServerMetadata};
 
 /// What a request carries.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Seals {
+pub(super) struct Signatures {
     pub(super) assertion: Option<Secret>,
     pub(super) proof: Option<HeaderValue>,
 }
 
 /// A request that waits for signatures.
-pub(super) struct Sealing {
+pub(super) struct Signing {
     owner: Owner,
-    seals: Seals,
-    unsigned: Option<(Seal, Unsigned)>,
+    signatures: Signatures,
+    unsigned: Option<(Part, Unsigned)>,
 }
 
-impl fmt::Debug for Sealing {
+impl fmt::Debug for Signing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sealing").field("owner", &self.owner).finish_non_exhaustive()
+        f.debug_struct("Signing").field("owner", &self.owner).finish_non_exhaustive()
     }
 }
 
 #[derive(Clone, Copy)]
-enum Seal {
+enum Part {
     Assertion,
     Proof,
 }
@@ -76,18 +76,18 @@ impl Dpop {
 }
 
 /// Makes `jti` values: unguessable, and no two the same.
-pub(super) struct Jtis {
+pub(super) struct JwtIds {
     seed: Zeroizing<[u8; 32]>,
     made: u64,
 }
 
-impl fmt::Debug for Jtis {
+impl fmt::Debug for JwtIds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Jtis").field("made", &self.made).finish_non_exhaustive()
+        f.debug_struct("JwtIds").field("made", &self.made).finish_non_exhaustive()
     }
 }
 
-impl Jtis {
+impl JwtIds {
     pub(super) fn new(seed: Zeroizing<[u8; 32]>) -> Self {
         Self { seed, made: 0 }
     }
@@ -104,63 +104,68 @@ impl Jtis {
 impl Engine {
     /// Makes what a request has to carry; `None` when a signature is awaited from the host. Asked again
     /// when that has come, the rest is made.
-    pub(super) fn seal(&mut self, now: Now, owner: Owner, to: Addressee<'_>) -> Result<Option<Seals>, Error> {
-        let index = self.sealing.iter().position(|sealing| sealing.owner == owner);
-        let begun = index.map(|index| self.sealing.swap_remove(index));
-        let mut seals = begun.map(|sealing| sealing.seals).unwrap_or_default();
-        if to.server.client().needs_assertion() && seals.assertion.is_none() {
+    pub(super) fn sign_request(
+        &mut self,
+        now: Now,
+        owner: Owner,
+        to: Addressee<'_>,
+    ) -> Result<Option<Signatures>, Error> {
+        let index = self.signing.iter().position(|signing| signing.owner == owner);
+        let begun = index.map(|index| self.signing.swap_remove(index));
+        let mut signatures = begun.map(|signing| signing.signatures).unwrap_or_default();
+        if to.server.client().needs_assertion() && signatures.assertion.is_none() {
             match self.assertion(now, owner, to)? {
-                Made::Here(assertion) => seals.assertion = Some(assertion),
-                Made::Elsewhere(unsigned) => {
-                    return Ok(self.await_signature(owner, seals, Seal::Assertion, unsigned));
+                Signed::Now(assertion) => signatures.assertion = Some(assertion),
+                Signed::ByHost(unsigned) => {
+                    return Ok(self.await_signature(owner, signatures, Part::Assertion, unsigned));
                 }
             }
         }
         if let Some(dpop) = to.dpop
-            && seals.proof.is_none()
+            && signatures.proof.is_none()
         {
             let unsigned = self.proof(now, dpop, &Method::POST, to.endpoint, None);
             match self.sign(now, owner, &dpop.key, unsigned)? {
-                Made::Here(proof) => seals.proof = header(&proof),
-                Made::Elsewhere(unsigned) => {
-                    return Ok(self.await_signature(owner, seals, Seal::Proof, unsigned));
+                Signed::Now(proof) => signatures.proof = header(&proof),
+                Signed::ByHost(unsigned) => {
+                    return Ok(self.await_signature(owner, signatures, Part::Proof, unsigned));
                 }
             }
         }
-        Ok(Some(seals))
+        Ok(Some(signatures))
     }
 
     fn await_signature(
         &mut self,
         owner: Owner,
-        seals: Seals,
-        seal: Seal,
+        signatures: Signatures,
+        part: Part,
         unsigned: Unsigned,
-    ) -> Option<Seals> {
-        self.sealing.push(Sealing { owner, seals, unsigned: Some((seal, unsigned)) });
+    ) -> Option<Signatures> {
+        self.signing.push(Signing { owner, signatures, unsigned: Some((part, unsigned)) });
         None
     }
 
     /// The host has signed.
     pub(super) fn on_signed(&mut self, owner: Owner, signature: &[u8]) -> Result<(), Error> {
-        let Some(sealing) = self.sealing.iter_mut().find(|sealing| sealing.owner == owner) else {
+        let Some(signing) = self.signing.iter_mut().find(|signing| signing.owner == owner) else {
             return Ok(());
         };
-        let Some((seal, unsigned)) = sealing.unsigned.take() else { return Ok(()) };
+        let Some((part, unsigned)) = signing.unsigned.take() else { return Ok(()) };
         let signed = unsigned.assemble(signature).map_err(|error| signing_failed(&error.to_string()))?;
-        match seal {
-            Seal::Assertion => sealing.seals.assertion = Some(signed),
-            Seal::Proof => sealing.seals.proof = header(&signed),
+        match part {
+            Part::Assertion => signing.signatures.assertion = Some(signed),
+            Part::Proof => signing.signatures.proof = header(&signed),
         }
         Ok(())
     }
 
     /// Gives up what waits for signatures.
-    pub(super) fn forget_sealing(&mut self, owner: Owner) {
-        self.sealing.retain(|sealing| sealing.owner != owner);
+    pub(super) fn forget_signing(&mut self, owner: Owner) {
+        self.signing.retain(|signing| signing.owner != owner);
     }
 
-    fn assertion(&mut self, now: Now, owner: Owner, to: Addressee<'_>) -> Result<Made, Error> {
+    fn assertion(&mut self, now: Now, owner: Owner, to: Addressee<'_>) -> Result<Signed, Error> {
         let audience = match self.config.assertion_audience {
             AssertionAudience::Issuer => to.server.issuer().as_str(),
             AssertionAudience::TokenEndpoint => to.server.token_endpoint().as_str(),
@@ -200,11 +205,11 @@ impl Engine {
         owner: Owner,
         key: &Key,
         unsigned: Unsigned,
-    ) -> Result<Made, Error> {
+    ) -> Result<Signed, Error> {
         #[cfg(feature = "crypto")]
         if let Some(here) = key.here() {
             let signed = unsigned.sign(here).map_err(|error| signing_failed(&error.to_string()))?;
-            return Ok(Made::Here(signed));
+            return Ok(Signed::Now(signed));
         }
         let effect = Effect::Sign {
             key: key.reference().unwrap_or_default().into(),
@@ -212,12 +217,12 @@ impl Engine {
             input: unsigned.signing_input().to_vec(),
         };
         self.perform(now, owner, effect, limits::SIGN_MS, "the key is held elsewhere");
-        Ok(Made::Elsewhere(unsigned))
+        Ok(Signed::ByHost(unsigned))
     }
 
     fn next_jti(&mut self) -> [u8; 16] {
         // Startup does not end before there is a seed, where anything has to be signed.
-        self.jtis.as_mut().map(|jtis| jtis.next()).unwrap_or_default()
+        self.jwt_ids.as_mut().map(|jwt_ids| jwt_ids.next()).unwrap_or_default()
     }
 
     /// The key by which a configured client authenticates.
@@ -297,10 +302,10 @@ impl Engine {
 }
 
 /// A signature that is there, or that the host was asked for.
-pub(super) enum Made {
+pub(super) enum Signed {
     #[cfg_attr(not(feature = "crypto"), expect(dead_code, reason = "nothing is signed here"))]
-    Here(Secret),
-    Elsewhere(Unsigned),
+    Now(Secret),
+    ByHost(Unsigned),
 }
 
 #[cfg(feature = "crypto")]
@@ -309,14 +314,14 @@ fn secret_assertion(
     client: &Client,
     now: Now,
     jti: &[u8; 16],
-) -> Result<Made, Error> {
+) -> Result<Signed, Error> {
     let secret = client.secret.as_ref().ok_or_else(|| signing_failed("there is no secret"))?;
     let made = assertion.with_secret(secret, now.unix_s, jti);
-    made.map(Made::Here).map_err(|error| signing_failed(&error.to_string()))
+    made.map(Signed::Now).map_err(|error| signing_failed(&error.to_string()))
 }
 
 #[cfg(not(feature = "crypto"))]
-fn secret_assertion(_: &ClientAssertion<'_>, _: &Client, _: Now, _: &[u8; 16]) -> Result<Made, Error> {
+fn secret_assertion(_: &ClientAssertion<'_>, _: &Client, _: Now, _: &[u8; 16]) -> Result<Signed, Error> {
     Err(signing_failed("client_secret_jwt needs the feature `crypto`"))
 }
 
@@ -337,10 +342,10 @@ mod tests {
 
     #[test]
     fn rfc9449_4_2_jti_never_repeats() {
-        let mut jtis = Jtis::new(Zeroizing::new([1; 32]));
-        let made: std::collections::BTreeSet<_> = (0..1000).map(|_| jtis.next()).collect();
+        let mut jwt_ids = JwtIds::new(Zeroizing::new([1; 32]));
+        let made: std::collections::BTreeSet<_> = (0..1000).map(|_| jwt_ids.next()).collect();
         assert_eq!(made.len(), 1000);
-        assert_ne!(Jtis::new(Zeroizing::new([2; 32])).next(), Jtis::new(Zeroizing::new([1; 32])).next());
-        assert!(!format!("{jtis:?}").contains("1, 1"));
+        assert_ne!(JwtIds::new(Zeroizing::new([2; 32])).next(), JwtIds::new(Zeroizing::new([1; 32])).next());
+        assert!(!format!("{jwt_ids:?}").contains("1, 1"));
     }
 }

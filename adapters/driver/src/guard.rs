@@ -19,7 +19,7 @@ use http::HeaderMap;
 use crate::effects::{Performed, StoreOp};
 use crate::http::HttpFailure;
 use crate::nonblocking::{Host, elsewhere, send_checked};
-use crate::pump::Clock;
+use crate::state::Clock;
 use crate::store::Store;
 
 /// How often one request may have to wait. Twice is usual at most: for keys, for newer keys.
@@ -56,7 +56,7 @@ enum Checked {
 
 /// What an input leads to, to be done without the lock.
 #[derive(Default)]
-struct Todo {
+struct Work {
     jobs: Vec<(OpId, Instant, Effect)>,
     notices: Vec<Notice>,
 }
@@ -77,7 +77,7 @@ impl<H: Host> Setup<H> {
     }
 
     /// Checks tokens of servers that are configured as
-    /// [`host`](grantor::resource::AuthorizationServer::host). The answer is the one of
+    /// [`host`](grantor::resource::AuthorizationServer::verified_by_host). The answer is the one of
     /// [`TokenChecked`](grantor::Completion::TokenChecked).
     #[must_use]
     pub fn verifier<F>(mut self, check: impl Fn(Secret) -> F + Send + Sync + 'static) -> Self
@@ -184,13 +184,13 @@ impl<H: Host> fmt::Debug for Guarded<H> {
 }
 
 impl State {
-    fn drain(&mut self, clock: Clock) -> Todo {
-        let mut todo = Todo::default();
+    fn drain(&mut self, clock: Clock) -> Work {
+        let mut work = Work::default();
         while let Some(output) = self.guard.poll_output() {
             match output {
-                Output::Notice(notice) => todo.notices.push(notice),
+                Output::Notice(notice) => work.notices.push(notice),
                 Output::Perform { op, deadline_ms, effect, .. } => {
-                    todo.jobs.push((op, clock.instant(deadline_ms), effect));
+                    work.jobs.push((op, clock.instant(deadline_ms), effect));
                 }
                 Output::Ready { check } => {
                     if let Some(ready) = self.waiting.remove(&check) {
@@ -200,7 +200,7 @@ impl State {
                 _ => {}
             }
         }
-        todo
+        work
     }
 }
 
@@ -222,7 +222,7 @@ impl<H: Host> Shared<H> {
             Ok(decision) => return Checked::Decided(decision),
             Err(examined) => examined,
         };
-        let (checked, todo) = {
+        let (checked, work) = {
             let mut state = self.lock();
             let checked = match state.guard.conclude(now, examined, body) {
                 Decision::Wait(check) => {
@@ -234,15 +234,15 @@ impl<H: Host> Shared<H> {
             };
             (checked, state.drain(self.clock))
         };
-        self.see_to(todo);
+        self.start_work(work);
         checked
     }
 
-    fn see_to(self: &Arc<Self>, todo: Todo) {
+    fn start_work(self: &Arc<Self>, work: Work) {
         for log in &self.logs {
-            todo.notices.iter().for_each(log);
+            work.notices.iter().for_each(log);
         }
-        for (op, deadline, effect) in todo.jobs {
+        for (op, deadline, effect) in work.jobs {
             let mut open = Open { shared: Arc::clone(self), op, over: false };
             self.host.spawn(async move {
                 let done = open.shared.perform(deadline, effect).await;
@@ -301,7 +301,7 @@ impl<H: Host> Shared<H> {
     }
 
     fn complete(self: &Arc<Self>, op: OpId, done: Done) {
-        let todo = {
+        let work = {
             let mut state = self.lock();
             let now: Now = self.clock.now();
             let completion = match &done {
@@ -314,7 +314,7 @@ impl<H: Host> Shared<H> {
             }
             state.drain(self.clock)
         };
-        self.see_to(todo);
+        self.start_work(work);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Keys that tokens named and nobody had: sought at most so often.
+//! Keys that tokens name and the set does not hold: the set is fetched again, so often at most.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -6,11 +6,11 @@ use crate::limits;
 
 /// The key for which a server's set was fetched last: a hash of its name, and when.
 #[derive(Debug, Default)]
-pub(super) struct SoughtKey(Option<(u64, u64)>);
+pub(super) struct MissingKey(Option<(u64, u64)>);
 
 /// What is to be done about a key that is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sought {
+pub(super) enum Refetch {
     /// The set was fetched for it, and does not hold it.
     InVain,
     /// Fetch the set.
@@ -19,10 +19,10 @@ pub(super) enum Sought {
     TooSoon { retry_after_s: u32 },
 }
 
-impl SoughtKey {
-    /// Notes that a key of this name is sought, where it is time for that. `fetched_ms` is when the set was
-    /// fetched last.
-    pub(super) fn find(&mut self, now_ms: u64, kid: Option<&str>, fetched_ms: Option<u64>) -> Sought {
+impl MissingKey {
+    /// Notes that a key of this name is missing, and says whether to fetch the set for it. `fetched_ms` is when the set
+    /// was fetched last.
+    pub(super) fn find(&mut self, now_ms: u64, kid: Option<&str>, fetched_ms: Option<u64>) -> Refetch {
         let mut hasher = DefaultHasher::new();
         kid.hash(&mut hasher);
         let name = hasher.finish();
@@ -31,16 +31,16 @@ impl SoughtKey {
                 if name != last {
                     let left_ms = at.saturating_add(limits::KEYS_REFETCH_MS) - now_ms;
                     let retry_after_s = u32::try_from(left_ms.div_ceil(1000)).unwrap_or(1);
-                    Sought::TooSoon { retry_after_s }
+                    Refetch::TooSoon { retry_after_s }
                 } else if fetched_ms.is_some_and(|fetched| fetched >= at) {
-                    Sought::InVain
+                    Refetch::InVain
                 } else {
-                    Sought::Now
+                    Refetch::Now
                 }
             }
             _ => {
                 self.0 = Some((name, now_ms));
-                Sought::Now
+                Refetch::Now
             }
         }
     }

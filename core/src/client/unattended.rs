@@ -1,15 +1,15 @@
 //! Grants without a browser: the client's own, and those by assertion.
 
 use super::acquire::{Acquisition, Cause, End, Step};
-use super::browser::Asking;
+use super::browser::AuthorizationParams;
 use super::discover::{Resource, no_server_metadata};
 use super::exchange::{Ask, TokenExchange};
 use super::flow::{Enterprise, Flow};
 use super::identity::User;
 use super::ops::Owner;
 use super::record::Subject;
-use super::seal::Seals;
 use super::server::Server;
+use super::sign::Signatures;
 use super::{Engine, unexpected};
 use crate::discover::Probe;
 use crate::effect::{AssertionKind, AssertionRequest, Effect, RecordKind};
@@ -44,7 +44,7 @@ pub(super) struct SignOn {
 
 impl Engine {
     /// Takes the next step of a grant without a browser.
-    pub(super) fn without_browser(
+    pub(super) fn without_user(
         &mut self,
         now: Now,
         acquisition: &mut Acquisition,
@@ -101,7 +101,7 @@ impl Engine {
             scopes,
             ask,
             dpop,
-            seals: Seals::default(),
+            signatures: Signatures::default(),
             nonce_retried: false,
         }));
         self.request_token(now, acquisition)
@@ -179,7 +179,7 @@ impl Engine {
             scopes: scopes.clone(),
             ask: Ask::Subject { token, kind, audience: server.issuer.as_str().into() },
             dpop: None,
-            seals: Seals::default(),
+            signatures: Signatures::default(),
             nonce_retried: false,
         }));
         self.request_token(now, acquisition).map(Err)
@@ -218,7 +218,13 @@ impl Engine {
             let client = enterprise.client.client(methods).ok_or(PeerIncompatible::NoClientAuthentication)?;
             let offline = if provider.offers_offline_access { " offline_access" } else { "" };
             let scopes = ScopeSet::parse(&format!("openid{offline}")).unwrap_or_default();
-            let asking = Asking { client: &client, server: &provider, resource: None, scopes, sign_on: true };
+            let asking = AuthorizationParams {
+                client: &client,
+                server: &provider,
+                resource: None,
+                scopes,
+                sign_on: true,
+            };
             if let Some(step) = self.ask_user(now, acquisition, asking)? {
                 return Ok(Some(step));
             }

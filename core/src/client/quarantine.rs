@@ -1,4 +1,4 @@
-//! Records that cannot be read: kept aside before anything replaces them, or left where they are.
+//! Records that cannot be read: quarantined before anything replaces them, or left where they are.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -16,16 +16,16 @@ use crate::policy::RecordPolicy;
 use crate::secret::Secret;
 use crate::time::Now;
 
-/// A record that is being kept aside. Its owner is answered when that is done.
-pub(super) struct Aside {
+/// A record that is being quarantined. Its owner is answered when that is done.
+pub(super) struct Quarantined {
     kind: RecordKind,
     content: Zeroizing<Vec<u8>>,
     revision: RecordRevision,
 }
 
-impl fmt::Debug for Aside {
+impl fmt::Debug for Quarantined {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Aside").field("kind", &self.kind).finish_non_exhaustive()
+        f.debug_struct("Quarantined").field("kind", &self.kind).finish_non_exhaustive()
     }
 }
 
@@ -33,8 +33,8 @@ impl Engine {
     /// Hands the answer to an effect to its owner; that of an unreadable record only when a copy of it is
     /// safe.
     pub(super) fn on_answer(&mut self, now: Now, owner: Owner, op: Option<Op>, completion: Completion<'_>) {
-        let (load, aside) = op.map(|op| (op.load, op.aside)).unwrap_or_default();
-        match (load, aside, completion) {
+        let (load, quarantined) = op.map(|op| (op.load, op.quarantined)).unwrap_or_default();
+        match (load, quarantined, completion) {
             (Some(key), _, Completion::Loaded(Some(stored))) => {
                 match record::check(key.kind, stored.record) {
                     Ok(()) => self.on_completion(now, owner, completion),
@@ -42,13 +42,15 @@ impl Engine {
                 }
             }
             // A conflict: the very same content is there already.
-            (_, Some(aside), Completion::Saved(_) | Completion::Conflict) => {
-                let stored = Stored { record: &aside.content, revision: aside.revision };
+            (_, Some(quarantined), Completion::Saved(_) | Completion::Conflict) => {
+                let stored = Stored { record: &quarantined.content, revision: quarantined.revision };
                 self.on_completion(now, owner, Completion::Loaded(Some(stored)));
             }
-            (_, Some(aside), Completion::Failed(failure)) => {
-                let detail =
-                    format!("the unreadable {} record could not be kept: {}", aside.kind, failure.detail);
+            (_, Some(quarantined), Completion::Failed(failure)) => {
+                let detail = format!(
+                    "the unreadable {} record could not be kept: {}",
+                    quarantined.kind, failure.detail
+                );
                 let failure = Failure::new(failure.kind, &detail);
                 self.on_completion(now, owner, Completion::Failed(failure));
             }
@@ -75,15 +77,15 @@ impl Engine {
             return self.on_completion(now, owner, Completion::Loaded(Some(stored)));
         }
         let effect = Effect::Save {
-            key: Box::new(key.aside(record::hash(stored.record))),
+            key: Box::new(key.quarantine(record::hash(stored.record))),
             record: text(stored.record),
             expect: None,
             expires_at_s: None,
         };
-        let why = "the record cannot be read; it is kept aside before another takes its place";
+        let why = "the record cannot be read; it is quarantined before another takes its place";
         let op = self.perform(now, owner, effect, limits::STORE_MS, why);
         let content = Zeroizing::new(stored.record.to_vec());
-        self.ops.keeps(op, Box::new(Aside { kind, content, revision: stored.revision }));
+        self.ops.keeps(op, Box::new(Quarantined { kind, content, revision: stored.revision }));
     }
 }
 

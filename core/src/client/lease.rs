@@ -1,8 +1,8 @@
-//! Claims: which process may use a refresh token now.
+//! Leases: which process may use a refresh token now.
 //!
 //! Where refresh tokens rotate, using one twice can cost the whole grant (RFC 9700 4.14.2). So a process
 //! writes into the record that it uses the token, for a few seconds at a time, and goes on writing that
-//! until it is done. Who loses the race for the record waits, and takes the winner's tokens. The claim of
+//! until it is done. Who loses the race for the record waits, and takes the winner's tokens. The lease of
 //! a process that died ends by itself.
 
 use super::Engine;
@@ -13,9 +13,9 @@ use crate::effect::RecordKind;
 use crate::limits;
 use crate::time::Now;
 
-/// Who claims the refresh token of the held record.
+/// Who has the lease of the refresh token of the held record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Claim {
+pub(super) enum Lease {
     /// Another process, until this time of the monotonic clock.
     Foreign { ends_ms: u64 },
     #[default]
@@ -24,12 +24,12 @@ pub(super) enum Claim {
     Own { until_s: u64 },
 }
 
-impl Claim {
-    /// The claim in a record. It is written in wall time, which may have been set since: one longer than
+impl Lease {
+    /// The lease in a record. It is written in wall time, which may have been set since: one longer than
     /// any that is ever made is none.
     pub(super) fn read(claimed_until: Option<u64>, now: Now) -> Self {
         match claimed_until.unwrap_or(0).saturating_sub(now.unix_s) {
-            left_s @ 1..=limits::CLAIM_S => {
+            left_s @ 1..=limits::LEASE_S => {
                 Self::Foreign { ends_ms: now.mono_ms.saturating_add(left_s * 1000) }
             }
             _ => Self::None,
@@ -46,49 +46,49 @@ impl Claim {
 }
 
 impl Engine {
-    /// Uses the refresh token if nobody else does: claims it first, or waits.
-    pub(super) fn claim_or_request(&mut self, now: Now, progress: &mut Progress) -> Next {
-        let claim = self.grant.claim;
-        if !self.config.shared_store || claim.is_own(now) {
+    /// Uses the refresh token if nobody else does: takes the lease first, or waits.
+    pub(super) fn lease_or_request(&mut self, now: Now, progress: &mut Progress) -> Next {
+        let lease = self.grant.lease;
+        if !self.config.shared_store || lease.is_own(now) {
             return self.request_refresh(now, progress);
         }
-        if claim.is_foreign(now) {
-            progress.rounds = 0; // waiting for a claim is not losing a race; it ends by itself
-            if !std::mem::replace(&mut progress.told_claimed, true) {
+        if lease.is_foreign(now) {
+            progress.rounds = 0; // waiting for a lease is not losing a race; it ends by itself
+            if !std::mem::replace(&mut progress.told_leased, true) {
                 self.notice(Notice::RefreshElsewhere);
             }
-            return Ok(Step::WaitingForClaim { until_ms: now.mono_ms.saturating_add(limits::CLAIM_POLL_MS) });
+            return Ok(Step::WaitingForLease { until_ms: now.mono_ms.saturating_add(limits::LEASE_POLL_MS) });
         }
         let why = "the refresh token is claimed, so that no other process uses it too";
-        self.write_claim(now, Owner::Refresh, why);
-        Ok(Step::Claiming)
+        self.write_lease(now, Owner::Refresh, why);
+        Ok(Step::Leasing)
     }
 
-    /// Claims the refresh token for some more seconds while its answer is on the way. Nobody waits for
+    /// Extends the lease for some more seconds while its answer is on the way. Nobody waits for
     /// that.
-    pub(super) fn renew_claim(&mut self, now: Now, progress: &mut Progress) {
-        progress.renew_claim_ms = now.mono_ms.saturating_add(limits::CLAIM_RENEW_MS);
+    pub(super) fn renew_lease(&mut self, now: Now, progress: &mut Progress) {
+        progress.renew_lease_ms = now.mono_ms.saturating_add(limits::LEASE_RENEW_MS);
         if self.config.shared_store {
             let why = "the answer takes long; the refresh token stays claimed";
-            self.write_claim(now, Owner::Detached(RecordKind::Grant), why);
+            self.write_lease(now, Owner::Detached(RecordKind::Grant), why);
         }
     }
 
-    fn write_claim(&mut self, now: Now, owner: Owner, why: &'static str) {
-        let until_s = now.unix_s.saturating_add(limits::CLAIM_S);
+    fn write_lease(&mut self, now: Now, owner: Owner, why: &'static str) {
+        let until_s = now.unix_s.saturating_add(limits::LEASE_S);
         if let Some(grant) = self.grant.grant.clone() {
-            self.grant.claim = Claim::Own { until_s };
+            self.grant.lease = Lease::Own { until_s };
             self.write_grant(now, owner, &grant, Some(until_s), self.grant.revision, why);
         }
     }
 
     /// Lets other processes try at once. Nobody waits for that.
-    pub(super) fn release_claim(&mut self, now: Now) {
-        let owns = self.config.shared_store && self.grant.claim.is_own(now);
+    pub(super) fn release_lease(&mut self, now: Now) {
+        let owns = self.config.shared_store && self.grant.lease.is_own(now);
         if !owns || self.grant.unsaved.is_some() {
             return;
         }
-        self.grant.claim = Claim::None;
+        self.grant.lease = Lease::None;
         if let Some(grant) = self.grant.grant.clone() {
             let owner = Owner::Detached(RecordKind::Grant);
             let why = "the refresh token was not used up; other processes may try";
@@ -102,20 +102,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn claims_end_on_the_monotonic_clock() {
+    fn leases_end_on_the_monotonic_clock() {
         let now = Now::new(5_000, 1_000);
-        let claim = Claim::read(Some(1_000 + limits::CLAIM_S), now);
-        assert!(claim.is_foreign(now));
+        let lease = Lease::read(Some(1_000 + limits::LEASE_S), now);
+        assert!(lease.is_foreign(now));
         assert!(
-            !claim.is_foreign(Now::new(5_000 + limits::CLAIM_S * 1000, 0)),
+            !lease.is_foreign(Now::new(5_000 + limits::LEASE_S * 1000, 0)),
             "though the wall clock was set back"
         );
-        assert_eq!(Claim::read(Some(1_000), now), Claim::None, "it is over");
+        assert_eq!(Lease::read(Some(1_000), now), Lease::None, "it is over");
         assert_eq!(
-            Claim::read(Some(1_001 + limits::CLAIM_S), now),
-            Claim::None,
+            Lease::read(Some(1_001 + limits::LEASE_S), now),
+            Lease::None,
             "longer than any that is made"
         );
-        assert_eq!(Claim::read(None, now), Claim::None);
+        assert_eq!(Lease::read(None, now), Lease::None);
     }
 }

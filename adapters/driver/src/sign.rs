@@ -97,15 +97,15 @@ impl Assertion {
 
 /// Has neither keys nor assertions.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Nobody;
+pub(crate) struct NoSigner;
 
-impl Signer for Nobody {
+impl Signer for NoSigner {
     fn sign(&self, _: &str, _: Algorithm, _: &[u8]) -> Result<Vec<u8>, String> {
         Err("no signer is set up".to_owned())
     }
 }
 
-impl AssertionSource for Nobody {
+impl AssertionSource for NoSigner {
     fn assertion(&self, _: &AssertionRequest) -> Result<Assertion, String> {
         Err("no source of assertions is set up".to_owned())
     }
@@ -113,12 +113,12 @@ impl AssertionSource for Nobody {
 
 /// Something that the host vouches for.
 #[derive(Debug)]
-pub(crate) enum VouchOp {
+pub(crate) enum HostOp {
     Assert(Box<AssertionRequest>),
     Sign { key: Box<str>, algorithm: Algorithm, input: Vec<u8> },
 }
 
-impl VouchOp {
+impl HostOp {
     pub(crate) fn perform(self, signer: &dyn Signer, source: &dyn AssertionSource) -> Performed {
         let failed = |words| Performed::Failed(FailureKind::Other, words);
         match self {

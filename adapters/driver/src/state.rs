@@ -12,7 +12,7 @@ use grantor::{ApiMisuse, Effect, Interaction, Now, OpId};
 
 use crate::browser::Wait;
 use crate::effects::{Performed, StoreOp};
-use crate::vouch::VouchOp;
+use crate::sign::HostOp;
 
 /// The clocks of a session.
 #[derive(Clone, Copy, Debug)]
@@ -67,7 +67,7 @@ enum Slot {
 
 /// What an input leads to, to be done without the lock.
 #[derive(Debug, Default)]
-pub(crate) struct Todo {
+pub(crate) struct Work {
     pub(crate) notices: Vec<Notice>,
     pub(crate) jobs: Vec<Job>,
     /// Whether verdicts have come for calls that wait.
@@ -78,7 +78,7 @@ pub(crate) struct Todo {
     pub(crate) timeout_changed: bool,
 }
 
-impl Todo {
+impl Work {
     /// Whether there is nothing to do, as when a call has its token or its response.
     pub(crate) fn is_empty(&self) -> bool {
         self.jobs.is_empty() && self.notices.is_empty() && !self.verdicts && !self.timeout_changed
@@ -99,7 +99,7 @@ pub(crate) enum Task {
     Http(Box<HttpRequest>, usize),
     Interact(Interaction, Wait),
     Store(StoreOp),
-    Vouch(VouchOp),
+    Host(HostOp),
     /// An effect that this driver is too old for.
     Unknown,
 }
@@ -188,7 +188,7 @@ impl State {
 
     /// Sorts the outputs. Returns the verdict of the call that the input was about; if none has come, it
     /// waits from now on.
-    pub(crate) fn drain(&mut self, about: Option<CallId>, todo: &mut Todo) -> Option<Verdict> {
+    pub(crate) fn drain(&mut self, about: Option<CallId>, work: &mut Work) -> Option<Verdict> {
         let mut at_once = None;
         while let Some(output) = self.engine.poll_output() {
             match output {
@@ -201,16 +201,16 @@ impl State {
                 Output::Call { call, verdict } => {
                     if let Some(slot) = self.waiting.get_mut(&call) {
                         if let Slot::Waits(Some(waker)) = mem::replace(slot, Slot::Came(verdict)) {
-                            todo.wake.push(waker);
+                            work.wake.push(waker);
                         }
-                        todo.verdicts = true;
+                        work.verdicts = true;
                     }
                 }
                 Output::NeedEntropy { len } => self.feed(len),
-                Output::Notice(notice) => todo.notices.push(notice),
+                Output::Notice(notice) => work.notices.push(notice),
                 Output::Perform { op, deadline_ms, effect, why } => {
                     let task = self.task(op, effect, self.clock.instant(deadline_ms));
-                    todo.jobs.push(Job { op, deadline_ms, why, task });
+                    work.jobs.push(Job { op, deadline_ms, why, task });
                 }
                 _ => {}
             }
@@ -221,7 +221,7 @@ impl State {
             self.waiting.insert(call, Slot::Waits(None));
         }
         let timeout_ms = self.engine.poll_timeout();
-        todo.timeout_changed = mem::replace(&mut self.timeout_ms, timeout_ms) != timeout_ms;
+        work.timeout_changed = mem::replace(&mut self.timeout_ms, timeout_ms) != timeout_ms;
         at_once
     }
 
@@ -242,8 +242,8 @@ impl State {
                 self.waits.insert(op, wait.clone());
                 Task::Interact(interaction, wait)
             }
-            Effect::Assert(request) => Task::Vouch(VouchOp::Assert(request)),
-            Effect::Sign { key, algorithm, input } => Task::Vouch(VouchOp::Sign { key, algorithm, input }),
+            Effect::Assert(request) => Task::Host(HostOp::Assert(request)),
+            Effect::Sign { key, algorithm, input } => Task::Host(HostOp::Sign { key, algorithm, input }),
             Effect::Delete { key, expect } => Task::Store(StoreOp::Delete(key, expect)),
             Effect::Load { key } => Task::Store(StoreOp::Load(key)),
             Effect::Save { key, record, expect, expires_at_s } => {

@@ -9,14 +9,14 @@ const USUAL_HEADERS: usize = 8;
 /// The head of a request, for the case that authorization needs it to be sent again. That is rare, and
 /// keeping it is done for every call: it allocates nothing, and a request is made of it only then.
 #[derive(Default)]
-pub struct KeptHead {
+pub struct SavedHead {
     method: Method,
     version: Version,
     headers: SmallVec<[(HeaderName, HeaderValue); USUAL_HEADERS]>,
     extensions: Extensions,
 }
 
-impl KeptHead {
+impl SavedHead {
     /// Keeps the head of this request, without its URL, which the caller has as text
     /// ([`Setup::url_of`](crate::Setup::url_of)).
     pub fn keep<B>(&mut self, request: &Request<B>) {
@@ -42,10 +42,10 @@ impl KeptHead {
     }
 }
 
-impl std::fmt::Debug for KeptHead {
+impl std::fmt::Debug for SavedHead {
     /// The headers are the caller's, and no business of a log.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("KeptHead").field("method", &self.method).finish_non_exhaustive()
+        f.debug_struct("SavedHead").field("method", &self.method).finish_non_exhaustive()
     }
 }
 
@@ -63,7 +63,7 @@ mod tests {
             .extension(7_u8)
             .body("first")
             .unwrap();
-        let mut kept = KeptHead::default();
+        let mut kept = SavedHead::default();
         for turn in 0..3 {
             kept.keep(&request);
             let again = kept.request("https://mcp.example.com/a?b=c", turn).unwrap();
@@ -85,7 +85,7 @@ mod tests {
             let name = HeaderName::try_from(format!("x-{n}")).unwrap();
             request.headers_mut().insert(name, HeaderValue::from(n));
         }
-        let mut kept = KeptHead::default();
+        let mut kept = SavedHead::default();
         kept.keep(&request);
         assert_eq!(kept.request("/", ()).unwrap().headers(), request.headers());
     }
