@@ -5,10 +5,11 @@ use serde::{Deserialize, Serialize};
 use super::Engine;
 use super::ops::Owner;
 use super::output::Notice;
-use super::record::{self, Record, Text};
+use super::record::{self, GrantRecord, Record, Text};
 use crate::effect::{Completion, Effect, RecordKind, StoreKey, Stored};
 use crate::error::RecordProblem;
 use crate::limits;
+use crate::scope::ScopeSet;
 use crate::time::Now;
 
 /// An account that is logged in.
@@ -31,6 +32,30 @@ pub struct Account {
 /// [`RecordProblem`] when the record cannot be read.
 pub fn accounts(record: &[u8]) -> Result<Vec<Account>, RecordProblem> {
     record::read(record).map(|list: List| list.accounts)
+}
+
+/// What a stored grant holds, without its tokens: for a list of where somebody is logged in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoredGrant {
+    /// The authorization server.
+    pub issuer: Box<str>,
+    /// The scopes that were granted; those that were asked for, where the server did not say.
+    pub scopes: ScopeSet,
+    /// When the access token expires, in seconds since 1970, if the server said so.
+    pub expires_at_s: Option<u64>,
+    /// Whether there is an access token; without one, the user has to log in again.
+    pub usable: bool,
+    /// Whether it can be renewed without the user.
+    pub renewable: bool,
+}
+
+/// What a record of the kind [`Grant`](RecordKind::Grant) holds.
+///
+/// # Errors
+/// [`RecordProblem`] when the record cannot be read.
+pub fn stored_grant(record: &[u8]) -> Result<StoredGrant, RecordProblem> {
+    record::read(record).map(GrantRecord::into_stored)
 }
 
 #[derive(Default, Deserialize)]

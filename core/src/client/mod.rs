@@ -81,7 +81,7 @@ use self::sign::{JwtIds, Signed, Signing};
 use self::step_up::StepUps;
 use self::trust::Binding;
 
-pub use self::accounts::{Account, accounts};
+pub use self::accounts::{Account, StoredGrant, accounts, stored_grant};
 pub use self::config::{Config, ConfigError, Endpoints, KnownServer, Preregistered, Redirect, Timeouts};
 pub use self::flow::{Enterprise, Flow};
 pub use self::output::{CallId, Credentials, Notice, Output, RequestHead, ResponseHead, Verdict};

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
-use crate::client::accounts::accounts;
+use crate::client::accounts::{StoredGrant, accounts};
 use crate::client::config::Config;
 use crate::client::grant::{AccessToken, Grant, Tokens};
 use crate::client::identity::User;
@@ -359,6 +359,17 @@ fn write_server(
 }
 
 impl GrantRecord {
+    /// What may be shown of it.
+    pub(crate) fn into_stored(self) -> StoredGrant {
+        StoredGrant {
+            issuer: self.issuer,
+            scopes: self.granted.unwrap_or(self.requested),
+            expires_at_s: self.expires_at,
+            usable: self.access_token.is_some(),
+            renewable: self.refresh_token.is_some(),
+        }
+    }
+
     /// Whether its tokens are bound to a key.
     pub(crate) fn is_bound(&self) -> bool {
         self.dpop.is_some()

@@ -1,6 +1,6 @@
 //! Logging out (RFC 7009).
 
-use grantor::client::accounts;
+use grantor::client::{accounts, stored_grant};
 use grantor::error::{Exchange, Refused};
 use grantor::{Effect, Error, RecordKind, StoreKey};
 use grantor_world::player::{User, config};
@@ -227,4 +227,23 @@ fn tokens_that_another_process_obtained_meanwhile_go_too() {
         }
         assert!(player.world.asked.iter().any(|asked| asked.contains("/revoke")), "they are given back");
     }
+}
+
+#[test]
+fn a_stored_grant_shows_everything_but_its_tokens() {
+    let mut player = logged_in();
+    let key = player.store.records().find(|(key, _)| key.kind == RecordKind::Grant).unwrap().0.clone();
+    let (record, _) = player.store.load(&key).unwrap();
+    let grant = stored_grant(&record).unwrap();
+    assert_eq!((&*grant.issuer, grant.scopes.to_string().as_str()), ("https://as.example.com", "mcp:use"));
+    assert!(grant.usable && grant.renewable && grant.expires_at_s == Some(1_800_003_600), "{grant:?}");
+    assert!(!format!("{grant:?}").contains("planted"));
+    assert!(stored_grant(b"{}").is_err());
+    // Worthless tokens are gone from the record.
+    player.world.server().revoke_all();
+    player.user = User::Declines;
+    player.call("ping").failed();
+    let (record, _) = player.store.load(&key).unwrap();
+    let grant = stored_grant(&record).unwrap();
+    assert!(!grant.usable && !grant.renewable, "{grant:?}");
 }

@@ -1,0 +1,47 @@
+//! The command `grantor`: whoever runs or uses an MCP server logs in with it, gets tokens for curl, and calls tools.
+//!
+//! A host of the engine like any other: what is OAuth is decided there. Standard output carries what a pipe wants and
+//! nothing else; what a person is told goes to standard error.
+
+mod arguments;
+mod client;
+mod log_in;
+mod mcp;
+mod servers;
+mod status;
+mod terminal;
+mod token;
+mod tools;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::arguments::{Arguments, Command};
+use crate::terminal::clean;
+
+/// Words for a person: what went wrong, and what to do.
+type Failure = Box<dyn std::error::Error>;
+
+fn main() -> ExitCode {
+    let Arguments { command, options } = Arguments::parse();
+    let done = match command {
+        Command::Login { server, device, no_browser, port, scope } => {
+            log_in::log_in(&options, &server, &log_in::How { device, no_browser, port, scope })
+        }
+        Command::Logout { server, forget } => log_in::log_out(&options, &server, forget),
+        Command::Status { json } => status::show(&options, json),
+        Command::Token { server, header } => token::show(&options, &server, header),
+        Command::Tools { server, json } => tools::list(&options, &server, json),
+        Command::Call { server, tool, arguments, json } => {
+            tools::call(&options, &server, &tool, &arguments, json)
+        }
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("grantor: {}", clean(&error.to_string()));
+            ExitCode::FAILURE
+        }
+    }
+}

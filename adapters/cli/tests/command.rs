@@ -1,0 +1,269 @@
+//! The command itself, as a process, against the example's protected server.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use grantor::jose::{Algorithm, SigningKey};
+use grantor_protected_server::{app, config};
+use grantor_world::Consent;
+use grantor_world::grants::Device;
+use grantor_world::net::Served;
+use serde_json::{Value, json};
+
+/// The protected server on a free port, an authorization server beside it, and an empty store.
+struct Place {
+    resource: String,
+    issuer: Served,
+    store: PathBuf,
+    _runtime: tokio::runtime::Runtime,
+}
+
+/// What a command did.
+struct Done {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Place {
+    fn new() -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let issuer = Served::start(Arc::new(|_, _| {}));
+        issuer.world().server().signs =
+            Some(SigningKey::generate(Algorithm::Es256, &[7; 32]).unwrap().with_kid("k"));
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+        let resource = format!("http://{}/mcp", listener.local_addr().unwrap());
+        let app = app(config(&resource, &issuer.issuer)).unwrap();
+        runtime.spawn(async move { axum::serve(listener, app).await });
+        let name = format!("grantor-cli-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let store = std::env::temp_dir().join(name);
+        Self { resource, issuer, store, _runtime: runtime }
+    }
+
+    /// Runs the command. Pages that it shows are opened by somebody who agrees.
+    fn run(&self, arguments: &[&str]) -> Done {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_grantor"))
+            .args(arguments)
+            .env("GRANTOR_STORE", &self.store)
+            // No browser can be opened, so the page's URL is told.
+            .env_remove("DISPLAY")
+            .env_remove("WAYLAND_DISPLAY")
+            .env("PATH", "")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let errors = BufReader::new(child.stderr.take().unwrap());
+        let reader = thread::spawn(move || {
+            let mut said = String::new();
+            for line in errors.lines() {
+                let line = line.unwrap();
+                if line.trim().starts_with("http") && line.contains("/authorize?") {
+                    let page = line.trim().to_owned();
+                    thread::spawn(move || ureq::get(&page).call().map(drop));
+                }
+                said.push_str(&line);
+                said.push('\n');
+            }
+            said
+        });
+        let mut out = String::new();
+        child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+        let code = child.wait().unwrap().code().unwrap();
+        Done { code, out, err: reader.join().unwrap() }
+    }
+
+    /// The same; it must succeed.
+    fn must(&self, arguments: &[&str]) -> Done {
+        let done = self.run(arguments);
+        assert_eq!(done.code, 0, "{arguments:?}: {}", done.err);
+        assert!(!done.err.contains("eyJ"), "a token is told: {}", done.err);
+        done
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.store);
+    }
+}
+
+#[test]
+fn from_the_log_in_to_the_log_out() {
+    let place = Place::new();
+    let server = &*place.resource;
+    let before = place.run(&["token", server]);
+    assert_eq!((before.code, before.out.as_str()), (1, ""));
+    assert!(
+        before.err.contains(&format!("not logged in to {server}; run: grantor login {server}")),
+        "{}",
+        before.err
+    );
+
+    let login = place.must(&["login", server]);
+    assert_eq!(login.out, "", "standard output is for pipes");
+    assert!(
+        login.err.contains(&format!("Logged in to {server}")) && login.err.contains("notes:use"),
+        "{}",
+        login.err
+    );
+
+    let token = place.must(&["token", server]).out;
+    assert_eq!(token.lines().count(), 1);
+    assert!(token.starts_with("eyJ"), "the token alone");
+    assert_eq!(place.must(&["token", "--header", server]).out, format!("Authorization: Bearer {token}"));
+
+    let status: Value = serde_json::from_str(&place.must(&["status", "--json"]).out).unwrap();
+    assert_eq!(status[0]["server"], server);
+    assert_eq!(status[0]["scopes"], json!(["notes:use"]));
+    assert_eq!((&status[0]["usable"], &status[0]["renewable"]), (&json!(true), &json!(true)));
+    assert!(!status.to_string().contains("eyJ"));
+    assert!(place.must(&["status"]).out.contains(" min, renewed by itself"));
+
+    let tools = place.must(&["tools", server]).out;
+    assert!(tools.contains("write_note\n    Writes a note\n"), "{tools}");
+    let tools: Value = serde_json::from_str(&place.must(&["tools", "--json", server]).out).unwrap();
+    assert_eq!(tools.as_array().unwrap().len(), 6);
+
+    // A step-up on the way.
+    let issued = place.issuer.world().server().issued;
+    assert_eq!(place.must(&["call", server, "write_note"]).out, "write_note done for planted-user\n");
+    assert_eq!(place.issuer.world().server().issued, issued + 1);
+    assert_eq!(place.must(&["call", server, "write_note"]).out, "write_note done for planted-user\n");
+    assert_eq!(place.issuer.world().server().issued, issued + 1, "the store has the wider token");
+    let result: Value =
+        serde_json::from_str(&place.must(&["call", server, "write_note", "--json"]).out).unwrap();
+    assert_eq!(result["content"][0]["type"], "text");
+
+    let refused = place.run(&["call", server, "nothing"]);
+    assert_eq!((refused.code, refused.out.as_str()), (1, ""));
+    assert!(refused.err.contains("there is no such tool"), "{}", refused.err);
+
+    assert!(place.must(&["logout", server]).err.contains("Logged out"));
+    assert_eq!(place.must(&["status", "--json"]).out, "[]\n");
+    assert_eq!(place.run(&["token", server]).code, 1);
+}
+
+#[test]
+fn a_token_is_renewed_without_the_user() {
+    let place = Place::new();
+    let server = &*place.resource;
+    place.issuer.world().server().lifetime_s = 1;
+    place.must(&["login", server]);
+    let first = place.must(&["token", server]).out;
+    thread::sleep(Duration::from_millis(2100));
+    let second = place.must(&["token", server]);
+    assert_ne!(first, second.out);
+    assert!(!second.err.contains("/authorize"), "{}", second.err);
+    // When it cannot be renewed, nobody is asked: this command runs in scripts.
+    place.issuer.world().server().revoke_all();
+    thread::sleep(Duration::from_millis(2100));
+    let refused = place.run(&["token", server]);
+    assert_eq!((refused.code, refused.out.as_str()), (1, ""), "{}", refused.err);
+    assert!(refused.err.contains("grantor login"), "{}", refused.err);
+}
+
+#[test]
+fn accounts_are_kept_apart() {
+    let place = Place::new();
+    let server = &*place.resource;
+    place.must(&["login", server, "--account", "work"]);
+    assert_eq!(place.run(&["token", server]).code, 1);
+    assert_eq!(place.must(&["token", server, "--account", "work"]).code, 0);
+    place.must(&["login", server]);
+    let status: Value = serde_json::from_str(&place.must(&["status", "--json"]).out).unwrap();
+    assert_eq!(status.as_array().unwrap().len(), 2);
+    place.must(&["logout", server, "--account", "work"]);
+    assert_eq!(place.must(&["token", server]).code, 0);
+    place.must(&["logout", server, "--forget"]);
+    assert_eq!(place.must(&["status", "--json"]).out, "[]\n");
+}
+
+#[test]
+fn a_code_for_another_device() {
+    let place = Place::new();
+    place.issuer.world().server().devices = true;
+    place.issuer.world().server().offers.device = Device::Agreed;
+    let login = place.must(&["login", "--device", &place.resource]);
+    assert!(login.err.contains("WXYZ-") && login.err.contains("/activate"), "{}", login.err);
+    assert!(!login.err.contains("/authorize?"), "{}", login.err);
+    place.must(&["token", &place.resource]);
+}
+
+#[test]
+fn a_user_who_declines() {
+    let place = Place::new();
+    place.issuer.world().server().consent = Consent::Deny;
+    let login = place.run(&["login", &place.resource]);
+    assert_eq!((login.code, login.out.as_str()), (1, ""));
+    assert!(login.err.contains("grantor: "), "{}", login.err);
+    assert_eq!(place.must(&["status", "--json"]).out, "[]\n");
+}
+
+#[test]
+fn wrong_command_lines_are_told() {
+    let place = Place::new();
+    for (arguments, words) in [
+        (&["login"][..], "<SERVER>"),
+        (&["frobnicate"], "unrecognized subcommand"),
+        (&["login", "https://h/mcp", "--device", "--no-browser"], "cannot be used with"),
+    ] {
+        let done = place.run(arguments);
+        assert_eq!((done.code, done.out.as_str()), (2, ""));
+        assert!(done.err.contains(words), "{}", done.err);
+    }
+    for (server, words) in [("mcp.example.com", "mcp.example.com"), ("http://mcp.example.com/mcp", "https")] {
+        let done = place.run(&["token", server]);
+        assert_eq!((done.code, done.out.as_str()), (1, ""));
+        assert!(done.err.contains(words), "{}", done.err);
+    }
+    let done = place.run(&["call", &place.resource, "list_notes", "nothing"]);
+    assert!(done.code == 1 && done.err.contains("key=value"), "{}", done.err);
+}
+
+#[test]
+fn a_hostile_server_reaches_no_terminal() {
+    let place = Place::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let server = format!("http://{}/mcp", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut head = BufReader::new(stream.try_clone().unwrap());
+            let (mut line, mut length) = (String::new(), 0);
+            while head.read_line(&mut line).is_ok_and(|read| read > 2) {
+                if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                    length = value.trim().parse().unwrap();
+                }
+                line.clear();
+            }
+            let mut body = vec![0; length];
+            head.read_exact(&mut body).unwrap();
+            let message: Value = serde_json::from_slice(&body).unwrap_or_default();
+            let answer = json!({ "jsonrpc": "2.0", "id": message["id"],
+                "error": { "code": -32000, "message": "\u{1b}]0;owned\u{7}\u{202e}no" } });
+            let body = answer.to_string();
+            let _ = write!(
+                stream,
+                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                body.len()
+            );
+        }
+    });
+    let done = place.run(&["tools", &server]);
+    assert_eq!((done.code, done.out.as_str()), (1, ""));
+    assert!(
+        done.err.contains("owned") && !done.err.contains(['\u{1b}', '\u{7}', '\u{202e}']),
+        "{}",
+        done.err
+    );
+}
