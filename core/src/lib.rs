@@ -131,6 +131,7 @@
 
 mod address;
 pub mod client;
+pub mod diagnosis;
 mod discover;
 mod effect;
 pub mod error;

@@ -18,7 +18,8 @@ const AFTER: &str = "\
 Credentials are kept in the platform's directory for application state, readable by you alone. Programs that use
 Grantor's FileStore on the same directory share them.
 
-Exit status: 0 when it is done, 1 when it failed, 2 when it was called wrongly.";
+Exit status: 0 when it is done, 1 when it failed, 2 when it was called wrongly; of `doctor`: 1 when clients that keep
+the specifications fail, 3 when there are warnings alone.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -68,6 +69,25 @@ pub(crate) enum Command {
         /// As JSON
         #[arg(long)]
         json: bool,
+    },
+    /// Examine a server as a client meets it, and say what is wrong
+    Doctor {
+        /// The MCP server's URL
+        server: String,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+        /// Write a report for build pipelines (junit.xml) to this file, too
+        #[arg(long, value_name = "FILE")]
+        junit: Option<PathBuf>,
+        /// Show what is right as well
+        #[arg(long)]
+        all: bool,
+    },
+    /// Explain a code of the doctor
+    Explain {
+        /// The code; without one, all are listed
+        code: Option<String>,
     },
     /// Call a tool
     Call {

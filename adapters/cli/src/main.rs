@@ -5,6 +5,8 @@
 
 mod arguments;
 mod client;
+mod doctor;
+mod junit;
 mod log_in;
 mod mcp;
 mod servers;
@@ -33,6 +35,10 @@ fn main() -> ExitCode {
         Command::Status { json } => status::show(&options, json),
         Command::Token { server, header } => token::show(&options, &server, header),
         Command::Tools { server, json } => tools::list(&options, &server, json),
+        Command::Doctor { server, json, junit, all } => {
+            doctor::examine(&options, &server, &doctor::Report { json, junit, all })
+        }
+        Command::Explain { code } => doctor::explain(code.as_deref()),
         Command::Call { server, tool, arguments, json } => {
             tools::call(&options, &server, &tool, &arguments, json)
         }

@@ -231,6 +231,62 @@ fn wrong_command_lines_are_told() {
 }
 
 #[test]
+fn the_doctor_says_what_is_wrong_and_how_to_mend_it() {
+    let place = Place::new();
+    let server = &*place.resource;
+    // Every rule is tested in the core; here is what a person and a pipeline see.
+    let seen = place.run(&["doctor", server]);
+    assert_eq!(seen.code, 3, "warnings alone: {}{}", seen.out, seen.err);
+    assert!(seen.out.contains("note     client-document\n"), "{}", seen.out);
+    assert!(seen.out.contains(" ok, 0 errors, "), "{}", seen.out);
+    assert!(!seen.out.contains("ok       challenge"), "what is right is not shown: {}", seen.out);
+    assert!(
+        place
+            .run(&["doctor", "--all", server])
+            .out
+            .contains("ok       challenge The 401 has a Bearer challenge")
+    );
+
+    let report = place.store.with_extension("xml");
+    let told = place.run(&["doctor", "--json", "--junit", report.to_str().unwrap(), server]);
+    let told: Value = serde_json::from_str(&told.out).unwrap();
+    let checks = told["checks"].as_array().unwrap();
+    assert!(
+        checks.iter().any(|check| check["code"] == "pkce" && check["outcome"] == "passed"),
+        "{checks:#?}"
+    );
+    let junit = std::fs::read_to_string(&report).unwrap();
+    std::fs::remove_file(&report).unwrap();
+    assert!(junit.contains(&format!("tests=\"{}\"", checks.len())) && junit.contains("<failure "), "{junit}");
+    assert_eq!(place.issuer.world().server().issued, 0);
+
+    place.issuer.world().intercept = Some(Box::new(|request| {
+        request
+            .uri()
+            .path()
+            .contains("well-known")
+            .then(|| grantor_world::text(http::StatusCode::NOT_FOUND, ""))
+    }));
+    let broken = place.run(&["doctor", server]);
+    assert_eq!(broken.code, 1, "{}", broken.out);
+    assert!(broken.out.contains("error    server-metadata") && broken.out.contains("404"), "{}", broken.out);
+
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let nowhere = format!("http://{}/mcp", listener.local_addr().unwrap());
+    drop(listener);
+    let unreachable = place.run(&["doctor", &nowhere]);
+    assert!(unreachable.code == 1 && unreachable.out.contains("error    reachable"), "{}", unreachable.out);
+
+    let explained = place.must(&["explain", "pkce"]).out;
+    assert!(
+        explained.starts_with("pkce (error): ") && explained.contains("code_challenge_methods_supported"),
+        "{explained}"
+    );
+    assert!(place.must(&["explain"]).out.lines().count() > 25);
+    assert_eq!(place.run(&["explain", "nothing"]).code, 1);
+}
+
+#[test]
 fn a_hostile_server_reaches_no_terminal() {
     let place = Place::new();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -177,6 +177,21 @@ impl<H: Host> Session<H> {
         self.shared.lock().engine.findings().clone()
     }
 
+    /// Sends a request of the caller's own, such as one of [`wire`](grantor::wire) or of a
+    /// [diagnosis](grantor::diagnosis), by the HTTP stack that Grantor's own requests take: without a token, without
+    /// following redirects, and to the addresses alone that its reach allows.
+    ///
+    /// # Errors
+    /// When there is no answer within `timeout`, or its body has more than `max_body` bytes.
+    pub fn exchange(
+        &self,
+        request: &HttpRequest,
+        max_body: usize,
+        timeout: Duration,
+    ) -> Result<HttpAnswer, HttpFailure> {
+        self.shared.checked(request, max_body, timeout)
+    }
+
     fn open(
         &self,
         open: impl FnOnce(&mut Engine, Now) -> Result<CallId, ApiMisuse>,
@@ -395,10 +410,22 @@ impl<H: Host> Shared<H> {
     }
 
     fn send(&self, request: &HttpRequest, max_body: usize, deadline: Instant, why: &str) -> Performed {
-        let checked = self.host.addresses().map_or(Ok(None), |addresses| addresses.check(request));
         let timeout = deadline.saturating_duration_since(Instant::now());
-        let answer = checked.and_then(|_| self.host.send(request, max_body, timeout));
+        let answer = self.checked(request, max_body, timeout);
         self.setup.observer.event(Event::Exchanged { request, why, answer: answer.as_ref() });
         answer.map_or_else(Performed::from, Performed::Http)
+    }
+
+    /// Sends a request once it is known where it may go.
+    fn checked(
+        &self,
+        request: &HttpRequest,
+        max_body: usize,
+        timeout: Duration,
+    ) -> Result<HttpAnswer, HttpFailure> {
+        if let Some(addresses) = self.host.addresses() {
+            addresses.check(request)?;
+        }
+        self.host.send(request, max_body, timeout)
     }
 }

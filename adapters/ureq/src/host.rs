@@ -107,7 +107,7 @@ impl Host for Ureq {
         let agent = self.agent();
         let timeout = agent.config().timeouts().global.map_or(timeout, |own| own.min(timeout));
         let response = match request.method {
-            http::Method::GET => {
+            http::Method::GET | http::Method::OPTIONS => {
                 let (head, _) = sent.into_parts();
                 agent.run(plain(&agent, Request::from_parts(head, ()), Some(timeout)))
             }

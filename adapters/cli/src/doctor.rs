@@ -1,0 +1,189 @@
+//! The doctor: examines a server as a client meets it.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use grantor_ureq::driver::{HttpAnswer, HttpFailure};
+use grantor_ureq::grantor::diagnosis::{Check, Examination, Outcome, RULES, Rule, Severity};
+use grantor_ureq::grantor::wire::HttpResponse;
+use grantor_ureq::grantor::{UrlPolicy, limits};
+use serde_json::{Value, json};
+
+use crate::arguments::Options;
+use crate::client::{self, Shared};
+use crate::terminal::print;
+use crate::token::NobodyThere;
+use crate::{Failure, junit};
+
+/// How long a server may take for an answer.
+const TIMEOUT: Duration = Duration::from_secs(20);
+/// What the exit status says when there are warnings alone.
+const WARNINGS: u8 = 3;
+
+/// How the result is shown.
+pub(crate) struct Report {
+    pub(crate) json: bool,
+    pub(crate) junit: Option<PathBuf>,
+    pub(crate) all: bool,
+}
+
+pub(crate) fn examine(options: &Options, server: &str, report: &Report) -> Result<ExitCode, Failure> {
+    let mut examination = Examination::new(server, UrlPolicy::default())?;
+    // What is refused over plain http is told by the doctor, so the client that sends for it goes by a name it takes.
+    let config =
+        client::config(options, server).or_else(|_| client::config(options, "https://localhost/"))?;
+    let agent = client::open(options, Shared::open(options)?, config, NobodyThere)?;
+    while let Some(request) = examination.next_request() {
+        let sent = agent.session().exchange(&request, limits::DOCUMENT_BODY, TIMEOUT);
+        match &sent {
+            Ok(HttpAnswer { status, headers, body, .. }) => {
+                examination.answer(Ok(HttpResponse { status: *status, headers, body }));
+            }
+            Err(failure) => examination.answer(Err(&words(failure))),
+        }
+    }
+    let checks = examination.checks();
+    if let Some(file) = &report.junit {
+        std::fs::write(file, junit::write(server, checks))
+            .map_err(|error| format!("{}: {error}", file.display()))?;
+    }
+    match report.json {
+        true => print(&serde_json::to_string_pretty(&to_json(server, checks))?)?,
+        false => show(server, checks, report.all)?,
+    }
+    Ok(match worst(checks) {
+        Some(Severity::Error) => ExitCode::FAILURE,
+        Some(Severity::Warning) => ExitCode::from(WARNINGS),
+        _ => ExitCode::SUCCESS,
+    })
+}
+
+fn words(failure: &HttpFailure) -> String {
+    match failure.detail.is_empty() {
+        true => failure.kind.to_string(),
+        false => format!("{}: {}", failure.kind, failure.detail),
+    }
+}
+
+fn worst(checks: &[Check]) -> Option<Severity> {
+    broken(checks).map(|check| check.rule.severity).max()
+}
+
+fn broken(checks: &[Check]) -> impl Iterator<Item = &Check> {
+    checks.iter().filter(|check| check.outcome == Outcome::Failed)
+}
+
+fn show(server: &str, checks: &[Check], all: bool) -> Result<(), Failure> {
+    print(&format!("{server}\n"))?;
+    for check in checks.iter().filter(|check| all || check.outcome == Outcome::Failed) {
+        let Rule { code, severity, title, section, who, mend, .. } = check.rule;
+        if check.outcome == Outcome::Passed {
+            print(&wrapped(&format!("ok       {code}"), title))?;
+            continue;
+        }
+        print(&wrapped(&format!("{:<8} {code}", severity.to_string()), ""))?;
+        for (name, text) in [
+            ("expected", *title),
+            ("at", &check.at),
+            ("seen", &check.seen),
+            ("rule", *section),
+            ("suffers", *who),
+            ("to do", *mend),
+        ] {
+            if !text.is_empty() {
+                print(&wrapped(&format!("         {name}"), text))?;
+            }
+        }
+        print("")?;
+    }
+    let count = |severity| broken(checks).filter(|check| check.rule.severity == severity).count();
+    let (errors, warnings, notes) = (count(Severity::Error), count(Severity::Warning), count(Severity::Note));
+    let kept = checks.len() - errors - warnings - notes;
+    let many = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let counts = [many(errors, "error"), many(warnings, "warning"), many(notes, "note")];
+    print(&format!("{kept} ok, {}", counts.join(", ")))?;
+    Ok(())
+}
+
+/// Where text begins, behind what is named.
+const INDENT: usize = 19;
+/// The width of the narrowest terminal that people use.
+const WIDTH: usize = 80;
+
+/// A name and its text, in lines of a terminal; a word that is longer than a line stays whole, as URLs must.
+fn wrapped(name: &str, text: &str) -> String {
+    let mut lines = vec![format!("{name:<INDENT$}")];
+    if name.len() >= INDENT && !text.is_empty() {
+        lines.push(" ".repeat(INDENT));
+    }
+    for word in text.split_whitespace() {
+        let line = lines.last_mut().map_or(0, |line| line.chars().count());
+        if line > INDENT && line + word.chars().count() >= WIDTH {
+            lines.push(" ".repeat(INDENT));
+        }
+        if let Some(line) = lines.last_mut() {
+            if line.chars().count() > INDENT {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines.iter().map(|line| line.trim_end()).collect::<Vec<_>>().join("\n")
+}
+
+fn to_json(server: &str, checks: &[Check]) -> Value {
+    let results: Vec<Value> = checks
+        .iter()
+        .map(|check| {
+            json!({
+                "code": check.rule.code,
+                "outcome": if check.outcome == Outcome::Passed { "passed" } else { "failed" },
+                "severity": check.rule.severity.to_string(),
+                "title": check.rule.title,
+                "at": check.at,
+                "seen": check.seen,
+                "section": check.rule.section,
+                "who": check.rule.who,
+                "mend": check.rule.mend,
+            })
+        })
+        .collect();
+    json!({ "server": server, "checks": results })
+}
+
+pub(crate) fn explain(code: Option<&str>) -> Result<ExitCode, Failure> {
+    let Some(code) = code else {
+        for rule in RULES {
+            print(&format!("{:<22} {:<8} {}", rule.code, rule.severity.to_string(), rule.title))?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    };
+    let Some(Rule { code, severity, title, section, who, mend, .. }) = Rule::find(code) else {
+        return Err(format!("there is no code `{code}`; `grantor explain` lists all").into());
+    };
+    print(&format!(
+        "{code} ({severity}): {title}\n\nDemanded by  {section}\nWho suffers  {who}\nHow to mend  {mend}"
+    ))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_fit_a_narrow_terminal() {
+        let text = "word ".repeat(60);
+        let long = format!("https://mcp.example.com/{}", "x".repeat(100));
+        assert!(
+            wrapped("         seen", &text).lines().all(|line| line.len() < WIDTH && !line.ends_with(' '))
+        );
+        assert_eq!(wrapped("         at", &long), format!("{:<19}{long}", "         at"));
+        assert_eq!(
+            wrapped("ok       challenge-metadata", "a b"),
+            "ok       challenge-metadata\n                   a b"
+        );
+        assert_eq!(wrapped("error    pkce", ""), "error    pkce");
+    }
+}
