@@ -1,0 +1,248 @@
+"""What the `Auth` of httpx and that of httpx2 have in common: the two have the same shape, and are not the same classes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from typing import Any, cast
+
+from grantor import _types as t
+from grantor._native import Config, HttpRequest
+from grantor._session import AssertionSource, Session, Signer, Store, UserAgent, ended, operation, reported
+
+
+def _caller(kind: type) -> Any:
+    """The client that asks for the flow of a request, two frames above: clients do not say who they are."""
+    found = sys._getframe(2).f_locals.get("self")
+    return found if isinstance(found, kind) else None
+
+
+class Flow:
+    """Mixed into the `Auth` of an httpx; `_stack` is that module."""
+
+    _stack: Any
+
+    def __init__(
+        self,
+        config: Config | str,
+        *,
+        store: Store | None = None,
+        user_agent: UserAgent | None = None,
+        assertions: AssertionSource | None = None,
+        signer: Signer | None = None,
+        client: Any = None,
+    ) -> None:
+        """Authorizes the requests of clients of httpx to one MCP server, for one account.
+
+        `config` is a `Config` or the server's URL. `store` keeps tokens, in memory by itself; `user_agent` talks to the
+        user, by the system's browser by itself; `assertions` provides assertions about user or workload; `signer` signs
+        with keys that are held elsewhere. Grantor's own requests go through the client that sends the caller's, without
+        its authentication, cookies and default headers, and never along a redirect; `client` names another one for them.
+        """
+        if isinstance(config, str):
+            config = Config(config)
+        self.session = Session(
+            config, store=store, user_agent=user_agent, assertions=assertions, signer=signer
+        )
+        self._client = client
+        self._own: Any = None
+
+    # The shape of `Auth`.
+
+    def sync_auth_flow(self, request: Any) -> Generator[Any, Any, None]:
+        """Sends a request with a token, and again where authorization needs it."""
+        return self._flow(request, self._sender(_caller(self._stack.Client)))
+
+    def async_auth_flow(self, request: Any) -> AsyncGenerator[Any, Any]:
+        """The same for async clients, on asyncio."""
+        return self._flow_async(request, self._sender_async(_caller(self._stack.AsyncClient)))
+
+    def _flow(self, request: Any, send: Callable[[HttpRequest, int, float], t.HttpAnswer]) -> Generator[Any, Any, None]:
+        session = self.session
+        engine = session.engine
+        call, verdict = session.run(
+            None, lambda: engine.authorize(request.method, str(request.url), operation(request.headers)), send
+        )
+        over = False
+        try:
+            while isinstance(verdict, t.Send):
+                _authorize(request, verdict)
+                response = yield request
+                status, headers = response.status_code, reported(response.status_code, response.headers.multi_items())
+                if status in (401, 403):
+                    response.read()  # before anything else uses the connection
+                _, verdict = session.run(call, lambda: engine.report(call, status, headers), send)  # noqa: B023
+            over = True
+            ended(verdict)
+        finally:
+            if not over:
+                session._fail(session.cancel(call))
+
+    async def _flow_async(
+        self, request: Any, send: Callable[[HttpRequest, int, float], Awaitable[t.HttpAnswer]]
+    ) -> AsyncGenerator[Any, Any]:
+        session = self.session
+        engine = session.engine
+        call, verdict = await session.run_async(
+            None, lambda: engine.authorize(request.method, str(request.url), operation(request.headers)), send
+        )
+        over = False
+        try:
+            while isinstance(verdict, t.Send):
+                _authorize(request, verdict)
+                response = yield request
+                status, headers = response.status_code, reported(response.status_code, response.headers.multi_items())
+                if status in (401, 403):
+                    await response.aread()
+                _, verdict = await session.run_async(call, lambda: engine.report(call, status, headers), send)  # noqa: B023
+            over = True
+            ended(verdict)
+        finally:
+            if not over:
+                session._spawn(session.cancel(call), send)
+
+    # Without a request.
+
+    def log_in(self) -> None:
+        """Gets a token if there is none."""
+        self._end(self.session.engine.log_in)
+
+    def log_out(self) -> None:
+        """Gives the account's tokens back (RFC 7009) and forgets them."""
+        self._end(self.session.engine.log_out)
+
+    def forget(self) -> None:
+        """Forgets everything about the server for this account; tokens are given back."""
+        self._end(self.session.engine.forget)
+
+    def callback(self, url: str) -> None:
+        """Takes in a callback that comes without its prompt: the redirect endpoint of a web application, which brings it
+        only to the `Auth` of the user with whose session the request came (RFC 9700 2.1.1)."""
+        engine = self.session.engine
+        self._end(lambda: engine.callback(url))
+
+    async def log_in_async(self) -> None:
+        """`log_in` for asyncio."""
+        await self._end_async(self.session.engine.log_in)
+
+    async def log_out_async(self) -> None:
+        """`log_out` for asyncio."""
+        await self._end_async(self.session.engine.log_out)
+
+    async def forget_async(self) -> None:
+        """`forget` for asyncio."""
+        await self._end_async(self.session.engine.forget)
+
+    async def callback_async(self, url: str) -> None:
+        """`callback` for asyncio."""
+        engine = self.session.engine
+        await self._end_async(lambda: engine.callback(url))
+
+    @property
+    def account_label(self) -> str | None:
+        """What to show for the account, when its token says who the user is."""
+        return self.session.engine.account_label
+
+    def _end(self, enter: Callable[[], int]) -> None:
+        ended(self.session.run(None, enter, self._sender(None))[1])
+
+    async def _end_async(self, enter: Callable[[], int]) -> None:
+        ended((await self.session.run_async(None, enter, self._sender_async(None)))[1])
+
+    # Grantor's own requests.
+
+    def _request(self, request: HttpRequest, seconds: float) -> Any:
+        timeout = {name: seconds for name in ("connect", "read", "write", "pool")}
+        return self._stack.Request(
+            request.method,
+            request.url,
+            headers=list(request.headers),
+            content=request.body or None,
+            extensions={"timeout": timeout},
+        )
+
+    def _sender(self, caller: Any) -> Callable[[HttpRequest, int, float], t.HttpAnswer]:
+        def send(request: HttpRequest, max_body: int, seconds: float) -> t.HttpAnswer:
+            given = self._client if isinstance(self._client, self._stack.Client) else caller
+            if given is not None:
+                return exchange(given, request, max_body, seconds)
+            with self._stack.Client() as client:
+                return exchange(client, request, max_body, seconds)
+
+        def exchange(client: Any, request: HttpRequest, max_body: int, seconds: float) -> t.HttpAnswer:
+            body = bytearray()
+            try:
+                response = client.send(
+                    self._request(request, seconds), stream=True, auth=None, follow_redirects=False
+                )
+                try:
+                    for part in response.iter_bytes():
+                        _append(body, part, max_body)
+                finally:
+                    response.close()
+            except self._stack.HTTPError as error:
+                response = self._failed(error)
+            return _answer(response, body)
+
+        return send
+
+    def _sender_async(self, caller: Any) -> Callable[[HttpRequest, int, float], Awaitable[t.HttpAnswer]]:
+        async def send(request: HttpRequest, max_body: int, seconds: float) -> t.HttpAnswer:
+            given = self._client if isinstance(self._client, self._stack.AsyncClient) else caller
+            if given is not None and not given.is_closed:
+                return await exchange(given, request, max_body, seconds)
+            async with self._stack.AsyncClient() as client:
+                return await exchange(client, request, max_body, seconds)
+
+        async def exchange(client: Any, request: HttpRequest, max_body: int, seconds: float) -> t.HttpAnswer:
+            body = bytearray()
+            try:
+                response = await client.send(
+                    self._request(request, seconds), stream=True, auth=None, follow_redirects=False
+                )
+                try:
+                    async for part in response.aiter_bytes():
+                        _append(body, part, max_body)
+                finally:
+                    await response.aclose()
+            except self._stack.HTTPError as error:
+                response = self._failed(error)
+            return _answer(response, body)
+
+        return send
+
+    def _failed(self, error: Any) -> Any:
+        """Why there is no answer. The text of an error may name a URL with secrets, so its class has to do."""
+        stack = self._stack
+        if isinstance(error, stack.HTTPStatusError):
+            return error.response  # a hook of the client's turns answers into errors
+        for kind, classes in (
+            ("timed_out", stack.TimeoutException),
+            ("unreachable", (stack.ConnectError, stack.ProxyError, stack.UnsupportedProtocol)),
+            ("broken", (stack.NetworkError, stack.ProtocolError, stack.DecodingError)),
+        ):
+            if isinstance(error, classes):
+                raise t.HostError(type(error).__name__, kind=kind) from None
+        raise t.HostError(type(error).__name__, kind="other") from None
+
+
+def _authorize(request: Any, send: t.Send) -> None:
+    """Replaces the headers that authorize a request."""
+    for name in ("authorization", "dpop"):
+        request.headers.pop(name, None)
+    for name, value in send.headers:
+        request.headers[name] = value
+
+
+def _append(body: bytearray, part: bytes, max_body: int) -> None:
+    if len(body) + len(part) > max_body:
+        raise t.HostError("", kind="body_too_large")
+    body += part
+
+
+def _answer(response: Any, body: bytearray) -> t.HttpAnswer:
+    if not body and response.is_stream_consumed and hasattr(response, "_content"):
+        body = bytearray(response.content)  # a hook of the client's has read it
+    decoded = ("content-encoding", "content-length")
+    headers = tuple(pair for pair in response.headers.multi_items() if pair[0].lower() not in decoded)
+    return t.HttpAnswer(response.status_code, cast("t.Headers", headers), bytes(body))

@@ -1,0 +1,96 @@
+//! Outputs as the dataclasses of `grantor._types`.
+
+use grantor::client::{Credentials, Notice, Output, Verdict};
+use grantor::{Effect, Interaction, RecordRevision};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyModule};
+
+use crate::effects::{AuthorizationPrompt, DevicePrompt, HttpRequest, StoreKey, Summary, scopes};
+use crate::errors;
+use crate::headers;
+
+static TYPES: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+
+/// A class of `grantor._types`.
+pub(crate) fn class<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+    let import = || py.import("grantor._types").map(Bound::unbind);
+    TYPES.get_or_try_init(py, import)?.bind(py).getattr(name)
+}
+
+fn make<'py>(
+    py: Python<'py>,
+    name: &str,
+    fields: impl pyo3::call::PyCallArgs<'py>,
+) -> PyResult<Bound<'py, PyAny>> {
+    class(py, name)?.call1(fields)
+}
+
+pub(crate) fn output(py: Python<'_>, output: Output) -> PyResult<Option<Bound<'_, PyAny>>> {
+    let made = match output {
+        Output::Abandon { op } => make(py, "Abandon", (op.to_u64(),)),
+        Output::Call { call, verdict: given } => make(py, "Call", (call.to_u64(), verdict(py, given)?)),
+        Output::NeedEntropy { len } => make(py, "NeedEntropy", (len,)),
+        Output::Notice(notice) => make(py, "Notice", (kind(&notice), notice.to_string())),
+        Output::Perform { op, deadline_ms, effect: asked, why } => {
+            make(py, "Perform", (op.to_u64(), deadline_ms, effect(py, asked)?, why))
+        }
+        _ => return Ok(None),
+    };
+    made.map(Some)
+}
+
+fn verdict(py: Python<'_>, verdict: Verdict) -> PyResult<Bound<'_, PyAny>> {
+    match verdict {
+        Verdict::Deliver => make(py, "Deliver", ()),
+        Verdict::Done => make(py, "Done", ()),
+        Verdict::Fail(report) => make(py, "Fail", (errors::exception(py, &report)?,)),
+        Verdict::Send(credentials) => send(py, &credentials),
+        _ => make(py, "Fail", (errors::host(py, "other", "a verdict that this binding is too old for"),)),
+    }
+}
+
+fn send<'py>(py: Python<'py>, credentials: &Credentials) -> PyResult<Bound<'py, PyAny>> {
+    make(py, "Send", (headers::pairs(py, credentials.iter())?,))
+}
+
+fn effect(py: Python<'_>, effect: Effect) -> PyResult<Bound<'_, PyAny>> {
+    let revision = |revision: RecordRevision| PyBytes::new(py, &revision.0);
+    match effect {
+        Effect::Assert(asked) => {
+            let kind = errors::variant(&asked.kind).to_lowercase();
+            let scopes = scopes(py, &asked.scopes)?;
+            make(py, "Assert", (kind, &*asked.audience, &*asked.resource, scopes))
+        }
+        Effect::CheckToken { token } => make(py, "CheckToken", (token.expose(),)),
+        Effect::Delete { key, expect } => make(py, "Delete", (StoreKey(key), revision(expect))),
+        Effect::Http { request, max_body } => make(py, "Http", (HttpRequest(request), max_body)),
+        Effect::Interact(Interaction::Approve(summary)) => make(py, "Approve", (Summary(*summary),)),
+        Effect::Interact(Interaction::Authorize(prompt)) => {
+            make(py, "Authorize", (AuthorizationPrompt(prompt),))
+        }
+        Effect::Interact(Interaction::Device(prompt)) => make(py, "ShowCode", (DevicePrompt(prompt),)),
+        Effect::Interact(Interaction::Listen { preferred }) => make(py, "Listen", (preferred.as_deref(),)),
+        Effect::Load { key } => make(py, "Load", (StoreKey(key),)),
+        Effect::Save { key, record, expect, expires_at_s } => {
+            let record = PyBytes::new(py, record.expose().as_bytes());
+            make(py, "Save", (StoreKey(key), record, expect.map(revision), expires_at_s))
+        }
+        Effect::Sign { key, algorithm, input } => {
+            make(py, "Sign", (&*key, algorithm.to_string(), PyBytes::new(py, &input)))
+        }
+        _ => make(py, "Unknown", ()),
+    }
+}
+
+/// `TokenIssued` as `token_issued`.
+fn kind(notice: &Notice) -> String {
+    let mut snake = String::new();
+    for c in errors::variant(notice).chars() {
+        if c.is_uppercase() && !snake.is_empty() {
+            snake.push('_');
+        }
+        snake.extend(c.to_lowercase());
+    }
+    snake
+}

@@ -1,0 +1,91 @@
+"""The repository's example server, started by the tests on free ports of 127.0.0.1, and its user."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import re
+import subprocess
+import threading
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+SERVER = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug" / "grantor-protected-server"
+
+REVISION = "2026-07-28"
+
+
+class Message:
+    """A call of a tool, as every request of revision 2026-07-28 has to be."""
+
+    def __init__(self, tool: str, **arguments: Any) -> None:
+        meta = {"io.modelcontextprotocol/protocolVersion": REVISION, "io.modelcontextprotocol/clientCapabilities": {}}
+        params = {"name": tool, "arguments": arguments, "_meta": meta}
+        self.body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).encode()
+        self.headers = {
+            "content-type": "application/json",
+            "accept": "application/json, text/event-stream",
+            "mcp-protocol-version": REVISION,
+            "mcp-method": "tools/call",
+            "mcp-name": tool,
+        }
+
+
+def text(body: bytes) -> str:
+    """What the tool said, from JSON or from the events of a stream."""
+    for line in body.decode().splitlines():
+        line = line.removeprefix("data:").strip()
+        if line.startswith("{"):
+            answer = json.loads(line)
+            if "result" in answer:
+                return str(answer["result"]["content"][0]["text"])
+    raise AssertionError(body)
+
+
+class User:
+    """Agrees on every page, as a person would in a browser; on a thread, as a browser is another program."""
+
+    def __init__(self) -> None:
+        self.pages: list[str] = []
+
+    def __call__(self, url: str) -> None:
+        self.pages.append(url)
+        threading.Thread(target=self.agree, args=(url,), daemon=True).start()
+
+    @staticmethod
+    def agree(url: str) -> None:
+        urllib.request.urlopen(url, timeout=10).read()
+        agreed = urllib.request.Request(url, b"decision=agree", method="POST")
+        urllib.request.urlopen(agreed, timeout=10).read()
+
+    def scopes(self) -> list[list[str]]:
+        """The scopes that each page asked for."""
+        queries = [urllib.parse.parse_qs(urllib.parse.urlsplit(page).query) for page in self.pages]
+        return [sorted(query.get("scope", [""])[0].split()) for query in queries]
+
+
+@pytest.fixture
+def user() -> User:
+    return User()
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    """The URL of a protected MCP server, with an authorization server beside it; it ends with the test."""
+    with subprocess.Popen([SERVER], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield next(found[0] for line in process.stdout if (found := re.search(r"http://\S+/mcp", line)))
+        finally:
+            process.kill()
+
+
+@pytest.fixture
+def message() -> Callable[..., Message]:
+    return Message
