@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::proxy::Flags;
+
 /// Logs in to MCP servers, gets tokens, lists and calls tools.
 #[derive(Debug, Parser)]
 #[command(name = "grantor", version, after_help = AFTER)]
@@ -83,6 +85,13 @@ pub(crate) enum Command {
         /// Show what is right as well
         #[arg(long)]
         all: bool,
+    },
+    /// Be the server on standard input and output, for clients that speak nothing else
+    Proxy {
+        /// The MCP server's URL
+        server: String,
+        #[command(flatten)]
+        flags: Flags,
     },
     /// Explain a code of the doctor
     Explain {

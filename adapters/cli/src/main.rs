@@ -6,9 +6,11 @@
 mod arguments;
 mod client;
 mod doctor;
+mod events;
 mod junit;
 mod log_in;
 mod mcp;
+mod proxy;
 mod servers;
 mod status;
 mod terminal;
@@ -26,7 +28,7 @@ use crate::terminal::clean;
 type Failure = Box<dyn std::error::Error>;
 
 fn main() -> ExitCode {
-    let Arguments { command, options } = Arguments::parse();
+    let Arguments { command, mut options } = Arguments::parse();
     let done = match command {
         Command::Login { server, device, no_browser, port, scope } => {
             log_in::log_in(&options, &server, &log_in::How { device, no_browser, port, scope })
@@ -37,6 +39,10 @@ fn main() -> ExitCode {
         Command::Tools { server, json } => tools::list(&options, &server, json),
         Command::Doctor { server, json, junit, all } => {
             doctor::examine(&options, &server, &doctor::Report { json, junit, all })
+        }
+        Command::Proxy { server, flags } => {
+            options.verbose |= flags.debug;
+            proxy::run(&options, &server, &flags)
         }
         Command::Explain { code } => doctor::explain(code.as_deref()),
         Command::Call { server, tool, arguments, json } => {

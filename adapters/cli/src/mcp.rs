@@ -1,6 +1,6 @@
 //! A session with an MCP server over streamable HTTP, for as long as a command takes.
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufReader, Read as _};
 
 use grantor_ureq::AuthorizedAgent;
 use http::{Request, Response};
@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use ureq::Body;
 
 use crate::Failure;
+use crate::events::Events;
 
 /// With `initialize`; for servers of 2025-03-26 and later.
 const WITH_SESSION: &str = "2025-11-25";
@@ -140,18 +141,11 @@ impl Server {
             BufReader::new(body).read_to_string(&mut text).map_err(|error| self.broken(&error))?;
             return Ok(serde_json::from_str(&text).ok().filter(Value::is_object));
         }
-        let mut data = String::new();
-        for line in BufReader::new(body).lines() {
-            let line = line.map_err(|error| self.broken(&error))?;
-            if let Some(more) = line.strip_prefix("data:") {
-                data.push_str(more);
-                data.push('\n');
-            } else if line.is_empty() {
-                let message: Option<Value> = serde_json::from_str(&data).ok();
-                if let Some(message) = message.filter(|message| message["id"] == id) {
-                    return Ok(Some(message));
-                }
-                data.clear();
+        for event in Events::of(body) {
+            let event = event.map_err(|error| self.broken(&error))?;
+            let message: Option<Value> = serde_json::from_str(&event.data).ok();
+            if let Some(message) = message.filter(|message| message["id"] == id) {
+                return Ok(Some(message));
             }
         }
         Ok(None)

@@ -1,101 +1,16 @@
 //! The command itself, as a process, against the example's protected server.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+mod common;
+
 use std::net::TcpListener;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use grantor::jose::{Algorithm, SigningKey};
-use grantor_protected_server::{app, config};
 use grantor_world::Consent;
 use grantor_world::grants::Device;
-use grantor_world::net::Served;
 use serde_json::{Value, json};
 
-/// The protected server on a free port, an authorization server beside it, and an empty store.
-struct Place {
-    resource: String,
-    issuer: Served,
-    store: PathBuf,
-    _runtime: tokio::runtime::Runtime,
-}
-
-/// What a command did.
-struct Done {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-impl Place {
-    fn new() -> Self {
-        static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let issuer = Served::start(Arc::new(|_, _| {}));
-        issuer.world().server().signs =
-            Some(SigningKey::generate(Algorithm::Es256, &[7; 32]).unwrap().with_kid("k"));
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
-        let resource = format!("http://{}/mcp", listener.local_addr().unwrap());
-        let app = app(config(&resource, &issuer.issuer)).unwrap();
-        runtime.spawn(async move { axum::serve(listener, app).await });
-        let name = format!("grantor-cli-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let store = std::env::temp_dir().join(name);
-        Self { resource, issuer, store, _runtime: runtime }
-    }
-
-    /// Runs the command. Pages that it shows are opened by somebody who agrees.
-    fn run(&self, arguments: &[&str]) -> Done {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_grantor"))
-            .args(arguments)
-            .env("GRANTOR_STORE", &self.store)
-            // No browser can be opened, so the page's URL is told.
-            .env_remove("DISPLAY")
-            .env_remove("WAYLAND_DISPLAY")
-            .env("PATH", "")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let errors = BufReader::new(child.stderr.take().unwrap());
-        let reader = thread::spawn(move || {
-            let mut said = String::new();
-            for line in errors.lines() {
-                let line = line.unwrap();
-                if line.trim().starts_with("http") && line.contains("/authorize?") {
-                    let page = line.trim().to_owned();
-                    thread::spawn(move || ureq::get(&page).call().map(drop));
-                }
-                said.push_str(&line);
-                said.push('\n');
-            }
-            said
-        });
-        let mut out = String::new();
-        child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
-        let code = child.wait().unwrap().code().unwrap();
-        Done { code, out, err: reader.join().unwrap() }
-    }
-
-    /// The same; it must succeed.
-    fn must(&self, arguments: &[&str]) -> Done {
-        let done = self.run(arguments);
-        assert_eq!(done.code, 0, "{arguments:?}: {}", done.err);
-        assert!(!done.err.contains("eyJ"), "a token is told: {}", done.err);
-        done
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.store);
-    }
-}
+use crate::common::{Place, raw};
 
 #[test]
 fn from_the_log_in_to_the_log_out() {
@@ -289,31 +204,11 @@ fn the_doctor_says_what_is_wrong_and_how_to_mend_it() {
 #[test]
 fn a_hostile_server_reaches_no_terminal() {
     let place = Place::new();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let server = format!("http://{}/mcp", listener.local_addr().unwrap());
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let mut head = BufReader::new(stream.try_clone().unwrap());
-            let (mut line, mut length) = (String::new(), 0);
-            while head.read_line(&mut line).is_ok_and(|read| read > 2) {
-                if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-                    length = value.trim().parse().unwrap();
-                }
-                line.clear();
-            }
-            let mut body = vec![0; length];
-            head.read_exact(&mut body).unwrap();
-            let message: Value = serde_json::from_slice(&body).unwrap_or_default();
-            let answer = json!({ "jsonrpc": "2.0", "id": message["id"],
-                "error": { "code": -32000, "message": "\u{1b}]0;owned\u{7}\u{202e}no" } });
-            let body = answer.to_string();
-            let _ = write!(
-                stream,
-                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
-                body.len()
-            );
-        }
+    let server = raw(|request| {
+        let message: Value = serde_json::from_str(&request.body).unwrap_or_default();
+        let answer = json!({ "jsonrpc": "2.0", "id": message["id"],
+            "error": { "code": -32000, "message": "\u{1b}]0;owned\u{7}\u{202e}no" } });
+        ("200 OK\r\ncontent-type: application/json".into(), answer.to_string())
     });
     let done = place.run(&["tools", &server]);
     assert_eq!((done.code, done.out.as_str()), (1, ""));

@@ -193,7 +193,9 @@ impl Engine {
                 return Err(insufficient.into());
             }
         }
-        if !self.step_ups.allow(operation, now) {
+        // One that is under way may bring it; only what leads to another page is an attempt.
+        let is_asked_for = self.acquisition.as_ref().is_some_and(|under_way| under_way.brings(&demanded));
+        if !is_asked_for && !self.step_ups.allow(operation, now) {
             return Err(insufficient.into());
         }
         if let Some(grant) = &self.grant.grant

@@ -1,11 +1,11 @@
 //! Challenges as servers write them: read where they can be understood, and nothing taken from the caller where
 //! they cannot.
 
-use grantor::UrlProblem;
 use grantor::client::{Notice, RequestHead};
 use grantor::error::{Exchange, PeerMisbehaved, Refused};
 use grantor::finding::Problem;
 use grantor::wire::challenge::Challenges;
+use grantor::{Effect, Interaction, UrlProblem};
 use grantor_world::player::{Outcome, Player, config};
 use grantor_world::{Answered, text};
 use http::StatusCode;
@@ -220,4 +220,25 @@ fn hostile_lines_cost_no_more_than_their_length() {
             assert!(started.elapsed() < std::time::Duration::from_millis(500), "{part}{end:?}");
         }
     }
+}
+
+#[test]
+fn mcp_step_up_is_one_attempt_for_calls_at_once() {
+    // A client runs a tool many times at once with a token that lacks scope.
+    let mut player = Player::new(config());
+    player.call("ping").delivered();
+    player.holding = Some(|effect| matches!(effect, Effect::Interact(Interaction::Authorize(_))));
+    let calls: Vec<_> = (0..20).map(|_| player.begin("write")).collect();
+    player.run();
+    // Some come when the page is open already.
+    let late: Vec<_> = (0..20).map(|_| player.begin("write")).collect();
+    player.run();
+    assert_eq!(player.held.len(), 1, "one page for all");
+    player.holding = None;
+    player.release();
+    player.run();
+    for call in calls.into_iter().chain(late) {
+        player.outcome(call).unwrap().delivered();
+    }
+    assert_eq!(player.count("/authorize"), 2, "the log-in, and one step-up");
 }

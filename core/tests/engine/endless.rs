@@ -110,6 +110,26 @@ fn mcp_step_up_limits_count_the_operation() {
 }
 
 #[test]
+fn mcp_step_up_limits_hold_for_calls_at_once() {
+    let mut n = 0;
+    let mut player = intercepted(move |request| {
+        (request.uri().path() == "/mcp" && request.headers().get("authorization").is_some()).then(|| {
+            n += 1;
+            let challenge = format!(r#"Bearer error="insufficient_scope", scope="s{n}""#);
+            with(text(StatusCode::FORBIDDEN, ""), "www-authenticate", &challenge)
+        })
+    });
+    let calls: Vec<_> = (0..10).map(|_| player.begin("ping")).collect();
+    player.run();
+    for call in calls {
+        let error = player.outcome(call).unwrap().failed();
+        assert!(matches!(error, Error::Refused(Refused::InsufficientScope { .. })), "{error}");
+    }
+    let pages = player.count("/authorize");
+    assert!(pages <= 1 + usize::from(limits::STEP_UPS_PER_OPERATION), "{pages} pages");
+}
+
+#[test]
 fn step_ups_that_serve_are_not_held_against_others_of_the_same_url() {
     let mut world = World::new();
     world.mcp.tools = (0..8).map(|n| (format!("tool{n}"), format!("scope{n}"))).collect();
