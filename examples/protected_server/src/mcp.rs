@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::http::request::Parts;
-use grantor::resource::Grant;
 use rmcp::ServerHandler;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation, JsonObject,
@@ -63,8 +61,7 @@ impl ServerHandler for Notes {
             return Err(rmcp::ErrorData::invalid_params("there is no such tool", None));
         }
         // The layer put what the token grants into the HTTP request's extensions.
-        let grant =
-            context.extensions.get::<Parts>().and_then(|request| request.extensions.get::<Arc<Grant>>());
+        let grant = grantor_rmcp::grant(&context.extensions);
         let user = grant.and_then(|grant| grant.subject.as_deref()).unwrap_or("nobody");
         let text = format!("{} done for {user}", call.name);
         Ok(CallToolResult::success(vec![ContentBlock::text(text)]).into())
