@@ -16,6 +16,8 @@ TOOLS = ROOT / "tests" / ".tools"
 
 MOST_LINES = 800
 MOST_CRATES = 64
+# How many files of the core may import each other in a circle: fewer with every step, none in the end.
+MOST_IN_CIRCLES = 52
 
 # What the core may not depend on without its default features: I/O, async, random numbers, clocks, logs.
 IMPURE = re.compile(
@@ -235,6 +237,64 @@ def chains_say_it_once():
     return f"{count} texts with a value"
 
 
+def imports(root):
+    """Which file of a crate uses which: by `use` lines and paths in code, tests left out. A module's own `mod`
+    lines and re-exports are how it is put together, no use."""
+    files = {}
+    for path in sources(root):
+        if path.suffix == ".rs" and "tests" not in path.parts and path.name != "tests.rs":
+            parts = path.relative_to(ROOT / root).with_suffix("").parts
+            files[tuple(part for part in parts if part not in ("lib", "mod"))] = path
+    used, path_in_code = {}, re.compile(r"\b((?:crate|self|super)(?:::\w+)+)")
+    for module, path in files.items():
+        code = re.sub(r"//[^\n]*", "", without_tests(path.read_text()))
+        code = re.sub(r"^\s*pub use [^;]*;", "", code, flags=re.MULTILINE)
+        code = re.sub(r"^\s*(?:pub\([^)]*\) )?mod \w+;", "", code, flags=re.MULTILINE)
+        # `use a::{b, c::d}` names a::b and a::c::d; groups within groups are opened from the inside.
+        while group := re.search(r"((?:\w+::)+)\{([^{}]*)\}", code):
+            prefix, names = group.groups()
+            code = code[: group.start()] + " ".join(prefix + name.strip() for name in names.split(",")) + code[group.end() :]
+        names = set()
+        for found in path_in_code.findall(re.sub(r"\bpub\([^)]*\)", "", code)):
+            base, rest = module, found.split("::")
+            if rest[0] == "crate":
+                base, rest = (), rest[1:]
+            while rest and rest[0] in ("self", "super"):
+                base, rest = (base[:-1] if rest[0] == "super" else base), rest[1:]
+            target = base + tuple(rest)
+            while target not in files and target:
+                target = target[:-1]
+            if target and target != module:
+                names.add(target)
+        used[module] = names
+    return used
+
+
+def circles(used):
+    """The groups of files in which each leads to each other, the largest first (by what each reaches)."""
+    reach = {}
+    for module in used:
+        seen, stack = set(), [module]
+        while stack:
+            for target in used.get(stack.pop(), ()):
+                if target not in seen:
+                    seen.add(target)
+                    stack.append(target)
+        reach[module] = seen
+    groups = {frozenset(other for other in reach[module] if module in reach[other]) for module in used}
+    return sorted((sorted("/".join(module) for module in group) for group in groups if group), key=lambda group: (-len(group), group))
+
+
+def no_import_circles():
+    """No more files of the core import each other in a circle than did before."""
+    found = circles(imports("core/src"))
+    count = sum(len(group) for group in found)
+    told = "\n".join(" ".join(group) for group in found)
+    if count > MOST_IN_CIRCLES:
+        raise Failed(f"{count} files in circles, {MOST_IN_CIRCLES} were; move what both need below both:\n{told}")
+    return f"{count} files in {len(found)} circles, {MOST_IN_CIRCLES} are allowed"
+
+
 def short_files():
     """No source file has more than 800 lines."""
     lengths = {path: len(path.read_text().splitlines()) for path in sources() if path.suffix in (".rs", ".py", ".mjs")}
@@ -279,6 +339,7 @@ GATES = [
     may_grow,
     every_error_tested,
     chains_say_it_once,
+    no_import_circles,
     short_files,
     portable,
     licences,
