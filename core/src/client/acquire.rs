@@ -17,6 +17,7 @@ use super::flow::Flow;
 use super::grant::Grant;
 use super::ops::Owner;
 use super::output::CallId;
+use super::plan::{Facts, GrantKind, Need, plan};
 use super::record::PendingAuthorization;
 use super::register::RegistrationState;
 use super::respond::Challenged;
@@ -486,111 +487,157 @@ impl Engine {
         Err(unexpected(acquisition.work()).into())
     }
 
-    /// The plan.
+    /// Asks for what the plan says is needed next. [`Step::Planning`] if that was there at once.
     fn next_step(&mut self, now: Now, acquisition: &mut Acquisition) -> Result<Step, End> {
-        if self.may_have_been_outrun(now, acquisition) {
-            self.loaded_ms = now.mono_ms;
-            let key = self.key(RecordKind::Binding, None);
-            self.load(now, Owner::Acquisition, key, "another process may have been authorized meanwhile");
-            return Ok(Step::CheckingBinding);
+        let step = match plan(&self.facts(now, acquisition)) {
+            Need::CurrentRecords => {
+                self.loaded_ms = now.mono_ms;
+                let key = self.key(RecordKind::Binding, None);
+                self.load(now, Owner::Acquisition, key, "another process may have been authorized meanwhile");
+                Some(Step::CheckingBinding)
+            }
+            Need::PendingRecord => {
+                let key = self.key(RecordKind::Pending, None);
+                self.load(now, Owner::Acquisition, key, "an authorization from before a restart may wait");
+                Some(Step::LoadingPending)
+            }
+            Need::Settled => Some(self.finish(now, acquisition)?),
+            Need::StoredToken => Some(self.store_token(now, acquisition)?),
+            Need::Token => match self.find_token_endpoint(now, acquisition)? {
+                Some(step) => Some(step),
+                None => Some(self.request_token(now, acquisition)?),
+            },
+            Need::Callback => self.take_callback(now, acquisition)?,
+            Need::Nothing => return Err(End::NobodyWaits),
+            Need::RestartSettled => self.resume(now, acquisition)?,
+            Need::Resource => self.discover_resource(now, acquisition)?,
+            Need::Issuer => {
+                let resource = resource(acquisition)?;
+                self.choose_issuer(acquisition, &resource)?;
+                None
+            }
+            Need::Approval => {
+                let resource = resource(acquisition)?;
+                let issuer = self.choose_issuer(acquisition, &resource)?;
+                let scopes = self.demanded_scopes(acquisition, &resource)?;
+                self.ask_for_approval(now, acquisition, &resource, &issuer, scopes)?
+            }
+            Need::Server => {
+                let issuer = self.choose_issuer(acquisition, &*resource(acquisition)?)?;
+                self.discover_server(now, acquisition, &issuer)?
+            }
+            need => self.next_step_at(now, acquisition, need)?,
+        };
+        Ok(step.unwrap_or(Step::Planning))
+    }
+
+    /// What is needed at a server that is known.
+    fn next_step_at(
+        &mut self,
+        now: Now,
+        acquisition: &mut Acquisition,
+        need: Need,
+    ) -> Result<Option<Step>, End> {
+        let resource = resource(acquisition)?;
+        let server = match (&acquisition.server, &acquisition.issuer) {
+            (Some(server), _) => Arc::clone(server),
+            (None, Some(issuer)) => return Err(no_server_metadata(issuer).into()),
+            (None, None) => return Err(unexpected(acquisition.work()).into()),
+        };
+        self.check_flow(&server)?;
+        if need == Need::Client {
+            return self.find_client(now, acquisition, &server);
         }
-        if !self.pending.loaded {
-            let key = self.key(RecordKind::Pending, None);
-            self.load(now, Owner::Acquisition, key, "an authorization from before a restart may wait");
-            return Ok(Step::LoadingPending);
+        if need == Need::RedirectUri {
+            return self.listen(now, acquisition, None).map(Some);
         }
-        if acquisition.stored {
-            return self.finish(now, acquisition);
+        if let Some(client) = &acquisition.client {
+            self.check_assertions(client, &server)?;
         }
+        Ok(Some(match need {
+            Need::BoundClient => self.bind_client(now, &server.issuer),
+            Need::UserElsewhere => {
+                let scopes = self.choose_scopes(acquisition, &resource, &server)?;
+                self.device(now, acquisition, &resource, &server, scopes)?
+            }
+            Need::Credential => {
+                let scopes = self.choose_scopes(acquisition, &resource, &server)?;
+                self.without_user(now, acquisition, &resource, &server, scopes)?
+            }
+            Need::Request => {
+                let client = acquisition.client.clone().ok_or(PeerIncompatible::NoClientAuthentication)?;
+                let scopes = self.choose_scopes(acquisition, &resource, &server)?;
+                let resource = self.resource_parameter(&resource);
+                let asking = AuthorizationParams {
+                    client: &client,
+                    server: &server,
+                    resource,
+                    scopes,
+                    sign_on: false,
+                };
+                return self.ask_user(now, acquisition, asking);
+            }
+            Need::PushedRequest => self.push(now, acquisition, &server)?,
+            Need::RecordedRequest => self.save_pending(now, acquisition),
+            Need::User => self.open_browser(now, acquisition)?,
+            _ => return Err(unexpected(acquisition.work()).into()),
+        }))
+    }
+
+    /// What is there for the plan to look at.
+    fn facts(&self, now: Now, acquisition: &Acquisition) -> Facts {
+        let issuer = acquisition.issuer.as_ref();
+        let approved = |issuer| acquisition.approved.as_ref().is_some_and(|approved| approved.is_of(issuer));
+        let binds = |server: &ServerMetadata| self.binds_client(acquisition, &server.issuer);
+        Facts {
+            grant: match self.config.flow {
+                Flow::AuthorizationCode => GrantKind::Browser,
+                Flow::Device => GrantKind::Device,
+                Flow::ClientCredentials | Flow::Enterprise(_) | Flow::Workload => GrantKind::WithoutUser,
+            },
+            records_current: !self.may_have_been_outrun(now, acquisition),
+            pending_loaded: self.pending.loaded,
+            stored: acquisition.stored,
+            obtained: acquisition.obtained.is_some(),
+            exchange: acquisition.exchange.is_some(),
+            callback: self.calls.any(|stage| matches!(stage, Stage::WaitingForCallback(_))),
+            wanted: acquisition.cause != Cause::Callback && self.check_somebody_waits().is_ok(),
+            restart_settled: self.looked_for_resumable && acquisition.resumable.is_none(),
+            resource: acquisition.resource.is_some(),
+            issuer: issuer.is_some(),
+            approved: issuer.is_some_and(approved),
+            server: acquisition.server.is_some(),
+            client: acquisition.client.is_some(),
+            redirect_uri: acquisition.redirect_uri.is_some(),
+            bound: !acquisition.server.as_deref().is_some_and(binds),
+            request: acquisition.asked.is_some(),
+            pushed: !acquisition.unpushed,
+            recorded: acquisition.asked_saved,
+        }
+    }
+
+    /// Whether the server offers what the configured grant needs.
+    fn check_flow(&self, server: &ServerMetadata) -> Result<(), PeerIncompatible> {
+        if self.config.flow == Flow::Device && server.device_authorization_endpoint.is_none() {
+            let (issuer, endpoint) = ((&server.issuer).into(), "device_authorization_endpoint");
+            return Err(PeerIncompatible::NoEndpoint { issuer, endpoint });
+        }
+        if matches!(self.config.flow, Flow::Enterprise(_)) && server.excludes_identity_assertions() {
+            return Err(PeerIncompatible::NoIdentityAssertions { issuer: (&server.issuer).into() });
+        }
+        Ok(())
+    }
+
+    /// New tokens are stored, once their issuer may be pinned.
+    fn store_token(&mut self, now: Now, acquisition: &mut Acquisition) -> Result<Step, End> {
         if let Some(grant) = acquisition.obtained.take() {
             let step = self.ask_to_pin(now, acquisition, &grant);
             acquisition.obtained = Some(grant);
             if let Some(step) = step? {
                 return Ok(step);
             }
-            return Ok(self.save_grant(now, acquisition));
         }
-        if acquisition.exchange.is_some() {
-            if let Some(step) = self.find_token_endpoint(now, acquisition)? {
-                return Ok(step);
-            }
-            return self.request_token(now, acquisition);
-        }
-        if let Some(step) = self.take_callback(now, acquisition)? {
-            return Ok(step);
-        }
-        if acquisition.cause == Cause::Callback {
-            return Err(End::NobodyWaits);
-        }
-        self.check_somebody_waits()?;
-        if let Some(step) = self.resume(now, acquisition)? {
-            return Ok(step);
-        }
-        if acquisition.resource.is_none()
-            && let Some(step) = self.discover_resource(now, acquisition)?
-        {
-            return Ok(step);
-        }
-        let resource = acquisition.resource.clone().ok_or(PeerIncompatible::NoResourceMetadata)?;
-        let issuer = self.choose_issuer(acquisition, &resource)?;
-        if !acquisition.approved.as_ref().is_some_and(|approved| approved.is_of(&issuer)) {
-            let scopes = self.demanded_scopes(acquisition, &resource)?;
-            if let Some(step) = self.ask_for_approval(now, acquisition, &resource, &issuer, scopes)? {
-                return Ok(step);
-            }
-        }
-        if acquisition.server.is_none()
-            && let Some(step) = self.discover_server(now, acquisition, &issuer)?
-        {
-            return Ok(step);
-        }
-        let server = acquisition.server.clone().ok_or_else(|| no_server_metadata(&issuer))?;
-        if self.config.flow == Flow::Device && server.device_authorization_endpoint.is_none() {
-            let (issuer, endpoint) = ((&server.issuer).into(), "device_authorization_endpoint");
-            return Err(PeerIncompatible::NoEndpoint { issuer, endpoint }.into());
-        }
-        if matches!(self.config.flow, Flow::Enterprise(_)) && server.excludes_identity_assertions() {
-            return Err(PeerIncompatible::NoIdentityAssertions { issuer: (&server.issuer).into() }.into());
-        }
-        let scopes = self.choose_scopes(acquisition, &resource, &server)?;
-        if acquisition.client.is_none()
-            && let Some(step) = self.find_client(now, acquisition, &server)?
-        {
-            return Ok(step);
-        }
-        let by_browser = self.config.flow == Flow::AuthorizationCode;
-        if by_browser && acquisition.redirect_uri.is_none() {
-            return self.listen(now, acquisition, None);
-        }
-        if let Some(client) = &acquisition.client {
-            self.check_assertions(client, &server)?;
-        }
-        if let Some(step) = self.bind_client(now, acquisition, &server.issuer) {
-            return Ok(step);
-        }
-        if self.config.flow == Flow::Device {
-            return self.device(now, acquisition, &resource, &server, scopes);
-        }
-        if !by_browser {
-            return self.without_user(now, acquisition, &resource, &server, scopes);
-        }
-        if acquisition.asked.is_none()
-            && let Some(client) = acquisition.client.clone()
-        {
-            let resource = self.resource_parameter(&resource);
-            let asking =
-                AuthorizationParams { client: &client, server: &server, resource, scopes, sign_on: false };
-            if let Some(step) = self.ask_user(now, acquisition, asking)? {
-                return Ok(step);
-            }
-        }
-        if acquisition.unpushed {
-            return self.push(now, acquisition, &server);
-        }
-        if !acquisition.asked_saved {
-            return Ok(self.save_pending(now, acquisition));
-        }
-        self.open_browser(now, acquisition)
+        Ok(self.save_grant(now, acquisition))
     }
 
     /// The new tokens are stored: their issuer is pinned, and what was pending is removed. Everybody who waited
@@ -652,4 +699,9 @@ impl Engine {
             |stage: &Stage| matches!(stage, Stage::WaitingForAcquisition { .. } | Stage::WaitingForExchange);
         if self.calls.any(waits) { Ok(()) } else { Err(End::NobodyWaits) }
     }
+}
+
+/// What is known about the resource.
+fn resource(acquisition: &Acquisition) -> Result<Arc<Resource>, PeerIncompatible> {
+    acquisition.resource.clone().ok_or(PeerIncompatible::NoResourceMetadata)
 }

@@ -22,6 +22,7 @@ mod log_out;
 mod nonces;
 mod ops;
 mod output;
+mod plan;
 mod quarantine;
 mod record;
 mod refresh;

@@ -187,22 +187,22 @@ impl Engine {
         }
     }
 
-    /// Binds a client that was configured without an issuer to this one, before any of its credentials go
-    /// there (MCP "Authorization Server Binding").
-    pub(super) fn bind_client(
-        &mut self,
-        now: Now,
-        acquisition: &Acquisition,
-        issuer: &Issuer,
-    ) -> Option<Step> {
-        let client = acquisition.client.as_ref().filter(|client| client.configured)?;
+    /// Whether the client was configured without an issuer and belongs to no server yet.
+    pub(super) fn binds_client(&self, acquisition: &Acquisition, issuer: &Issuer) -> bool {
+        let Some(client) = acquisition.client.as_ref().filter(|client| client.configured) else {
+            return false;
+        };
         let is_free = |own: &Preregistered| own.issuer.is_none() && client.id == own.id;
-        let binds = self.binding.record.preregistered_with.is_none()
-            && self.preregistered_at(issuer).is_some_and(is_free);
+        self.binding.record.preregistered_with.is_none() && self.preregistered_at(issuer).is_some_and(is_free)
+    }
+
+    /// Binds such a client to this issuer, before any of its credentials go there (MCP "Authorization Server
+    /// Binding").
+    pub(super) fn bind_client(&mut self, now: Now, issuer: &Issuer) -> Step {
         let bound =
             BindingRecord { preregistered_with: Some(issuer.as_str().into()), ..self.binding.record.clone() };
-        binds.then(|| self.write_binding(now, Owner::Acquisition, bound))?;
-        Some(Step::SavingBinding)
+        self.write_binding(now, Owner::Acquisition, bound);
+        Step::SavingBinding
     }
 
     /// Asks whether the issuer of new tokens may be pinned, where another one is pinned than was known when the
