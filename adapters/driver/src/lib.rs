@@ -29,6 +29,8 @@ mod setup;
 mod sign;
 mod state;
 pub mod store;
+#[cfg(feature = "tracing")]
+mod traced;
 
 pub use crate::addresses::{Addresses, Resolver};
 pub use crate::browser::{Answer, Browser, InteractionFailure, Landing, PageRequest, UserAgent, Wait};
@@ -42,4 +44,6 @@ pub use crate::sign::{Assertion, AssertionSource, Signer};
 #[cfg(feature = "keyring")]
 pub use crate::store::KeyringStore;
 pub use crate::store::{FileStore, MemoryStore, Store};
+#[cfg(feature = "tracing")]
+pub use crate::traced::Traced;
 pub use grantor;
