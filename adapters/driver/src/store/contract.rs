@@ -53,6 +53,8 @@ pub fn check_contract(store: &dyn Store, other: &dyn Store) {
     assert_eq!(other.delete(&c, expect.unwrap()).unwrap(), Swap::Done(None));
     assert_eq!(content(store, &c), None);
 
+    check_expiry(store, other);
+
     // Of many that expect the same, one wins.
     let winners: usize = std::thread::scope(|scope| {
         let tries: Vec<_> = (0..16)
@@ -66,4 +68,24 @@ pub fn check_contract(store: &dyn Store, other: &dyn Store) {
         tries.into_iter().map(|one| one.join().unwrap()).sum()
     });
     assert_eq!(winners, 1);
+}
+
+/// What expires is there until then, and is held against others like any other record.
+fn check_expiry(store: &dyn Store, other: &dyn Store) {
+    let proof = |n: &str| StoreKey::new(RecordKind::Proof, "https://mcp.example.com/mcp", n, None);
+    let later_s = super::unix_s() + 3600;
+    let save = |store: &dyn Store, n, expect| {
+        store.save_until(&proof(n), &Secret::from("used"), expect, later_s).unwrap()
+    };
+    let Swap::Done(Some(first)) = save(store, "1", None) else { panic!() };
+    assert_eq!(save(other, "1", None), Swap::Conflict, "it is there");
+    assert_eq!(other.load(&proof("1")).unwrap().unwrap().content.to_vec(), b"used");
+    assert!(matches!(save(other, "2", None), Swap::Done(_)), "keys differ");
+    let Swap::Done(Some(again)) = save(other, "1", Some(first)) else { panic!() };
+    assert_eq!(store.delete(&proof("1"), again).unwrap(), Swap::Done(None));
+    assert!(matches!(save(store, "1", None), Swap::Done(_)), "it is gone");
+    // One that is over may be gone at any time; that is no error.
+    let over = store.save_until(&proof("3"), &Secret::from("used"), None, super::unix_s() - 3600).unwrap();
+    assert!(matches!(over, Swap::Done(_)));
+    other.load(&proof("3")).unwrap();
 }
