@@ -3,7 +3,7 @@
 use url::Url;
 
 use super::{Config, Preregistered};
-use crate::client::flow::Flow;
+use crate::client::config::Flow;
 use crate::secret::Secret;
 use crate::wire::server_metadata::{Issuer, equal_but_for_slash};
 

@@ -1,6 +1,7 @@
 //! How an engine is set up.
 
 mod error;
+mod flow;
 mod issuers;
 mod known_server;
 mod options;
@@ -15,7 +16,6 @@ use ::http::HeaderValue;
 use url::Url;
 
 use crate::address::{UrlPolicy, UrlProblem};
-use crate::client::flow::Flow;
 use crate::key::Key;
 use crate::limits;
 use crate::policy::{AssertionAudience, DpopPolicy, RecordPolicy, StepUpPolicy, TrustPolicy};
@@ -29,6 +29,7 @@ use crate::wire::http;
 use crate::wire::server_metadata::Issuer;
 
 pub use self::error::ConfigError;
+pub use self::flow::{Enterprise, Flow};
 pub use self::known_server::{Endpoints, KnownServer};
 pub use self::preregistered::Preregistered;
 pub use self::timeouts::Timeouts;

@@ -1,0 +1,16 @@
+//! What a flow has done: the request of each exchange, and what its answer leads to.
+
+pub(crate) mod approve;
+pub(crate) mod assertion;
+pub(crate) mod authorize;
+pub(crate) mod device;
+pub(crate) mod discover;
+pub(crate) mod exchange;
+pub(crate) mod identity;
+pub(crate) mod lease;
+pub(crate) mod quarantine;
+pub(crate) mod register;
+pub(crate) mod relocate;
+pub(crate) mod sign;
+pub(crate) mod still_known;
+pub(crate) mod wait;
