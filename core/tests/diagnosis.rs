@@ -104,6 +104,11 @@ fn gone(answer: &mut Answered) {
 
 /// For each rule a server that breaks it, and what breaks with it.
 const BROKEN: &[(&[&str], Change)] = &[
+    (&["endpoint"], |request, answer| {
+        if is_hello(request) {
+            gone(answer);
+        }
+    }),
     (&["protected"], |request, answer| {
         if is_hello(request) {
             *answer =

@@ -1,8 +1,10 @@
 //! The client for one server: its store, its user, its HTTP.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
+use grantor_ureq::driver::CallError;
 use grantor_ureq::driver::store::{Record, StoreError, Swap};
 use grantor_ureq::grantor::client::Preregistered;
 use grantor_ureq::grantor::{RecordRevision, Secret, StoreKey};
@@ -100,6 +102,17 @@ pub(crate) fn open(
         .timeout_recv_response(Some(ANSWER))
         .build();
     Ok(AuthorizedAgent::with_agent(setup, Agent::new_with_config(agent))?)
+}
+
+/// What went wrong, in words for somebody at a terminal: without options that only programs have.
+pub(crate) fn words<E: Display>(server: &str, error: CallError<E>) -> Failure {
+    match error {
+        CallError::Authorization(report) => {
+            format!("{}; for more run: grantor doctor {server}", report.without_hint()).into()
+        }
+        CallError::Http(error) => format!("{server}: {error}").into(),
+        other => other.to_string().into(),
+    }
 }
 
 fn observe(verbose: bool, event: Event<'_>) {

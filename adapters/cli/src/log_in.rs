@@ -34,7 +34,7 @@ pub(crate) fn log_in(options: &Options, server: &str, how: &How) -> Result<ExitC
     let resource = config.resource().to_string();
     let browser = if how.no_browser { Browser::pasted() } else { Browser::default() };
     let agent = client::open(options, store.clone(), config, browser.port(how.port))?;
-    agent.session().log_in()?;
+    agent.session().log_in().map_err(|error| client::words(server, error))?;
     servers::add(store.store(), &resource)?;
     let grant = status::grant(&store, &resource, &options.account)?;
     let words = match (agent.session().account_label(), grant) {
@@ -64,7 +64,7 @@ pub(crate) fn log_out(options: &Options, server: &str, forget: bool) -> Result<E
     if session.accounts()?.is_empty() {
         servers::remove(store.store(), &resource)?;
     }
-    done.map_err(|error| format!("the tokens are forgotten here, but: {error}"))?;
+    done.map_err(|error| format!("the tokens are forgotten here, but: {}", client::words(server, error)))?;
     eprintln!("Logged out of {}", clean(&resource));
     Ok(ExitCode::SUCCESS)
 }

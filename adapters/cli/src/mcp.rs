@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use ureq::Body;
 
 use crate::Failure;
+use crate::client;
 use crate::events::Events;
 
 /// With `initialize`; for servers of 2025-03-26 and later.
@@ -128,7 +129,7 @@ impl Server {
         if let Some(session) = &self.session {
             request = request.header("mcp-session-id", session);
         }
-        Ok(self.agent.run(request.body(message.to_string())?)?)
+        self.agent.run(request.body(message.to_string())?).map_err(|error| client::words(&self.url, error))
     }
 
     /// The message that answers a request, if one came; as JSON, or as an event of a stream.

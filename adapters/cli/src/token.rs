@@ -44,7 +44,8 @@ pub(crate) fn show(options: &Options, server: &str, header: bool) -> Result<Exit
         credentials.apply(&mut headers);
         Some(Ok::<_, Infallible>(HeaderMap::new()))
     };
-    call.run(take, |headers| ResponseHead { status: 200, headers })?;
+    call.run(take, |headers| ResponseHead { status: 200, headers })
+        .map_err(|error| client::words(server, error))?;
     let value = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let Some((scheme, token)) = value.and_then(|value| value.split_once(' ')) else {
         return Err(format!("not logged in to {resource}; run: grantor login {resource}").into());

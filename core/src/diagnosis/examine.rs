@@ -191,8 +191,13 @@ impl Examination {
         self.check(&rules::REACHABLE, &resource, true, "");
         self.check_https(&resource);
         let status = response.status;
+        // What refuses a message of one revision may take that of another; what knows no POST is something else.
+        let is_endpoint = !matches!(status, 404 | 405 | 410 | 501) && !(300..400).contains(&status);
+        self.check(&rules::ENDPOINT, &resource, is_endpoint, said(status));
         self.protected = status == 401;
-        self.check(&rules::PROTECTED, &resource, self.protected, said(status));
+        if is_endpoint {
+            self.check(&rules::PROTECTED, &resource, self.protected, said(status));
+        }
         let challenged = if self.protected { self.check_challenge(&response) } else { None };
         // Those that are looked at after the first one that serves say what other clients find.
         for candidate in resource_metadata::candidates(&resource, challenged.as_ref()) {

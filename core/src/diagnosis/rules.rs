@@ -22,6 +22,10 @@ rules! {
         "MCP \"Communication Security\"; OAuth 2.1 section 1.5",
         "Users: whoever is on the way reads tokens and codes. Clients refuse such URLs, except on loopback.",
         "Serve the MCP endpoint, the metadata and every endpoint of the authorization server over https.";
+    ENDPOINT: "endpoint", Error, "It is an MCP endpoint",
+        "MCP \"Streamable HTTP\"",
+        "everybody: clients are given a URL at which no MCP server answers.",
+        "Look at the path, which is often /mcp, and whether the server takes POST there.";
     PROTECTED: "protected", Note, "A request without a token is refused with 401",
         "RFC 6750 section 3; MCP \"Error Handling\"",
         "Nobody, if the server is meant to be open. If it is not, anybody can use it.",

@@ -88,18 +88,33 @@ impl<E: Into<Error>> From<E> for ErrorReport {
     }
 }
 
-impl fmt::Display for ErrorReport {
+struct WithoutHint<'a>(&'a ErrorReport);
+
+impl fmt::Display for WithoutHint<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.write_plain(f)?;
-        for (index, tried) in self.tried.iter().enumerate() {
+        self.0.write_plain(f)?;
+        for (index, tried) in self.0.tried.iter().enumerate() {
             f.write_str(if index == 0 { "; tried in vain: " } else { ", " })?;
             tried.write_short(f)?;
         }
+        Ok(())
+    }
+}
+
+impl fmt::Display for ErrorReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.without_hint(), f)?;
         self.write_hint(f)
     }
 }
 
 impl ErrorReport {
+    /// The same words without the hint, which names options of this library: for users of a program that has none of
+    /// them.
+    pub fn without_hint(&self) -> impl fmt::Display {
+        WithoutHint(self)
+    }
+
     /// Without hint and other tries.
     fn write_plain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let error = self.error.to_string();

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use ureq::Body;
 
 use super::refusal;
+use crate::client;
 use crate::events::Events;
 
 /// The largest answer that is no stream.
@@ -213,7 +214,8 @@ impl Upstream {
             None => session,
         };
         let request = self.decorate(request, session).body(message.to_string());
-        self.agent.run(request.map_err(|error| error.to_string())?).map_err(|error| error.to_string())
+        let request = request.map_err(|error| error.to_string())?;
+        self.agent.run(request).map_err(|error| client::words(&self.url, error).to_string())
     }
 
     fn get(&self, from: Option<&str>) -> Result<Response<Body>, Words> {
@@ -223,7 +225,7 @@ impl Upstream {
             request = request.header("last-event-id", from);
         }
         let request = self.decorate(request, &session).body(()).map_err(|error| error.to_string())?;
-        self.agent.run(request).map_err(|error| error.to_string())
+        self.agent.run(request).map_err(|error| client::words(&self.url, error).to_string())
     }
 
     fn decorate(&self, mut request: http::request::Builder, session: &Session) -> http::request::Builder {
