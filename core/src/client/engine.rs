@@ -7,16 +7,15 @@ use http::Method;
 use http::header::USER_AGENT;
 use url::Url;
 
-use crate::address;
 use crate::address::Reach;
 use crate::client::config::{Config, ConfigError};
 use crate::client::flow::account_list::Listing;
-use crate::client::flow::acquire::Acquisition;
-use crate::client::flow::acquire::{Cause, Step};
 use crate::client::flow::log_out::LogOut;
 use crate::client::flow::refresh::{NewTokens, Refresh, Replaces};
 use crate::client::flow::respond::Challenged;
+use crate::client::flow::startup::Startup;
 use crate::client::output::{CallId, Credentials, Notice, Output, RequestHead, ResponseHead, Verdict};
+use crate::client::state::acquisition::{Acquisition, Cause, Step};
 use crate::client::state::budget::{Budgets, Overdrawn, work_of};
 use crate::client::state::calls::{Calls, Purpose, Stage, Target, operation};
 use crate::client::state::entropy::Entropy;
@@ -26,16 +25,15 @@ use crate::client::state::ops::{OpStatus, Ops, Owner};
 use crate::client::state::record::Subject;
 use crate::client::state::step_up::StepUps;
 use crate::client::task::approve::Binding;
-use crate::client::task::authorize::Pending;
 use crate::client::task::discover::Discovered;
 use crate::client::task::lease::Lease;
+use crate::client::task::pending::Pending;
 use crate::client::task::sign::{JwtIds, Signed, Signing, header, signing_failed};
 use crate::effect::{Completion, Effect, OpId, RecordKind, RecordRevision, StoreKey};
 use crate::error::{
-    ApiMisuse, Asked, EffectError, Error, ErrorReport, Failure, FailureKind, PeerMisbehaved, Work,
+    ApiMisuse, Asked, EffectError, Error, ErrorReport, Failure, FailureKind, PeerMisbehaved, Refused, Work,
 };
 use crate::finding::Findings;
-use crate::limits;
 use crate::policy::DpopPolicy;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
@@ -44,6 +42,7 @@ use crate::wire::HttpRequest;
 use crate::wire::callback::Callback;
 use crate::wire::challenge::Challenges;
 use crate::wire::server_metadata::Issuer;
+use crate::{address, limits};
 
 /// Authorizes the requests of one account to one resource.
 ///
@@ -103,16 +102,6 @@ pub struct Engine {
 
 /// Room for outputs that an idle engine keeps: sending and delivering a call allocate nothing.
 const IDLE_OUTPUTS: usize = 2;
-
-/// How far the records are loaded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Startup {
-    AwaitingEntropy,
-    Done,
-    LoadingBinding,
-    LoadingGrant,
-    NotStarted,
-}
 
 /// The grant as this engine holds it, and what it knows about the stored one.
 #[derive(Debug, Default)]
@@ -511,7 +500,7 @@ impl Engine {
             return self.acquire(now, call, Cause::Unauthorized, Challenged::default(), ScopeSet::new());
         }
         if open.sends >= limits::SENDS_PER_CALL {
-            self.fail_call(call, crate::error::Refused::TokenRejected);
+            self.fail_call(call, Refused::TokenRejected);
             return;
         }
         open.sends += 1;
@@ -701,6 +690,20 @@ impl Engine {
             quarantine: None,
         })
     }
+
+    /// Hands an answer to the machine that waits for it.
+    pub(crate) fn on_completion(&mut self, now: Now, owner: Owner, completion: Completion<'_>) {
+        match owner {
+            Owner::Acquisition => self.on_acquisition(now, completion),
+            Owner::Call(call) => self.on_call_signed(now, call, completion),
+            Owner::Detached(kind) => self.on_detached(kind, completion),
+            Owner::Listing => self.on_listing(now, completion),
+            Owner::LogOut => self.on_log_out(now, completion),
+            Owner::Prompt => self.on_prompt(now, completion),
+            Owner::Refresh => self.on_refresh(now, completion),
+            Owner::Startup => self.on_startup(now, completion),
+        }
+    }
 }
 
 /// What is to be said of a request to this URL, if it goes over a network without TLS.
@@ -712,6 +715,15 @@ pub(crate) fn plain_http(url: &Url) -> Option<Notice> {
 /// A failed effect as an error.
 pub(crate) fn effect_error(what: Work, failure: Failure<'_>) -> Error {
     EffectError::new(what, failure).into()
+}
+
+/// The error for an answer that ends a step.
+pub(crate) fn failed(work: Work, completion: Completion<'_>) -> Error {
+    match completion {
+        Completion::Failed(failure) => effect_error(work, failure),
+        Completion::Declined => Refused::Declined.into(),
+        _ => unexpected(work),
+    }
 }
 
 /// An answer that no step expects. The kinds are checked before, so it cannot come; if it did, failing

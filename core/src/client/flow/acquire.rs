@@ -1,396 +1,29 @@
 //! Getting a token with the user's help: what is needed next.
 //!
 //! An acquisition gathers what it knows and asks for the first thing that is missing, in the order in
-//! which `next_step` reads. `transitions` puts the answers in.
-
-use std::sync::Arc;
-
-use url::Url;
+//! which `next_step` reads. `acquisition_step` puts the answers in.
 
 use crate::client::config::Flow;
-use crate::client::engine::{Engine, unexpected};
+use crate::client::engine::{Engine, effect_error, failed, unexpected};
 use crate::client::flow::plan::{Facts, GrantKind, Need, plan};
 use crate::client::flow::respond::Challenged;
-use crate::client::output::CallId;
+use crate::client::output::{CallId, Notice, Verdict};
+use crate::client::state::acquisition::{Acquisition, Cause, End, Step};
 use crate::client::state::budget::Budget;
 use crate::client::state::calls::Stage;
-use crate::client::state::grant::Grant;
 use crate::client::state::ops::Owner;
-use crate::client::state::record::PendingAuthorization;
-use crate::client::task::approve::Approved;
-use crate::client::task::assertion::SignOn;
 use crate::client::task::authorize::AuthorizationParams;
-use crate::client::task::device::Polling;
 use crate::client::task::discover::{Resource, no_server_metadata};
-use crate::client::task::exchange::{Ask, TokenExchange};
 use crate::client::task::register::RegistrationState;
-use crate::client::task::still_known::Doubted;
-use crate::client::task::wait::Waits;
-use crate::discover::Probe;
-use crate::effect::{RecordKind, RecordRevision};
-use crate::error::{Error, ErrorReport, Exchange, PeerIncompatible, PeerMisbehaved, Work};
+use crate::effect::{Completion, RecordKind};
+use crate::error::{Error, Failure, FailureKind, PeerIncompatible, PeerMisbehaved, PeerText, Refused, Work};
 use crate::limits;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::time::Now;
-use crate::wire::authorization::AuthorizationUrl;
 use crate::wire::callback::Callback;
-use crate::wire::client_auth::Client;
-use crate::wire::resource_metadata::Candidate;
-use crate::wire::server_metadata::{Issuer, ServerMetadata};
-use crate::wire::token::TokenTypeUri;
-
-/// An authorization on its way.
-#[derive(Debug)]
-pub(crate) struct Acquisition {
-    pub(crate) step: Step,
-    pub(crate) cause: Cause,
-    pub(crate) challenged: Challenged,
-    /// What the resource says about itself.
-    pub(crate) resource: Option<Arc<Resource>>,
-    pub(crate) resource_probe: Option<Probe<Candidate>>,
-    /// The chosen authorization server.
-    pub(crate) issuer: Option<Issuer>,
-    /// What the host has agreed to, or need not be asked about.
-    pub(crate) approved: Option<Approved>,
-    /// What the host is being asked about.
-    pub(crate) question: Option<Approved>,
-    /// The server that was reported as another than the pinned one.
-    pub(crate) noticed_change: Option<Issuer>,
-    /// Whether it was said that the configured clients belong to other servers.
-    pub(crate) noticed_elsewhere: bool,
-    /// Whether the issuer could not be pinned: that is done later.
-    pub(crate) pin_failed: bool,
-    pub(crate) server: Option<Arc<ServerMetadata>>,
-    pub(crate) server_probe: Option<Probe<Url>>,
-    /// Why other servers that the resource names were left out.
-    pub(crate) without_metadata: Vec<ErrorReport>,
-    pub(crate) redirect_uri: Option<Box<str>>,
-    pub(crate) registration: RegistrationState,
-    pub(crate) client: Option<Client>,
-    /// When the client was registered on the way.
-    pub(crate) registered_ms: Option<u64>,
-    /// Whether that was because the server did not know it any more.
-    pub(crate) registered_again: bool,
-    /// The scopes that the server does not grant, unless the client has registered them.
-    pub(crate) unregistered: Option<ScopeSet>,
-    /// The client that the server is asked about, whether it still knows it.
-    pub(crate) doubted: Option<Box<Doubted>>,
-    /// Whether it was asked.
-    pub(crate) known_asked: bool,
-    /// Whether the client's id had to be in the body.
-    pub(crate) moved_id: bool,
-    /// Whether its server was discovered for an earlier one.
-    pub(crate) reused: bool,
-    /// With which status the token endpoint turned out to be gone.
-    pub(crate) gone: Option<u16>,
-    /// Whether the metadata was read anew for an endpoint that is gone.
-    pub(crate) looked_elsewhere: bool,
-    /// An authorization from before a restart, to be taken up again.
-    pub(crate) resumable: Option<Box<PendingAuthorization>>,
-    /// The authorization that waits for the browser, or whose code is exchanged.
-    pub(crate) asked: Option<Box<PendingAuthorization>>,
-    pub(crate) asked_saved: bool,
-    /// The page of the request that was made last.
-    pub(crate) page: Option<AuthorizationUrl>,
-    /// The callback that answers it, while it is taken in.
-    pub(crate) callback: Option<Callback>,
-    /// Whether its page was opened before a restart.
-    pub(crate) resumed: bool,
-    /// The parameters of its request still have to be pushed (RFC 9126).
-    pub(crate) unpushed: bool,
-    /// Whether they were pushed again with another nonce.
-    pub(crate) push_retried: bool,
-    /// The token request that is under way, or to be sent.
-    pub(crate) exchange: Option<Box<TokenExchange>>,
-    /// The assertion for it.
-    pub(crate) assertion: Option<(Secret, TokenTypeUri)>,
-    pub(crate) sign_on: SignOn,
-    /// Why the code for another device is not shown any more, while a token may be on its way.
-    pub(crate) prompt_ended: Option<ErrorReport>,
-    /// A device authorization that waits for the user.
-    pub(crate) polling: Option<Polling>,
-    /// What became of it, not yet stored.
-    pub(crate) obtained: Option<Box<Grant>>,
-    /// The revision of the record that it replaces, once that was looked up.
-    pub(crate) grant_revision: Option<Option<RecordRevision>>,
-    /// Whether it is stored, and in use.
-    pub(crate) stored: bool,
-    /// Whether another process obtained it.
-    pub(crate) adopted: bool,
-    /// Rounds lost to other writers of the store.
-    pub(crate) store_rounds: u8,
-    /// When calls stop waiting for the token request.
-    pub(crate) overdue_ms: Option<u64>,
-    /// Whether they were told.
-    pub(crate) told_overdue: bool,
-    /// Servers that were busy.
-    pub(crate) waits: Waits,
-}
-
-/// What an acquisition waits for; named by `transitions`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
-    Approving,
-    AskingWhetherKnown,
-    Authorizing,
-    AwaitingAssertion,
-    AwaitingEntropy,
-    CheckingBinding,
-    CheckingGrant,
-    Exchanging,
-    FetchingProviderMetadata,
-    FetchingResourceMetadata,
-    FetchingServerMetadata,
-    ForgettingPending,
-    Listening,
-    LoadingBinding,
-    LoadingGrant,
-    LoadingPending,
-    LoadingRegistration,
-    Planning,
-    Polling,
-    Pushing,
-    Registering,
-    RequestingCodes,
-    SavingBinding,
-    SavingGrant,
-    SavingPending,
-    SavingRegistration,
-    Signing,
-    /// For a server that is busy and has said for how long.
-    Waiting,
-}
-
-impl Step {
-    /// What is being done, for errors.
-    pub(crate) fn work(self) -> Work {
-        match self {
-            Self::Approving
-            | Self::Authorizing
-            | Self::AwaitingAssertion
-            | Self::AwaitingEntropy
-            | Self::Listening
-            | Self::Planning
-            | Self::Polling
-            | Self::Waiting => Work::Interaction,
-            Self::Pushing => Work::Exchange(Exchange::PushedAuthorization),
-            Self::RequestingCodes => Work::Exchange(Exchange::DeviceAuthorization),
-            Self::Signing => Work::Signing,
-            Self::AskingWhetherKnown | Self::Exchanging => Work::Exchange(Exchange::CodeToken),
-            Self::FetchingResourceMetadata => Work::Exchange(Exchange::ResourceMetadata),
-            Self::FetchingProviderMetadata | Self::FetchingServerMetadata => {
-                Work::Exchange(Exchange::ServerMetadata)
-            }
-            Self::Registering => Work::Exchange(Exchange::Registration),
-            Self::CheckingBinding
-            | Self::CheckingGrant
-            | Self::ForgettingPending
-            | Self::LoadingBinding
-            | Self::LoadingGrant
-            | Self::LoadingPending
-            | Self::LoadingRegistration
-            | Self::SavingBinding
-            | Self::SavingGrant
-            | Self::SavingPending
-            | Self::SavingRegistration => Work::Store,
-        }
-    }
-}
-
-/// Why a token is wanted, by how much it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Cause {
-    /// A callback came back by itself.
-    Callback,
-    /// The token that there is lacks scope; it serves other calls meanwhile.
-    StepUp,
-    /// There is no token that the resource accepts.
-    Unauthorized,
-}
-
-/// How an acquisition ends.
-pub(crate) enum End {
-    /// Another process has stored newer tokens.
-    Adopted,
-    /// It ends with one.
-    Done,
-    Error(ErrorReport),
-    /// Every call that wanted it was cancelled: no browser opens for nobody.
-    NobodyWaits,
-}
-
-impl<E: Into<Error>> From<E> for End {
-    fn from(error: E) -> Self {
-        Self::Error(ErrorReport::from(error))
-    }
-}
-
-impl Acquisition {
-    pub(crate) fn new(cause: Cause, challenged: Challenged) -> Self {
-        Self {
-            step: Step::Planning,
-            cause,
-            challenged,
-            resource: None,
-            resource_probe: None,
-            issuer: None,
-            approved: None,
-            question: None,
-            noticed_change: None,
-            noticed_elsewhere: false,
-            pin_failed: false,
-            server: None,
-            server_probe: None,
-            without_metadata: Vec::new(),
-            redirect_uri: None,
-            registration: RegistrationState::default(),
-            client: None,
-            registered_ms: None,
-            registered_again: false,
-            unregistered: None,
-            doubted: None,
-            known_asked: false,
-            moved_id: false,
-            reused: false,
-            gone: None,
-            looked_elsewhere: false,
-            resumable: None,
-            asked: None,
-            asked_saved: false,
-            page: None,
-            callback: None,
-            resumed: false,
-            unpushed: false,
-            push_retried: false,
-            exchange: None,
-            assertion: None,
-            sign_on: SignOn::default(),
-            polling: None,
-            prompt_ended: None,
-            obtained: None,
-            grant_revision: None,
-            stored: false,
-            adopted: false,
-            store_rounds: 0,
-            overdue_ms: None,
-            told_overdue: false,
-            waits: Waits::default(),
-        }
-    }
-
-    /// Forgets what was found about the resource and one server: what follows is another server's.
-    pub(crate) fn forget_discovery(&mut self) {
-        self.resource = None;
-        self.resource_probe = None;
-        self.issuer = None;
-        self.approved = None;
-        self.server = None;
-        self.server_probe = None;
-        self.registration = RegistrationState::default();
-        self.client = None;
-        self.registered_ms = None;
-        self.unpushed = false;
-    }
-
-    /// Whether nobody can be served until it ends.
-    pub(crate) fn is_for_everyone(&self) -> bool {
-        self.cause == Cause::Unauthorized
-    }
-
-    /// Whether more scopes can be asked for still.
-    pub(crate) fn is_before_the_browser(&self) -> bool {
-        let asks = self.asked.is_some() || self.exchange.is_some() || self.polling.is_some();
-        !asks && self.step != Step::RequestingCodes
-    }
-
-    /// Whether what is demanded comes with it, or still can.
-    pub(crate) fn brings(&self, demanded: &ScopeSet) -> bool {
-        let is_asked_for = self.asked.as_ref().is_some_and(|asked| asked.scopes.covers(demanded));
-        self.is_before_the_browser() || is_asked_for
-    }
-
-    /// Demands what this challenge demands, too. What the host has not approved is asked about again.
-    fn join(&mut self, challenged: &Challenged) -> Result<(), PeerMisbehaved> {
-        self.challenged.join(challenged)?;
-        let covers = |approved: &Approved| approved.covers(&challenged.scope);
-        self.approved = self.approved.take().filter(covers);
-        self.question = self.question.take().filter(covers);
-        if challenged.metadata_url.is_some() {
-            self.look_anew();
-        }
-        Ok(())
-    }
-
-    /// A challenge names metadata of the resource: what was known from before the challenge, and what is not
-    /// found yet, is looked for there.
-    fn look_anew(&mut self) {
-        let nothing_begun = matches!(
-            self.step,
-            Step::Approving
-                | Step::CheckingBinding
-                | Step::CheckingGrant
-                | Step::FetchingResourceMetadata
-                | Step::LoadingPending
-                | Step::Planning
-        );
-        if self.resource.is_none() {
-            self.resource_probe = None;
-        } else if self.reused && nothing_begun {
-            let approved = self.approved.take();
-            self.forget_discovery();
-            self.approved = approved;
-            self.reused = false;
-        }
-    }
-
-    /// The host has agreed to what it was asked about, unless more is to be asked for meanwhile.
-    pub(crate) fn agree(&mut self) {
-        self.approved = self.question.take();
-    }
-
-    /// The server that the host is being asked about.
-    pub(crate) fn asked_about(&self) -> Option<&Issuer> {
-        self.question.as_ref().map(Approved::issuer)
-    }
-
-    /// What is being done, for errors.
-    pub(crate) fn work(&self) -> Work {
-        match &self.exchange {
-            Some(exchange) if self.step == Step::Exchanging => Work::Exchange(exchange.exchange()),
-            _ => self.step.work(),
-        }
-    }
-
-    /// Whether tokens may be on their way already.
-    pub(crate) fn is_obtaining(&self) -> bool {
-        let stores = matches!(self.step, Step::ForgettingPending | Step::LoadingGrant | Step::SavingGrant);
-        stores || self.stored || self.obtained.is_some() || self.step == Step::Exchanging
-    }
-
-    /// How it ends once everything is stored.
-    pub(crate) fn served(&self) -> End {
-        if self.adopted { End::Adopted } else { End::Done }
-    }
-
-    /// Whether the token request that is under way polls for a device code.
-    pub(crate) fn polls(&self) -> bool {
-        self.exchange.as_ref().is_some_and(|exchange| matches!(exchange.ask, Ask::DeviceCode(_)))
-    }
-
-    fn is_overdue(&self, now: Now) -> bool {
-        self.overdue_ms.is_some_and(|at| at <= now.mono_ms)
-    }
-
-    pub(crate) fn next_timeout(&self) -> Option<u64> {
-        match self.step {
-            Step::Exchanging => self.overdue_ms.filter(|_| !self.told_overdue),
-            Step::Polling => self.polling.as_ref().map(Polling::next_timeout),
-            Step::Waiting => Some(self.waits.until_ms),
-            _ => None,
-        }
-    }
-}
+use crate::wire::server_metadata::ServerMetadata;
+use std::sync::Arc;
 
 impl Engine {
     /// Lets a call wait for an authorization, and starts one if none is under way.
@@ -442,8 +75,8 @@ impl Engine {
 
     pub(crate) fn wait_for_acquisition(&mut self, now: Now, call: CallId, stage: Stage) {
         if self.acquisition.as_ref().is_some_and(|acquisition| acquisition.is_overdue(now)) {
-            let failure = crate::error::Failure::new(crate::error::FailureKind::TimedOut, "");
-            let error = crate::client::engine::effect_error(Step::Exchanging.work(), failure);
+            let failure = Failure::new(FailureKind::TimedOut, "");
+            let error = effect_error(Step::Exchanging.work(), failure);
             self.fail_call(call, self.report_while_waiting(Owner::Acquisition, error));
             return;
         }
@@ -490,17 +123,8 @@ impl Engine {
     /// Asks for what the plan says is needed next. [`Step::Planning`] if that was there at once.
     fn next_step(&mut self, now: Now, acquisition: &mut Acquisition) -> Result<Step, End> {
         let step = match plan(&self.facts(now, acquisition)) {
-            Need::CurrentRecords => {
-                self.loaded_ms = now.mono_ms;
-                let key = self.key(RecordKind::Binding, None);
-                self.load(now, Owner::Acquisition, key, "another process may have been authorized meanwhile");
-                Some(Step::CheckingBinding)
-            }
-            Need::PendingRecord => {
-                let key = self.key(RecordKind::Pending, None);
-                self.load(now, Owner::Acquisition, key, "an authorization from before a restart may wait");
-                Some(Step::LoadingPending)
-            }
+            Need::CurrentRecords => Some(self.load_current_binding(now)),
+            Need::PendingRecord => Some(self.load_pending(now)),
             Need::Settled => Some(self.finish(now, acquisition)?),
             Need::StoredToken => Some(self.store_token(now, acquisition)?),
             Need::Token => match self.find_token_endpoint(now, acquisition)? {
@@ -628,18 +252,6 @@ impl Engine {
         Ok(())
     }
 
-    /// New tokens are stored, once their issuer may be pinned.
-    fn store_token(&mut self, now: Now, acquisition: &mut Acquisition) -> Result<Step, End> {
-        if let Some(grant) = acquisition.obtained.take() {
-            let step = self.ask_to_pin(now, acquisition, &grant);
-            acquisition.obtained = Some(grant);
-            if let Some(step) = step? {
-                return Ok(step);
-            }
-        }
-        Ok(self.save_grant(now, acquisition))
-    }
-
     /// The new tokens are stored: their issuer is pinned, and what was pending is removed. Everybody who waited
     /// is served after that, since the process may end with the call, and another one would wait for the page.
     fn finish(&mut self, now: Now, acquisition: &mut Acquisition) -> Result<Step, End> {
@@ -698,6 +310,279 @@ impl Engine {
         let waits =
             |stage: &Stage| matches!(stage, Stage::WaitingForAcquisition { .. } | Stage::WaitingForExchange);
         if self.calls.any(waits) { Ok(()) } else { Err(End::NobodyWaits) }
+    }
+
+    pub(crate) fn on_acquisition(&mut self, now: Now, completion: Completion<'_>) {
+        let Some(mut acquisition) = self.acquisition.take() else { return };
+        match self.acquisition_step(now, &mut acquisition, completion) {
+            Ok(step) => {
+                acquisition.step = step;
+                self.acquisition = Some(acquisition);
+                self.answering = None; // the plan is about what is known, not about the last answer
+                self.proceed(now);
+            }
+            Err(end) => self.end_acquisition(now, &acquisition, end),
+        }
+    }
+
+    pub(crate) fn acquisition_step(
+        &mut self,
+        now: Now,
+        acquisition: &mut Acquisition,
+        completion: Completion<'_>,
+    ) -> Result<Step, End> {
+        if let (Work::Exchange(exchange), Completion::Http(response)) = (acquisition.work(), &completion)
+            && !acquisition.polls()
+            && self.waits(now, &mut acquisition.waits, exchange, response)
+        {
+            acquisition.overdue_ms = None;
+            return Ok(Step::Waiting);
+        }
+        if let Completion::Http(response) = &completion
+            && self.looks_elsewhere(acquisition, response)
+        {
+            return Ok(Step::Planning);
+        }
+        match (acquisition.step, completion) {
+            (Step::CheckingBinding, Completion::Loaded(stored)) => {
+                return Ok(self.on_current_binding(now, stored));
+            }
+            (Step::CheckingGrant, Completion::Loaded(stored)) => {
+                return self.on_current_grant(now, acquisition, stored);
+            }
+            (Step::LoadingPending, Completion::Loaded(stored)) => self.on_pending_loaded(stored),
+            (Step::AskingWhetherKnown, Completion::Http(response)) => {
+                return self.on_known_or_not(now, acquisition, &response);
+            }
+            // Whoever does not answer has not forgotten anybody.
+            (Step::AskingWhetherKnown, Completion::Failed(_)) => self.settle_doubt(now, acquisition, false),
+            (Step::FetchingResourceMetadata, Completion::Http(response)) => {
+                self.on_resource_metadata(acquisition, &response)?;
+            }
+            (Step::FetchingProviderMetadata, Completion::Http(response)) => {
+                self.on_provider_metadata(acquisition, &response)?;
+            }
+            (Step::FetchingServerMetadata, Completion::Http(response)) => {
+                self.on_server_metadata(acquisition, &response)?;
+            }
+            (Step::FetchingResourceMetadata, Completion::Failed(failure)) => {
+                self.on_resource_unreached(acquisition, failure)?;
+            }
+            (Step::AwaitingAssertion, Completion::Assertion { token, kind }) => {
+                acquisition.assertion = Some((Secret::from(token), kind));
+            }
+            (Step::Pushing, Completion::Http(response)) => {
+                self.on_pushed(now, acquisition, &response)?;
+            }
+            (Step::RequestingCodes, Completion::Http(response)) => {
+                self.on_codes(now, acquisition, &response)?;
+            }
+            (Step::Signing, Completion::Signed { signature }) => {
+                self.on_signed(Owner::Acquisition, signature)?;
+            }
+            (Step::Approving, Completion::Approved) => acquisition.agree(),
+            (Step::Listening, Completion::Listening { redirect_uri }) => {
+                self.on_listening(acquisition, redirect_uri)?;
+            }
+            (Step::LoadingRegistration, Completion::Loaded(stored)) => {
+                self.on_registration_loaded(acquisition, stored);
+            }
+            (Step::Registering, Completion::Http(response)) => {
+                self.on_registered(now, acquisition, &response)?;
+            }
+            (Step::SavingRegistration, Completion::Saved(revision)) => {
+                acquisition.registration.revision = Some(revision);
+                acquisition.registration.unsaved = false;
+            }
+            (Step::SavingRegistration, Completion::Conflict) => {
+                // Another process registered too. Its registration will do, if it is for the same URI.
+                self.lose_round(acquisition)?;
+                acquisition.registration = RegistrationState::default();
+            }
+            (Step::SavingBinding, Completion::Saved(revision)) => self.binding.written(revision),
+            (Step::SavingBinding, Completion::Conflict) => {
+                self.lose_round(acquisition)?;
+                let key = self.key(RecordKind::Binding, None);
+                self.load(now, Owner::Acquisition, key, "another process wrote the binding");
+                return Ok(Step::LoadingBinding);
+            }
+            (Step::LoadingBinding, Completion::Loaded(stored)) => {
+                self.binding.load(stored);
+                acquisition.approved = None; // it may name another issuer than before
+            }
+            // The tokens count more; the issuer is pinned as soon as the store takes it.
+            (Step::SavingBinding | Step::LoadingBinding, Completion::Failed(_)) if acquisition.stored => {
+                self.notice(Notice::StoreFailed { kind: RecordKind::Binding });
+                self.binding.due = true;
+                acquisition.pin_failed = true;
+            }
+            (Step::SavingPending, Completion::Saved(revision)) => {
+                self.pending.revision = Some(revision);
+                acquisition.asked_saved = true;
+            }
+            (Step::SavingPending, Completion::Conflict) => {
+                self.lose_round(acquisition)?;
+                self.pending.loaded = false; // load what others wrote, and add to it
+            }
+            (Step::Authorizing, Completion::Callback { url }) => {
+                let callback = acquisition.callback.take().map_or_else(|| Callback::read_answer(url), Ok)?;
+                return self.answer(now, acquisition, callback);
+            }
+            (Step::Authorizing, Completion::CallbackWithoutState { url }) => {
+                let missing = Callback::read(url)?.without_state();
+                return Err(missing.unwrap_or(PeerMisbehaved::CallbackUnasked).into());
+            }
+            (Step::Authorizing, Completion::Failed(failure))
+                if acquisition.resumed && failure.kind == FailureKind::Impossible =>
+            {
+                // The old page cannot be waited for here; a new one can.
+                acquisition.asked = None;
+                acquisition.asked_saved = false;
+                acquisition.resumed = false;
+                acquisition.redirect_uri = None;
+            }
+            (Step::Exchanging, Completion::Http(response)) => {
+                return self.on_token_answer(now, acquisition, &response);
+            }
+            (Step::Exchanging, Completion::Failed(failure))
+                if acquisition.polls() && failure.is_of_network() =>
+            {
+                return self.poll_more_slowly(now, acquisition);
+            }
+            (Step::SavingGrant, Completion::Saved(revision)) => {
+                self.install(now, acquisition, revision);
+            }
+            (Step::ForgettingPending, completion) => {
+                self.on_detached(RecordKind::Pending, completion);
+                return Err(acquisition.served());
+            }
+            (Step::SavingGrant, Completion::Conflict) => {
+                self.lose_round(acquisition)?;
+                let issuer = acquisition.obtained.as_ref().map(|grant| grant.server.issuer().clone());
+                let key = self.key(RecordKind::Grant, issuer.as_ref());
+                self.load(now, Owner::Acquisition, key, "another process wrote the tokens");
+                return Ok(Step::LoadingGrant);
+            }
+            (Step::LoadingGrant, Completion::Loaded(stored)) => {
+                // The user has just granted this one: it replaces what is there.
+                acquisition.grant_revision = Some(stored.map(|stored| stored.revision));
+            }
+            (Step::Approving, Completion::Declined) => {
+                if acquisition.stored {
+                    self.drop_unpinned(now);
+                }
+                let asked = acquisition.asked_about().or(acquisition.issuer.as_ref());
+                let issuer = asked.map_or_else(|| PeerText::new(""), PeerText::from);
+                return Err(Refused::Untrusted { issuer }.into());
+            }
+            (_, Completion::Declined) => return Err(Refused::Declined.into()),
+            (step @ (Step::SavingGrant | Step::LoadingGrant), other) => {
+                self.keep_obtained(acquisition);
+                return Err(failed(step.work(), other).into());
+            }
+            (_, other) => return Err(failed(acquisition.work(), other).into()),
+        }
+        Ok(Step::Planning)
+    }
+
+    /// Another process wrote the record first; that happens, but not forever.
+    pub(crate) fn lose_round(&self, acquisition: &mut Acquisition) -> Result<(), End> {
+        acquisition.store_rounds += 1;
+        if acquisition.store_rounds > limits::STORE_ROUNDS {
+            let failure = Failure::new(FailureKind::Other, "other processes keep writing the record");
+            return Err(effect_error(Work::Store, failure).into());
+        }
+        Ok(())
+    }
+
+    pub(crate) fn end_acquisition(&mut self, now: Now, acquisition: &Acquisition, end: End) {
+        self.keep_subject(now, acquisition);
+        self.abandon_ops(Owner::Acquisition);
+        self.abandon_ops(Owner::Prompt);
+        self.forget_signing(Owner::Acquisition);
+        match end {
+            End::Adopted => {
+                for call in self.calls.at(|stage| matches!(stage, Stage::WaitingForAcquisition { .. })) {
+                    if let Some(open) = self.calls.get_mut(call) {
+                        open.authorized = false;
+                    }
+                    self.dispatch(now, call);
+                }
+            }
+            End::Done => self.serve_waiting(now),
+            End::NobodyWaits => self.abandon(now, acquisition),
+            End::Error(error) => {
+                self.doubt_client(now, acquisition, &error.error);
+                self.abandon(now, acquisition);
+                self.fail_calls(
+                    |stage| matches!(stage, Stage::WaitingForAcquisition { .. } | Stage::WaitingForExchange),
+                    error,
+                );
+            }
+        }
+        self.answering = None;
+        self.begin_log_outs(now);
+        self.look_up_callbacks(now);
+    }
+
+    pub(crate) fn abandon(&mut self, now: Now, acquisition: &Acquisition) {
+        // What another process may be waiting for stays.
+        if let Some(asked) = acquisition.asked.as_deref().filter(|_| acquisition.asked_saved) {
+            self.forget_pending(now, Owner::Detached(RecordKind::Pending), &asked.state);
+        }
+    }
+
+    pub(crate) fn serve_waiting(&mut self, now: Now) {
+        for call in self.calls.at(|stage| matches!(stage, Stage::WaitingForExchange)) {
+            self.end_call(call, Verdict::Done);
+        }
+        let requested = self.grant.grant.as_ref().map(|grant| grant.requested.clone()).unwrap_or_default();
+        for call in self.calls.at(|stage| matches!(stage, Stage::WaitingForAcquisition { .. })) {
+            let needs = match self.calls.get_mut(call).map(|open| &open.stage) {
+                Some(Stage::WaitingForAcquisition { needs }) if !requested.covers(needs) => needs.clone(),
+                // Another call has found these tokens wanting meanwhile.
+                _ if self.refresh.is_some() || self.grant.unsaved.is_some() => {
+                    self.dispatch(now, call);
+                    continue;
+                }
+                _ => {
+                    self.send(now, call);
+                    continue;
+                }
+            };
+            // It came too late for the authorization that has just ended.
+            let challenged = Challenged::for_scope(needs.clone());
+            self.acquire(now, call, Cause::StepUp, challenged, needs);
+        }
+    }
+
+    pub(crate) fn acquisition_timeout(&mut self, now: Now) {
+        if let Some(acquisition) = &mut self.acquisition
+            && acquisition.step == Step::Waiting
+            && acquisition.waits.until_ms <= now.mono_ms
+        {
+            acquisition.step = Step::Planning;
+            self.proceed(now);
+        }
+        if self.acquisition.as_ref().is_some_and(|acquisition| acquisition.step == Step::Polling) {
+            self.proceed(now);
+        }
+        let exchanging = self.acquisition.as_ref().filter(|under_way| under_way.step == Step::Exchanging);
+        let overdue = exchanging.and_then(|acquisition| acquisition.next_timeout());
+        if overdue.is_some_and(|at| at <= now.mono_ms) {
+            // The request goes on: its answer may hold the only refresh token.
+            let failure = Failure::new(FailureKind::TimedOut, "");
+            let work =
+                self.acquisition.as_ref().map_or(Step::Exchanging.work(), |under_way| under_way.work());
+            let error = self.report_while_waiting(Owner::Acquisition, effect_error(work, failure));
+            self.fail_calls(
+                |stage| matches!(stage, Stage::WaitingForAcquisition { .. } | Stage::WaitingForExchange),
+                error,
+            );
+            if let Some(acquisition) = &mut self.acquisition {
+                acquisition.told_overdue = true;
+            }
+        }
     }
 }
 

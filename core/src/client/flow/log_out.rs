@@ -3,9 +3,9 @@
 use url::Url;
 
 use crate::client::engine::{Engine, GrantState, effect_error, unexpected};
-use crate::client::flow::acquire::End;
 use crate::client::flow::refresh::is_gone;
 use crate::client::output::{CallId, Notice, Verdict};
+use crate::client::state::acquisition::End;
 use crate::client::state::budget::Budget;
 use crate::client::state::calls::{Purpose, Stage};
 use crate::client::state::grant::Grant;
@@ -13,7 +13,7 @@ use crate::client::state::ops::Owner;
 use crate::client::state::record::{self, GrantRecord, PendingRecord};
 use crate::client::state::step_up::StepUps;
 use crate::client::task::approve::Binding;
-use crate::client::task::authorize::Pending;
+use crate::client::task::pending::Pending;
 use crate::client::task::sign::Addressee;
 use crate::client::task::wait::Waits;
 use crate::discover::Probe;

@@ -1,35 +1,26 @@
 //! Renewing tokens, alone or beside other processes that hold the same ones.
 
-use url::Url;
-
-use crate::client::engine::{Engine, effect_error};
-use crate::client::flow::acquire::Cause;
+use crate::client::engine::{Engine, effect_error, failed};
 use crate::client::flow::respond::Challenged;
 use crate::client::output::{CallId, Notice};
+use crate::client::state::acquisition::Cause;
 use crate::client::state::budget::Budget;
 use crate::client::state::calls::{Purpose, Stage};
 use crate::client::state::grant::{Freshness, Grant};
-use crate::client::state::nonces;
 use crate::client::state::ops::Owner;
 use crate::client::state::record::{self, GrantRecord};
-use crate::client::state::server::Server;
-use crate::client::task::exchange::{is_client_refused, is_client_unknown};
 use crate::client::task::lease::Lease;
-use crate::client::task::sign::{Addressee, Signatures};
+use crate::client::task::sign::Signatures;
 use crate::client::task::wait::Waits;
 use crate::discover::Probe;
-use crate::effect::{Effect, RecordKind, RecordRevision, Stored};
+use crate::effect::{Completion, Effect, RecordKind, RecordRevision, Stored};
 use crate::error::{Error, ErrorReport, Exchange, Failure, FailureKind, PeerMisbehaved, Refused, Work};
-use crate::finding::Findings;
 use crate::limits;
-use crate::policy::DpopPolicy;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::time::Now;
 use crate::wire::HttpResponse;
-use crate::wire::server_metadata;
-use crate::wire::token::{self, Grant as TokenGrant, Issued, TokenRequest, TokenType};
-use crate::wire::well_known::Found;
+use url::Url;
 
 /// A refresh on its way.
 #[derive(Debug)]
@@ -44,25 +35,25 @@ pub(crate) struct Progress {
     /// Rounds lost to other writers of the store.
     pub(crate) rounds: u8,
     /// When calls stop waiting for the token request.
-    overdue_ms: u64,
+    pub(crate) overdue_ms: u64,
     /// Whether they were told.
-    told_overdue: bool,
+    pub(crate) told_overdue: bool,
     /// Servers that were busy.
-    waits: Waits,
+    pub(crate) waits: Waits,
     /// When the lease is to be renewed.
     pub(crate) renew_lease_ms: u64,
     /// Whether the request was sent again with another nonce.
-    nonce_retried: bool,
+    pub(crate) nonce_retried: bool,
     /// What the request carries.
-    signatures: Signatures,
+    pub(crate) signatures: Signatures,
     /// Where the server's metadata may be, since its endpoint is gone.
-    probe: Option<Probe<Url>>,
+    pub(crate) probe: Option<Probe<Url>>,
     /// Whether it named another.
-    relocated: bool,
+    pub(crate) relocated: bool,
     /// Whether the host was told that another process has the refresh token.
     pub(crate) told_leased: bool,
     /// Why the token endpoint was not reached, while it is looked whether the server has moved.
-    unreached: Option<ErrorReport>,
+    pub(crate) unreached: Option<ErrorReport>,
 }
 
 /// How a refresh ends.
@@ -106,7 +97,7 @@ pub(crate) enum Replaces {
 }
 
 impl Replaces {
-    fn covers(&self, stored: &Grant) -> bool {
+    pub(crate) fn covers(&self, stored: &Grant) -> bool {
         match self {
             Self::Any => true,
             Self::With(used) => stored.tokens.refresh.is_none() || stored.tokens.refresh == *used,
@@ -114,7 +105,7 @@ impl Replaces {
     }
 }
 
-/// What a refresh waits for; named by `transitions`.
+/// What a refresh waits for.
 #[derive(Debug)]
 pub(crate) enum Step {
     /// For the store to accept that this engine uses the refresh token.
@@ -182,7 +173,7 @@ impl Engine {
         self.last_challenge = Some(Box::new(challenged));
     }
 
-    fn start_refresh(&mut self, now: Now) {
+    pub(crate) fn start_refresh(&mut self, now: Now) {
         self.budgets.refresh = Budget::default();
         let mut progress = Progress {
             rounds: 0,
@@ -213,7 +204,7 @@ impl Engine {
         }
     }
 
-    fn end_refresh(&mut self, now: Now, end: End) {
+    pub(crate) fn end_refresh(&mut self, now: Now, end: End) {
         match end {
             End::Adopted => self.finish_refresh(now, false),
             End::Error(report) => self.fail_refresh(now, report),
@@ -246,36 +237,6 @@ impl Engine {
         self.fail_refresh(now, error.into());
     }
 
-    pub(crate) fn request_refresh(&mut self, now: Now, progress: &mut Progress) -> Next {
-        if !self.calls.any(|stage| is_waiting(stage) || matches!(stage, Stage::WaitingToLogOut)) {
-            return Err(End::NobodyWaits);
-        }
-        let Some(grant) = self.grant.grant.clone() else { return Err(End::GiveUp) };
-        let addressee = Addressee {
-            server: &grant.server,
-            endpoint: grant.server.token_endpoint(),
-            dpop: grant.dpop.as_deref(),
-        };
-        progress.signatures = match self.sign_request(now, Owner::Refresh, addressee) {
-            Ok(Some(signatures)) => signatures,
-            Ok(None) => return Ok(Step::Signing),
-            // The server will say what it misses.
-            Err(_) => Signatures::default(),
-        };
-        let request =
-            refresh_request(&grant, &progress.signatures, |request| request.request(&self.config.quirks));
-        let Some(request) = request else { return Err(End::GiveUp) };
-        let why = match self.grant.rejected {
-            true => "the resource rejects the token; a new one can be had without the user",
-            false => "the token expires; a new one can be had without the user",
-        };
-        let request = request.with_parameters(&self.config.provider().token_parameters);
-        self.send_token_request(now, Owner::Refresh, request, why);
-        progress.overdue_ms = now.mono_ms.saturating_add(self.config.timeouts.token_wait_ms);
-        progress.renew_lease_ms = now.mono_ms.saturating_add(limits::LEASE_RENEW_MS);
-        Ok(Step::Requesting)
-    }
-
     /// Stores a grant.
     pub(crate) fn write_grant(
         &mut self,
@@ -293,208 +254,6 @@ impl Engine {
             expires_at_s: None,
         };
         self.perform(now, owner, effect, limits::STORE_MS, why);
-    }
-
-    pub(crate) fn save_refreshed(&mut self, now: Now, new: NewTokens) -> Step {
-        let expect = self.grant.revision;
-        self.write_grant(
-            now,
-            Owner::Refresh,
-            &new.grant,
-            None,
-            expect,
-            "a token is stored before it is used",
-        );
-        Step::Saving(new)
-    }
-
-    /// The token endpoint answered.
-    pub(crate) fn on_refresh_answer(
-        &mut self,
-        now: Now,
-        progress: &mut Progress,
-        response: &HttpResponse<'_>,
-    ) -> Next {
-        let Some(grant) = self.grant.grant.clone() else { return Err(End::GiveUp) };
-        let quirks = &self.config.quirks;
-        let mut findings = Findings::new();
-        let answer = refresh_request(&grant, &progress.signatures, |request| {
-            token::read(&request, response, quirks, &mut findings)
-        });
-        self.keep(findings);
-        progress.overdue_ms = u64::MAX;
-        let knows_nonce =
-            grant.dpop.is_some() && self.note_nonce(grant.server.token_endpoint(), response.headers);
-        let error = match answer {
-            None => return Err(End::GiveUp),
-            Some(Ok(issued))
-                if issued.token_type == TokenType::Bearer && self.config.dpop == DpopPolicy::Required =>
-            {
-                return Err(PeerMisbehaved::NotBound.into());
-            }
-            Some(Ok(issued)) => {
-                self.notice_issued(&grant, &issued);
-                let replaces = Replaces::With(grant.tokens.refresh.clone());
-                let new = NewTokens { grant: Box::new(grant.renewed(&issued, now)), replaces };
-                return Ok(self.save_refreshed(now, new));
-            }
-            Some(Err(error)) => error,
-        };
-        if grant.dpop.is_some() && nonces::is_wanted(&error) {
-            if progress.nonce_retried || !knows_nonce {
-                return Err(PeerMisbehaved::DpopNonce.into());
-            }
-            progress.nonce_retried = true;
-            return self.request_refresh(now, progress);
-        }
-        if self.waits(now, &mut progress.waits, Exchange::RefreshToken, response) {
-            return Ok(Step::Waiting);
-        }
-        if is_client_unknown(&error)
-            && let Some(server) = grant.server.with_id_in_body()
-            && let Some(own) = self.grant.grant.as_deref_mut()
-        {
-            own.server = server;
-            return self.request_refresh(now, progress);
-        }
-        if is_gone(response) && !progress.relocated && !matches!(error, Error::Refused(Refused::Token { .. }))
-        {
-            return self.rediscover(now, progress);
-        }
-        self.on_refresh_refused(now, &grant, error, response)
-    }
-
-    /// The server has no token for this. Whether for good (RFC 6749 5.2 has codes for that, but servers have
-    /// others), and whose fault it is.
-    fn on_refresh_refused(
-        &mut self,
-        now: Now,
-        grant: &Grant,
-        error: Error,
-        response: &HttpResponse<'_>,
-    ) -> Next {
-        let code = match &error {
-            Error::Refused(Refused::Token { code, .. }) => Some(code.as_str()),
-            _ => None,
-        };
-        let for_now = matches!(code, Some("temporarily_unavailable" | "server_error"));
-        // An object with words and no token is an error that is not called one.
-        let says_why = || self.answering.as_ref().is_some_and(|asked| asked.words.is_some());
-        let definitive = match response.status {
-            408 | 429 => false,
-            400..500 => true,
-            _ if matches!(error, Error::PeerMisbehaved(PeerMisbehaved::MissingField { .. })) => says_why(),
-            _ => code.is_some() && !for_now,
-        };
-        if !definitive {
-            return Err(error.into());
-        }
-        let unknown = is_client_refused(&error, response.status);
-        if unknown && !self.registered_itself(grant.server.client()) {
-            // Nothing was said about the refresh token. The client is the host's to mend.
-            return Err(error.into());
-        }
-        self.registration_failed |= unknown || code == Some("unauthorized_client");
-        // Another process may have been faster; its tokens are in the store then.
-        Ok(self.reload(now, Reload::Rejected))
-    }
-
-    /// The token endpoint is gone: the server's metadata may name another.
-    fn rediscover(&mut self, now: Now, progress: &mut Progress) -> Next {
-        let Some(grant) = self.grant.grant.as_deref() else { return Err(End::GiveUp) };
-        if progress.probe.is_none() {
-            progress.probe = Some(self.probe_for(grant.server.issuer()));
-        }
-        let Some(url) = progress.probe.as_mut().and_then(|probe| probe.next_url()) else {
-            let reasons = progress.probe.take().map(Probe::into_reasons).unwrap_or_default();
-            return Err(match progress.unreached.take() {
-                Some(report) if !is_out_of_reach(&reasons) => End::Error(report),
-                // The server is gone altogether; the resource may name another.
-                unreached => {
-                    if unreached.is_some() {
-                        self.release_lease(now);
-                    }
-                    End::GiveUp
-                }
-            });
-        };
-        let request = server_metadata::request(url, self.config.revision);
-        let why = "the token endpoint is gone; the metadata may name another";
-        self.send_request(now, Owner::Refresh, request, why);
-        Ok(Step::Rediscovering)
-    }
-
-    /// The token endpoint was not reached. A server that has moved says so in its metadata, or the resource names
-    /// another one; unless the access token serves still, that is looked at before anybody is told.
-    pub(crate) fn on_unreached(&mut self, now: Now, progress: &mut Progress, failure: Failure<'_>) -> Next {
-        let report = self.report_of(effect_error(Work::Exchange(Exchange::RefreshToken), failure));
-        let serves = self.grant.freshness(now, 0) == Freshness::Fresh;
-        if failure.kind != FailureKind::Unreachable || serves || progress.relocated {
-            return Err(End::Error(report));
-        }
-        progress.unreached = Some(report);
-        self.rediscover(now, progress)
-    }
-
-    /// A URL of the metadata was not reached either.
-    pub(crate) fn on_undiscovered(&mut self, now: Now, progress: &mut Progress, error: Error) -> Next {
-        let report = self.report_of(error);
-        let Some(probe) = progress.probe.as_mut().filter(|_| progress.unreached.is_some()) else {
-            return Err(End::Error(report));
-        };
-        if !probe.skip_origin(report.clone()) {
-            *probe = Probe::failed(report);
-        }
-        self.rediscover(now, progress)
-    }
-
-    pub(crate) fn on_rediscovered(
-        &mut self,
-        now: Now,
-        progress: &mut Progress,
-        response: &HttpResponse<'_>,
-    ) -> Next {
-        if self.waits(now, &mut progress.waits, Exchange::ServerMetadata, response) {
-            return Ok(Step::Waiting);
-        }
-        let Some(grant) = self.grant.grant.as_deref() else { return Err(End::GiveUp) };
-        let Some(probe) = &mut progress.probe else { return Err(End::GiveUp) };
-        let Some((asked, redirects)) = probe.asked() else { return Err(End::GiveUp) };
-        let rules = self.rules(self.config.flow.grant_type());
-        let (issuer, mut findings) = (grant.server.issuer(), Findings::new());
-        let read = server_metadata::read(issuer, asked, redirects, response, rules, &mut findings);
-        let token_endpoint = grant.server.token_endpoint().clone();
-        self.keep(findings);
-        let found = read.unwrap_or_else(Found::Nothing);
-        match probe.take(found, |why| self.report_of(why)) {
-            Some(document) if document.token_endpoint == token_endpoint => {
-                if let Some(report) = progress.unreached.take() {
-                    return Err(End::Error(report));
-                }
-                return Ok(self.reload(now, Reload::Rejected));
-            }
-            Some(document) => {
-                progress.relocated = true;
-                progress.probe = None;
-                progress.unreached = None;
-                self.known = None;
-                if let Some(own) = self.grant.grant.as_deref_mut() {
-                    own.server = Server::described(&document, own.server.client().clone());
-                }
-                return self.lease_or_request(now, progress);
-            }
-            None => {}
-        }
-        self.rediscover(now, progress)
-    }
-
-    fn notice_issued(&mut self, grant: &Grant, issued: &Issued) {
-        self.notice(Notice::TokenIssued {
-            scope: issued.scope.clone().unwrap_or_else(|| grant.effective_scopes().clone()),
-            expires_in_s: issued.expires_in_s,
-            refreshable: issued.refresh_token.is_some() || grant.tokens.refresh.is_some(),
-            refreshed: true,
-        });
     }
 
     pub(crate) fn reload(&mut self, now: Now, reload: Reload) -> Step {
@@ -559,7 +318,7 @@ impl Engine {
     }
 
     /// Uses what another process stored.
-    fn adopt(
+    pub(crate) fn adopt(
         &mut self,
         now: Now,
         progress: &mut Progress,
@@ -606,7 +365,7 @@ impl Engine {
     }
 
     /// The server took the grant back, and nobody has a newer one.
-    fn revoke(&mut self, now: Now) -> Next {
+    pub(crate) fn revoke(&mut self, now: Now) -> Next {
         let Some(grant) = self.grant.grant.as_deref() else { return Err(End::GiveUp) };
         let revoked = grant.revoked();
         let expect = self.grant.revision;
@@ -627,7 +386,7 @@ impl Engine {
 
     /// New tokens are in use: everybody who waits is sent. Those that the refresh brought serve who waited for
     /// them, however short they live.
-    fn finish_refresh(&mut self, now: Now, renewed: bool) {
+    pub(crate) fn finish_refresh(&mut self, now: Now, renewed: bool) {
         self.last_challenge = None;
         for call in self.calls.at(is_waiting) {
             if renewed {
@@ -641,7 +400,7 @@ impl Engine {
 
     /// Only the user can help. Calls that were challenged wait for that; the others find out by asking
     /// without a token, which brings the challenge.
-    fn give_up_refresh(&mut self, now: Now) {
+    pub(crate) fn give_up_refresh(&mut self, now: Now) {
         let challenged = self.last_challenge.take().map(|challenged| *challenged).unwrap_or_default();
         for call in self.calls.at(is_waiting) {
             let Some(open) = self.calls.get_mut(call) else { continue };
@@ -660,7 +419,7 @@ impl Engine {
 
     /// It did not work this time. A token that is valid still is used; the next call may try again. Who wants to
     /// log in gets to the user.
-    fn fail_refresh(&mut self, now: Now, report: ErrorReport) {
+    pub(crate) fn fail_refresh(&mut self, now: Now, report: ErrorReport) {
         let error = &report.error;
         self.last_challenge = None;
         if self.grant.unsaved.is_none() && self.grant.freshness(now, 0) == Freshness::Fresh {
@@ -718,39 +477,92 @@ impl Engine {
         };
         self.refresh_goes_on(now, progress, next);
     }
+
+    pub(crate) fn on_refresh(&mut self, now: Now, completion: Completion<'_>) {
+        let Some(under_way) = self.refresh.take() else { return };
+        let Refresh { step, mut progress } = *under_way;
+        let next = self.refresh_step(now, &mut progress, step, completion);
+        self.refresh_goes_on(now, progress, next);
+    }
+
+    pub(crate) fn refresh_step(
+        &mut self,
+        now: Now,
+        progress: &mut Progress,
+        step: Step,
+        completion: Completion<'_>,
+    ) -> Next {
+        match (step, completion) {
+            (Step::Leasing, Completion::Saved(revision)) => {
+                self.grant.revision = Some(revision);
+                self.request_refresh(now, progress)
+            }
+            (Step::Leasing, Completion::Conflict) => {
+                self.grant.lease = Lease::None;
+                Ok(self.reload(now, Reload::Conflict))
+            }
+            (Step::Rediscovering, Completion::Http(response)) => {
+                self.on_rediscovered(now, progress, &response)
+            }
+            (Step::Rediscovering, other) => {
+                let error = failed(Work::Exchange(Exchange::ServerMetadata), other);
+                self.on_undiscovered(now, progress, error)
+            }
+            (Step::Signing, Completion::Signed { signature }) => {
+                self.on_signed(Owner::Refresh, signature)?;
+                self.request_refresh(now, progress)
+            }
+            (Step::Signing, other) => {
+                self.forget_signing(Owner::Refresh);
+                Err(failed(Work::Signing, other).into())
+            }
+            (Step::Requesting, Completion::Http(response)) => {
+                self.on_refresh_answer(now, progress, &response)
+            }
+            (Step::Reloading(reload), Completion::Loaded(stored)) => {
+                self.on_reloaded(now, progress, reload, stored)
+            }
+            (Step::Saving(new), Completion::Saved(revision)) => {
+                self.grant.replace(*new.grant, Some(revision));
+                Err(End::Renewed)
+            }
+            (Step::Saving(new), Completion::Conflict) => Ok(self.reload(now, Reload::SaveConflict(new))),
+            (Step::Saving(new) | Step::Reloading(Reload::SaveConflict(new)), other) => {
+                let revision = self.grant.revision;
+                self.grant.keep_unsaved(new, revision);
+                Err(failed(Work::Store, other).into())
+            }
+            (Step::SavingRevoked, Completion::Saved(revision)) => Err(self.on_revoked(Some(revision))),
+            (Step::SavingRevoked, Completion::Conflict) => Ok(self.reload(now, Reload::Rejected)),
+            (Step::SavingRevoked, _) => {
+                self.notice(Notice::StoreFailed { kind: RecordKind::Grant });
+                Err(self.on_revoked(None))
+            }
+            (Step::Requesting, Completion::Failed(failure)) => self.on_unreached(now, progress, failure),
+            (Step::Requesting, other) => Err(failed(Work::Exchange(Exchange::RefreshToken), other).into()),
+            (Step::Leasing, other) => {
+                self.grant.lease = Lease::None;
+                Err(failed(Work::Store, other).into())
+            }
+            (_, other) => Err(failed(Work::Store, other).into()),
+        }
+    }
 }
 
-fn is_waiting(stage: &Stage) -> bool {
+pub(crate) fn is_waiting(stage: &Stage) -> bool {
     matches!(stage, Stage::WaitingForRefresh { .. })
 }
 
-fn timed_out() -> Error {
+pub(crate) fn timed_out() -> Error {
     effect_error(Work::Exchange(Exchange::RefreshToken), Failure::new(FailureKind::TimedOut, ""))
 }
 
 /// Whether an endpoint is not there any more.
 /// Whether nothing at all was reached.
-fn is_out_of_reach(reasons: &[ErrorReport]) -> bool {
+pub(crate) fn is_out_of_reach(reasons: &[ErrorReport]) -> bool {
     !reasons.is_empty() && reasons.iter().all(|report| matches!(report.error, Error::Effect(_)))
 }
 
 pub(crate) fn is_gone(response: &HttpResponse<'_>) -> bool {
     matches!(response.status, 404 | 410)
-}
-
-/// The token request for the refresh token of a grant, if it has one.
-fn refresh_request<T>(
-    grant: &Grant,
-    signatures: &Signatures,
-    then: impl FnOnce(TokenRequest<'_>) -> T,
-) -> Option<T> {
-    let refresh_token = grant.tokens.refresh.as_ref()?;
-    Some(then(TokenRequest {
-        endpoint: grant.server.token_endpoint(),
-        client: grant.server.client(),
-        grant: TokenGrant::RefreshToken { refresh_token },
-        resource: grant.resource.as_deref(),
-        assertion: signatures.assertion.as_ref(),
-        proof: signatures.proof.as_ref(),
-    }))
 }

@@ -3,19 +3,18 @@
 use http::header::HeaderMap;
 use url::Url;
 
-use crate::UrlProblem;
 use crate::client::engine::Engine;
-use crate::client::flow::acquire::Cause;
 use crate::client::output::{CallId, Notice, ResponseHead, Verdict};
+use crate::client::state::acquisition::Cause;
 use crate::client::state::calls::{Stage, is_named};
 use crate::client::state::nonces;
 use crate::error::{Error, Exchange, PeerMisbehaved, Refused};
 use crate::finding::{Finding, Findings, Handling, Problem};
-use crate::limits;
 use crate::policy::{DpopPolicy, StepUpPolicy};
 use crate::scope::ScopeSet;
 use crate::time::Now;
 use crate::wire::challenge::Challenges;
+use crate::{UrlProblem, limits};
 
 /// What a challenge says that matters to the engine.
 #[derive(Clone, Debug, Default)]

@@ -1,5 +1,6 @@
 //! What the engine holds, and what is stored.
 
+pub(crate) mod acquisition;
 pub(crate) mod budget;
 pub(crate) mod calls;
 pub(crate) mod entropy;

@@ -6,7 +6,8 @@ mod text;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use url::Url;
@@ -17,7 +18,7 @@ use crate::client::state::grant::{AccessToken, Grant, Tokens};
 use crate::client::state::server::Server;
 use crate::client::task::identity::User;
 use crate::client::task::sign::Dpop;
-use crate::effect::RecordKind;
+use crate::effect::{RecordKind, Stored};
 use crate::error::RecordProblem;
 #[cfg(feature = "crypto")]
 use crate::jose::Algorithm;
@@ -586,6 +587,11 @@ fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error
 
 fn optional_secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
     Ok(Option::<String>::deserialize(deserializer)?.map(Secret::from))
+}
+
+/// A record, if it can be read. That it cannot was told before.
+pub(crate) fn read_stored<T: DeserializeOwned>(stored: Option<Stored<'_>>) -> Option<T> {
+    read(stored?.record).ok()
 }
 
 #[cfg(test)]

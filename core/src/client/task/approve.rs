@@ -7,12 +7,11 @@ use url::Url;
 
 use crate::client::config::Preregistered;
 use crate::client::engine::{Engine, GrantState};
-use crate::client::flow::acquire::{Acquisition, Cause, End, Step};
 use crate::client::output::Notice;
+use crate::client::state::acquisition::{Acquisition, Cause, End, Step};
 use crate::client::state::grant::Grant;
 use crate::client::state::ops::Owner;
-use crate::client::state::record::BindingRecord;
-use crate::client::state::record::{self, PendingAuthorization};
+use crate::client::state::record::{self, BindingRecord, PendingAuthorization};
 use crate::client::task::discover::Resource;
 use crate::effect::{Completion, Effect, Interaction, Reason, RecordKind, RecordRevision, Stored, Summary};
 use crate::error::Refused;

@@ -2,7 +2,7 @@
 
 use crate::client::config::{Enterprise, Flow};
 use crate::client::engine::{Engine, unexpected};
-use crate::client::flow::acquire::{Acquisition, Cause, End, Step};
+use crate::client::state::acquisition::{Acquisition, Cause, End, Step};
 use crate::client::state::ops::Owner;
 use crate::client::state::record::Subject;
 use crate::client::state::server::Server;

@@ -1,38 +1,35 @@
 //! The way through the browser: what is recorded before, shown, and made of what comes back.
 
-use std::sync::Arc;
-
-use crate::client::config::Flow;
 use crate::client::config::Redirect;
-use crate::client::engine::Engine;
-use crate::client::flow::acquire::{Acquisition, Cause, End, Step};
+use crate::client::engine::{Engine, effect_error};
 use crate::client::flow::respond::Challenged;
 use crate::client::output::Output;
+use crate::client::state::acquisition::{Acquisition, Cause, End, Step};
 use crate::client::state::calls::Stage;
 use crate::client::state::nonces;
 use crate::client::state::ops::Owner;
-use crate::client::state::record::{self, KeyRecord, PendingAuthorization, ServerRecord};
+use crate::client::state::record::{KeyRecord, PendingAuthorization, ServerRecord};
 use crate::client::state::server::Server;
 use crate::client::task::discover::Resource;
 use crate::client::task::exchange::{Ask, TokenExchange, is_client_unknown};
 use crate::client::task::register::is_invalid_scope;
 use crate::client::task::sign::{Addressee, Signatures, signing_failed};
-use crate::client::task::still_known::Doubted;
-use crate::effect::{AuthorizationPrompt, Completion, Effect, Interaction, RecordKind, RecordRevision};
-use crate::error::{Exchange, PeerIncompatible, PeerMisbehaved, PeerText};
+use crate::effect::{AuthorizationPrompt, Completion, Effect, Interaction};
+use crate::error::{Exchange, Failure, FailureKind, PeerIncompatible, PeerMisbehaved, PeerText, Work};
 use crate::finding::Findings;
 use crate::limits;
 use crate::quirks::ResourceParameter;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::time::Now;
-use crate::wire::HttpResponse;
 use crate::wire::authorization::{AuthorizationRequest, AuthorizationUrl, Extras};
 use crate::wire::callback::{Callback, Expected};
 use crate::wire::client_auth::Client;
-use crate::wire::pkce::{self, Verifier};
-use crate::wire::pushed::{self, PushedRequest};
+use crate::wire::pkce::Verifier;
+use crate::wire::pushed::PushedRequest;
 use crate::wire::server_metadata::{Issuer, ServerMetadata};
+use crate::wire::{HttpResponse, client_metadata, pkce, pushed};
+use std::sync::Arc;
 
 /// What the user is to be asked.
 pub(crate) struct AuthorizationParams<'a> {
@@ -43,27 +40,6 @@ pub(crate) struct AuthorizationParams<'a> {
     pub(crate) scopes: ScopeSet,
     /// Whether it is the enterprise's sign-on.
     pub(crate) sign_on: bool,
-}
-
-/// The pending authorizations as far as this engine knows them.
-#[derive(Debug, Default)]
-pub(crate) struct Pending {
-    pub(crate) loaded: bool,
-    pub(crate) revision: Option<RecordRevision>,
-    pub(crate) authorizations: Vec<PendingAuthorization>,
-}
-
-impl Pending {
-    /// Those that are worth something still.
-    pub(crate) fn drop_expired(&mut self, now: Now) {
-        self.authorizations.retain(|pending| pending.expires_at > now.unix_s);
-        self.authorizations.shrink_to_fit();
-    }
-
-    pub(crate) fn remove(&mut self, state: &Secret) {
-        self.authorizations.retain(|pending| pending.state != *state);
-        self.authorizations.shrink_to_fit(); // most of the time there are none
-    }
 }
 
 impl Engine {
@@ -82,99 +58,6 @@ impl Engine {
         };
         acquisition.callback = Callback::read_answer(url).ok().filter(answers);
         acquisition.callback.is_none()
-    }
-
-    /// Takes up an authorization from before a restart: the user may have its page open.
-    pub(crate) fn resume(&mut self, now: Now, acquisition: &mut Acquisition) -> Result<Option<Step>, End> {
-        // Only once: what is pending later belongs to other processes.
-        if !self.looked_for_resumable {
-            self.looked_for_resumable = true;
-            self.pending.drop_expired(now);
-            let trusted = |pending: &&PendingAuthorization| {
-                self.may_resume(pending)
-                    && pending.url().is_some()
-                    && self.asks_for(pending, acquisition)
-                    && match &self.config.redirect {
-                        Redirect::Fixed(uri) => *uri == pending.redirect_uri,
-                        Redirect::Listen => true,
-                    }
-            };
-            if acquisition.cause == Cause::Unauthorized {
-                acquisition.resumable =
-                    self.pending.authorizations.iter().rev().find(trusted).cloned().map(Box::new);
-            }
-            if let Some(step) = self.look_for_unpinned(now, acquisition) {
-                return Ok(Some(step));
-            }
-        }
-        let Some(pending) = acquisition.resumable.clone() else { return Ok(None) };
-        if !acquisition.known_asked
-            && !pending.sign_on
-            && self.registered_by_itself(pending.server.client())
-            && let Some(server) = pending.server.clone().into_server(&self.config)
-        {
-            let doubted = Doubted::new(server, pending.redirect_uri.clone());
-            return self.ask_whether_known(now, acquisition, doubted).map(Some);
-        }
-        let Some(redirect_uri) = &acquisition.redirect_uri else {
-            return self.listen(now, acquisition, Some(pending.redirect_uri.clone())).map(Some);
-        };
-        acquisition.resumable = None;
-        if *redirect_uri != pending.redirect_uri {
-            return Ok(None); // another process has the place; it may be waiting there itself
-        }
-        acquisition.asked = Some(pending);
-        acquisition.asked_saved = true;
-        acquisition.resumed = true;
-        self.open_browser(now, acquisition).map(Some)
-    }
-
-    /// Whether a pending authorization asks for what is demanded now.
-    fn asks_for(&self, pending: &PendingAuthorization, acquisition: &Acquisition) -> bool {
-        match self.config.only_scopes {
-            true => pending.scopes == self.config.scopes,
-            false => acquisition.challenged.scope.iter().all(|scope| pending.scopes.contains(scope)),
-        }
-    }
-
-    /// A process that died before it pinned the issuer may have stored the tokens already.
-    fn look_for_unpinned(&mut self, now: Now, acquisition: &Acquisition) -> Option<Step> {
-        let pending = acquisition.resumable.as_ref().filter(|pending| !pending.sign_on)?;
-        let issuer = Issuer::trusted(pending.server.issuer());
-        if self.grant.grant.is_some() || self.is_pinned(&issuer) {
-            return None;
-        }
-        let key = self.key(RecordKind::Grant, Some(&issuer));
-        self.load(now, Owner::Acquisition, key, "the page from before a restart may have been answered");
-        Some(Step::CheckingGrant)
-    }
-
-    /// Whether the tokens that were adopted are those of an authorization that was pending: their issuer is then to
-    /// be pinned, as if this process had obtained them.
-    pub(crate) fn adopts_unpinned(&self, acquisition: &mut Acquisition) -> bool {
-        let issuer = self.grant.grant.as_deref().map(|grant| grant.server.issuer());
-        if issuer == self.pinned().as_ref() || acquisition.resumable.is_none() {
-            return false;
-        }
-        acquisition.asked = acquisition.resumable.take();
-        acquisition.stored = true;
-        acquisition.adopted = true;
-        true
-    }
-
-    /// Whether a pending authorization is of the grant that is configured, and with a server that is trusted for
-    /// it. A pushed request is of use once (RFC 9126 4), so its page is not opened again.
-    fn may_resume(&self, pending: &PendingAuthorization) -> bool {
-        let trusted = match &self.config.flow {
-            Flow::AuthorizationCode if !pending.sign_on => {
-                self.may_go_on_with(&Issuer::trusted(pending.server.issuer()))
-            }
-            Flow::Enterprise(enterprise) if pending.sign_on && enterprise.signs_on => {
-                enterprise.issuer.as_str() == pending.server.issuer()
-            }
-            _ => false,
-        };
-        trusted && !pending.pushed
     }
 
     pub(crate) fn listen(
@@ -384,46 +267,6 @@ impl Engine {
         }
     }
 
-    /// Stores what the callback will be held against, beside the authorizations of other processes.
-    pub(crate) fn save_pending(&mut self, now: Now, acquisition: &Acquisition) -> Step {
-        self.pending.drop_expired(now);
-        if let Some(asked) = acquisition.asked.as_deref() {
-            self.pending.remove(&asked.state);
-            self.pending.authorizations.push(asked.clone());
-        }
-        let surplus = self.pending.authorizations.len().saturating_sub(limits::PENDING);
-        self.pending.authorizations.drain(..surplus);
-        let effect = self.pending_effect();
-        let why = "a restart must not lose what the callback is held against";
-        self.perform(now, Owner::Acquisition, effect, limits::STORE_MS, why);
-        Step::SavingPending
-    }
-
-    pub(crate) fn pending_effect(&self) -> Effect {
-        let key = self.key(RecordKind::Pending, None);
-        match self.pending.revision {
-            Some(expect) if self.pending.authorizations.is_empty() => Effect::Delete { key, expect },
-            expect => {
-                let record = record::write(&self.pending.authorizations);
-                Effect::Save { key, record, expect, expires_at_s: None }
-            }
-        }
-    }
-
-    /// Removes an authorization that is over from the store; whether there was anything to remove.
-    pub(crate) fn forget_pending(&mut self, now: Now, owner: Owner, state: &Secret) -> bool {
-        if !self.pending.authorizations.iter().any(|pending| pending.state == *state) {
-            return false;
-        }
-        self.pending.remove(state);
-        let effect = self.pending_effect();
-        // Until the store has answered, what it holds is not known.
-        self.pending.loaded = false;
-        let why = "the authorization is over; its verifier is of no more use";
-        self.perform(now, owner, effect, limits::STORE_MS, why);
-        true
-    }
-
     pub(crate) fn open_browser(&mut self, now: Now, acquisition: &Acquisition) -> Result<Step, End> {
         self.check_somebody_waits()?;
         let Some(asked) = acquisition.asked.as_deref() else { return Ok(Step::Planning) };
@@ -464,7 +307,7 @@ impl Engine {
         if !self.calls.any(|stage| matches!(stage, Stage::WaitingForCallback(_))) {
             return;
         }
-        if self.startup != crate::client::engine::Startup::Done {
+        if self.startup != crate::client::flow::startup::Startup::Done {
             return self.start(now);
         }
         match self.acquisition.take() {
@@ -572,20 +415,13 @@ impl Engine {
         self.request_token(now, acquisition)
     }
 
-    /// Stores the new grant before it is used.
-    pub(crate) fn save_grant(&mut self, now: Now, acquisition: &Acquisition) -> Step {
-        if let Some(grant) = acquisition.obtained.as_deref() {
-            let own = self.grant.grant.as_ref().map(|own| own.server.issuer()) == Some(grant.server.issuer());
-            let expect = acquisition.grant_revision.unwrap_or(self.grant.revision.filter(|_| own));
-            self.write_grant(
-                now,
-                Owner::Acquisition,
-                grant,
-                None,
-                expect,
-                "a token is stored before it is used",
-            );
+    /// The browser has a place to come back to.
+    pub(crate) fn on_listening(&self, acquisition: &mut Acquisition, redirect_uri: &str) -> Result<(), End> {
+        if !client_metadata::is_redirect_uri(redirect_uri) {
+            let failure = Failure::new(FailureKind::Impossible, "that is no redirect URI");
+            return Err(effect_error(Work::Interaction, failure).into());
         }
-        Step::SavingGrant
+        acquisition.redirect_uri = Some(redirect_uri.into());
+        Ok(())
     }
 }

@@ -1,23 +1,23 @@
 //! Device authorization (RFC 8628): the user agrees on another device, and the engine polls.
 
-use crate::client::engine::Engine;
-use crate::client::flow::acquire::{Acquisition, End, Step};
+use crate::client::engine::{Engine, failed};
+use crate::client::state::acquisition::{Acquisition, End, Step};
 use crate::client::state::ops::Owner;
 use crate::client::state::server::Server;
 use crate::client::task::discover::Resource;
 use crate::client::task::exchange::{Ask, is_client_unknown};
 use crate::client::task::register::is_invalid_scope;
 use crate::client::task::sign::Addressee;
-use crate::effect::{DevicePrompt, Effect, Interaction};
-use crate::error::{PeerIncompatible, PeerMisbehaved, Refused};
+use crate::effect::{Completion, DevicePrompt, Effect, Interaction};
+use crate::error::{FailureKind, PeerIncompatible, PeerMisbehaved, Refused, Work};
 use crate::finding::Findings;
 use crate::limits;
 use crate::scope::ScopeSet;
 use crate::time::Now;
-use crate::wire::HttpResponse;
 use crate::wire::authorization::AuthorizationUrl;
-use crate::wire::device::{self, DeviceCodes, DeviceRequest, Poll};
+use crate::wire::device::{DeviceCodes, DeviceRequest, Poll};
 use crate::wire::server_metadata::ServerMetadata;
+use crate::wire::{HttpResponse, device};
 
 /// The codes that the user has, and when to ask again.
 #[derive(Debug)]
@@ -171,5 +171,23 @@ impl Engine {
             polling.interval_ms = polling.interval_ms.saturating_mul(2);
         }
         self.poll_later(now, acquisition, Poll::Pending)
+    }
+
+    /// The device code could not be shown, the user gave up, or time is up. A token that is on its way may be
+    /// there all the same: its answer decides.
+    pub(crate) fn on_prompt(&mut self, now: Now, completion: Completion<'_>) {
+        let Some(mut acquisition) = self.acquisition.take() else { return };
+        let error = match completion {
+            Completion::Failed(failure) if failure.kind == FailureKind::TimedOut => {
+                Refused::DeviceCodeExpired.into()
+            }
+            other => failed(Work::Interaction, other),
+        };
+        if acquisition.is_obtaining() {
+            acquisition.prompt_ended = Some(self.report_of(error));
+            self.acquisition = Some(acquisition);
+        } else {
+            self.end_acquisition(now, &acquisition, error.into());
+        }
     }
 }

@@ -1,21 +1,21 @@
 //! Discovery: what the resource says about itself, and its authorization server.
 
-use url::Url;
-
-use std::sync::Arc;
-
-use crate::client::engine::Engine;
-use crate::client::flow::acquire::{Acquisition, End, Step};
+use crate::client::engine::{Engine, effect_error};
 use crate::client::flow::respond::too_many_scopes;
+use crate::client::state::acquisition::{Acquisition, End, Step};
 use crate::discover::Probe;
-use crate::error::{Error, ErrorReport, Exchange, PeerIncompatible, PeerMisbehaved, Refused};
+use crate::error::{Error, ErrorReport, Exchange, Failure, PeerIncompatible, PeerMisbehaved, Refused};
 use crate::finding::{Finding, Findings, Handling, Problem};
 use crate::revision::Revision;
 use crate::scope::ScopeSet;
 use crate::time::Now;
-use crate::wire::resource_metadata::{self, Candidate};
-use crate::wire::server_metadata::{self, Issuer, Rules, ServerMetadata};
+use crate::wire::resource_metadata::Candidate;
+use crate::wire::server_metadata::{Issuer, Rules, ServerMetadata};
 use crate::wire::token::GrantType;
+use crate::wire::well_known::Found;
+use crate::wire::{HttpResponse, resource_metadata, server_metadata};
+use std::sync::Arc;
+use url::Url;
 
 /// What discovery found about the resource.
 #[derive(Clone, Debug)]
@@ -286,6 +286,74 @@ impl Engine {
             let _ = scopes.extend(&offline); // nobody demands it
         }
         Ok(scopes)
+    }
+
+    pub(crate) fn on_resource_metadata(
+        &mut self,
+        acquisition: &mut Acquisition,
+        response: &HttpResponse<'_>,
+    ) -> Result<(), End> {
+        let Some(probe) = &mut acquisition.resource_probe else { return Ok(()) };
+        let (Some(candidate), Some((asked, redirects))) = (probe.current(), probe.asked()) else {
+            return Ok(());
+        };
+        let (quirks, mut findings) = (&self.config.quirks, Findings::new());
+        let read = resource_metadata::read(candidate, asked, redirects, response, quirks, &mut findings);
+        self.keep(findings);
+        let found = match read {
+            // The document of another resource is what a tenant of a shared host could lead to (RFC 9728 7.3).
+            Err(error @ Error::PeerMisbehaved(PeerMisbehaved::ResourceMismatch { .. })) => {
+                return Err(error.into());
+            }
+            read => read.unwrap_or_else(Found::Nothing),
+        };
+        if let Some(document) = probe.take(found, |why| self.report_of(why)) {
+            let servers = self.usable_servers(&document.authorization_servers);
+            acquisition.resource = Some(Arc::new(Resource {
+                identifier: document.resource,
+                scopes_supported: document.scopes_supported,
+                authorization_servers: servers.map_err(|why| End::Error(self.report_of(why)))?,
+            }));
+        }
+        Ok(())
+    }
+
+    /// What a challenge names may be out of reach; the resource itself was not.
+    pub(crate) fn on_resource_unreached(
+        &mut self,
+        acquisition: &mut Acquisition,
+        failure: Failure<'_>,
+    ) -> Result<(), End> {
+        let report = self.report_of(effect_error(acquisition.work(), failure));
+        let mut probe = acquisition.resource_probe.as_mut().filter(|_| failure.is_of_network());
+        if let Some(probe) = &mut probe {
+            self.widen(acquisition.challenged.metadata_url.as_ref(), probe);
+        }
+        match probe.is_some_and(|probe| probe.skip_origin(report.clone())) {
+            true => Ok(()),
+            false => Err(End::Error(report)),
+        }
+    }
+
+    pub(crate) fn on_server_metadata(
+        &mut self,
+        acquisition: &mut Acquisition,
+        response: &HttpResponse<'_>,
+    ) -> Result<(), End> {
+        let (Some(probe), Some(issuer)) = (&mut acquisition.server_probe, &acquisition.issuer) else {
+            return Ok(());
+        };
+        let Some((asked, redirects)) = probe.asked() else { return Ok(()) };
+        let rules = self.rules(self.config.flow.grant_type());
+        let (issuer, mut findings) = (self.config.own_issuer(issuer), Findings::new());
+        let read = server_metadata::read(issuer, asked, redirects, response, rules, &mut findings);
+        self.keep(findings);
+        let found = read.unwrap_or_else(Found::Nothing);
+        if let Some(document) = probe.take(found, |why| self.report_of(why)) {
+            acquisition.issuer = Some(document.issuer.clone());
+            acquisition.server = Some(Arc::from(document));
+        }
+        Ok(())
     }
 }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::client::engine::{Engine, unexpected};
-use crate::client::flow::acquire::{Acquisition, End, Step};
 use crate::client::output::Notice;
+use crate::client::state::acquisition::{Acquisition, End, Step};
 use crate::client::state::grant::{Grant, Tokens};
 use crate::client::state::nonces;
 use crate::client::state::ops::Owner;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::client::engine::Engine;
-use crate::client::flow::acquire::Acquisition;
+use crate::client::state::acquisition::Acquisition;
 use crate::client::task::exchange::TokenExchange;
 use crate::error::{PeerMisbehaved, PeerText};
 use crate::finding::{Finding, Findings, Handling, Problem};

@@ -1,25 +1,25 @@
 //! Being a client of the authorization server: pre-registered, by document, or registered dynamically
 //! (MCP "Client Registration").
 
-use url::Url;
-
-use crate::client::config::Flow;
-use crate::client::config::Preregistered;
-use crate::client::engine::Engine;
-use crate::client::flow::acquire::{Acquisition, Cause, End, Step};
+use crate::client::config::{Flow, Preregistered};
+use crate::client::engine::{Engine, unexpected};
 use crate::client::output::Notice;
+use crate::client::state::acquisition::{Acquisition, Cause, End, Step};
 use crate::client::state::ops::Owner;
-use crate::client::state::record::{self, ClientRecord};
+use crate::client::state::record::{self, ClientRecord, RegistrationRecord};
 use crate::client::state::server::Server;
 use crate::client::task::still_known::Doubted;
-use crate::effect::{Effect, RecordKind, RecordRevision};
-use crate::error::{Error, PeerIncompatible, Refused};
+use crate::effect::{Effect, RecordKind, RecordRevision, Stored};
+use crate::error::{Error, PeerIncompatible, PeerText, Refused};
+use crate::finding::Findings;
 use crate::limits;
 use crate::scope::ScopeSet;
 use crate::time::Now;
 use crate::wire::client_auth::{Client, ClientAuthMethod};
-use crate::wire::registration::{self, RegistrationRequest};
+use crate::wire::registration::RegistrationRequest;
 use crate::wire::server_metadata::{Issuer, ServerMetadata};
+use crate::wire::{HttpResponse, registration};
+use url::Url;
 
 /// How far dynamic registration is.
 #[derive(Debug, Default)]
@@ -255,6 +255,98 @@ impl Engine {
             self.perform(now, Owner::Acquisition, effect, limits::STORE_MS, why);
         }
         Step::SavingRegistration
+    }
+
+    pub(crate) fn on_registration_loaded(
+        &mut self,
+        acquisition: &mut Acquisition,
+        stored: Option<Stored<'_>>,
+    ) {
+        let record: Option<RegistrationRecord> = record::read_stored(stored);
+        let state = &mut acquisition.registration;
+        state.loaded = true;
+        state.revision = stored.map(|stored| stored.revision);
+        if let Some(record) = record
+            && !record.client.is_preregistered()
+        {
+            state.scopes = record.scopes.clone();
+            state.doubtful = record.doubtful;
+            if let Some(client) = record.client.into_client(&self.config, "")
+                && !self.registration_failed
+            {
+                state.found = Some((client, record.redirect_uri));
+                state.secret_expires_at = record.secret_expires_at;
+            }
+        }
+    }
+
+    pub(crate) fn on_registered(
+        &mut self,
+        now: Now,
+        acquisition: &mut Acquisition,
+        response: &HttpResponse<'_>,
+    ) -> Result<(), End> {
+        let Some(server) = &acquisition.server else {
+            return Err(unexpected(Step::Registering.work()).into());
+        };
+        let redirect_uri = acquisition.redirect_uri.as_deref().unwrap_or_default();
+        let endpoint =
+            server.registration_endpoint.as_ref().ok_or(PeerIncompatible::NoClientAuthentication)?;
+        let method = self.registration_method(&server.token_endpoint_auth_methods)?;
+        let scopes = self.scopes_to_register(acquisition, server);
+        let request = self.registration_request(&server.issuer, endpoint, redirect_uri, method, &scopes);
+        let mut findings = Findings::new();
+        let read = registration::read(&request, response, &mut findings);
+        self.keep(findings);
+        let registered = read?;
+        let state = &mut acquisition.registration;
+        state.scopes = scopes;
+        state.doubtful = false;
+        let client_id = PeerText::new(&registered.client.id);
+        state.found = Some((registered.client, redirect_uri.into()));
+        state.secret_expires_at = registered.secret_expires_at;
+        state.unsaved = true;
+        acquisition.registered_ms = Some(now.mono_ms);
+        self.registration_failed = false;
+        self.notice(Notice::Registered { client_id });
+        Ok(())
+    }
+
+    /// Whether the client registered itself, so that the server may have forgotten it.
+    pub(crate) fn is_registered_dynamically(&self, acquisition: &Acquisition) -> bool {
+        match (&acquisition.client, acquisition.asked.as_deref()) {
+            (Some(client), _) => self.registered_itself(client),
+            (None, Some(asked)) => self.registered_by_itself(asked.server.client()),
+            (None, None) => false,
+        }
+    }
+
+    /// Whether the client may be registered anew, should the server say that it does not know it. One that was
+    /// registered just now is known; another would fare no better.
+    pub(crate) fn may_register_again(&self, now: Now, acquisition: &Acquisition) -> bool {
+        let sign_on = acquisition.asked.as_deref().is_some_and(|asked| asked.sign_on);
+        let just_now = acquisition
+            .registered_ms
+            .is_some_and(|at_ms| now.mono_ms.saturating_sub(at_ms) < limits::REGISTERED_JUST_NOW_MS);
+        !sign_on && !just_now && !acquisition.registered_again && self.is_registered_dynamically(acquisition)
+    }
+
+    pub(crate) fn register_again(&mut self, now: Now, acquisition: &mut Acquisition) {
+        acquisition.registered_again = true;
+        self.drop_registration(now, acquisition);
+    }
+
+    /// Gives up the client with all that was asked as it.
+    pub(crate) fn drop_registration(&mut self, now: Now, acquisition: &mut Acquisition) {
+        if let Some(asked) = acquisition.asked.take() {
+            self.forget_pending(now, Owner::Detached(RecordKind::Pending), &asked.state);
+        }
+        self.registration_failed = true;
+        acquisition.client = None;
+        acquisition.asked_saved = false;
+        acquisition.resumed = false;
+        acquisition.redirect_uri = None;
+        acquisition.registration = RegistrationState::default();
     }
 }
 

@@ -3,8 +3,8 @@
 use url::Url;
 
 use crate::client::engine::Engine;
-use crate::client::flow::acquire::{Acquisition, End, Step};
 use crate::client::flow::refresh::is_gone;
+use crate::client::state::acquisition::{Acquisition, End, Step};
 use crate::client::state::server::Server;
 use crate::client::task::exchange::Ask;
 use crate::discover::Probe;

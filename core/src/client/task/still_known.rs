@@ -7,7 +7,7 @@
 
 use crate::client::config::Flow;
 use crate::client::engine::Engine;
-use crate::client::flow::acquire::{Acquisition, End, Step};
+use crate::client::state::acquisition::{Acquisition, End, Step};
 use crate::client::state::ops::Owner;
 use crate::client::state::record::{self, ClientRecord};
 use crate::client::state::server::Server;
