@@ -11,7 +11,8 @@ use http::{HeaderMap, Method};
 use serde_json::Value;
 use url::Url;
 
-use super::{Check, Outcome, Rule, rules};
+use super::check::{Check, Outcome, Rule};
+use super::rules;
 use crate::address::{self, Reach, UrlPolicy};
 use crate::error::{Error, Exchange, PeerIncompatible, PeerMisbehaved, PeerText};
 use crate::finding::Findings;

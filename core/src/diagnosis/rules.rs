@@ -1,7 +1,14 @@
 //! The rules, in the order in which they are looked at.
 
-use super::{Rule, Severity};
-use Severity::{Error, Note, Warning};
+use super::check::Rule;
+use super::check::Severity::{Error, Note, Warning};
+
+impl Rule {
+    /// The rule of this name.
+    pub fn find(code: &str) -> Option<&'static Self> {
+        RULES.iter().copied().find(|rule| rule.code == code)
+    }
+}
 
 macro_rules! rules {
     ($($name:ident: $code:literal, $severity:ident, $title:literal, $section:literal, $who:literal, $mend:literal;)*) => {
