@@ -9,29 +9,30 @@ use url::Url;
 
 use crate::address::Reach;
 use crate::client::config::{Config, ConfigError};
-use crate::client::flow::account_list::Listing;
-use crate::client::flow::log_out::LogOut;
-use crate::client::flow::refresh::{NewTokens, Refresh, Replaces};
-use crate::client::flow::respond::Challenged;
-use crate::client::flow::startup::Startup;
 use crate::client::output::{CallId, Credentials, Notice, Output, RequestHead, ResponseHead, Verdict};
+use crate::client::state::account::Listing;
 use crate::client::state::acquisition::{Acquisition, Cause, Step};
+use crate::client::state::binding::Binding;
 use crate::client::state::budget::{Budgets, Overdrawn, work_of};
 use crate::client::state::calls::{Calls, Purpose, Stage, Target, operation};
+use crate::client::state::challenged::Challenged;
 use crate::client::state::entropy::Entropy;
+use crate::client::state::failure::{effect_error, unexpected};
 use crate::client::state::grant::{AccessToken, Freshness, Grant};
+use crate::client::state::lease::Lease;
+use crate::client::state::log_out::LogOut;
 use crate::client::state::nonces::Nonce;
 use crate::client::state::ops::{OpStatus, Ops, Owner};
+use crate::client::state::pending::Pending;
 use crate::client::state::record::Subject;
+use crate::client::state::refresh::{NewTokens, Refresh, Replaces};
+use crate::client::state::resource::Discovered;
+use crate::client::state::signing::{JwtIds, Signed, Signing, header, signing_failed};
+use crate::client::state::startup::Startup;
 use crate::client::state::step_up::StepUps;
-use crate::client::task::approve::Binding;
-use crate::client::task::discover::Discovered;
-use crate::client::task::lease::Lease;
-use crate::client::task::pending::Pending;
-use crate::client::task::sign::{JwtIds, Signed, Signing, header, signing_failed};
 use crate::effect::{Completion, Effect, OpId, RecordKind, RecordRevision, StoreKey};
 use crate::error::{
-    ApiMisuse, Asked, EffectError, Error, ErrorReport, Failure, FailureKind, PeerMisbehaved, Refused, Work,
+    ApiMisuse, Asked, Error, ErrorReport, Failure, FailureKind, PeerMisbehaved, Refused, Work,
 };
 use crate::finding::Findings;
 use crate::policy::DpopPolicy;
@@ -710,26 +711,6 @@ impl Engine {
 pub(crate) fn plain_http(url: &Url) -> Option<Notice> {
     let host = || url.host_str().unwrap_or_default().into();
     address::is_plain_http(url).then(|| Notice::PlainHttp { host: host() })
-}
-
-/// A failed effect as an error.
-pub(crate) fn effect_error(what: Work, failure: Failure<'_>) -> Error {
-    EffectError::new(what, failure).into()
-}
-
-/// The error for an answer that ends a step.
-pub(crate) fn failed(work: Work, completion: Completion<'_>) -> Error {
-    match completion {
-        Completion::Failed(failure) => effect_error(work, failure),
-        Completion::Declined => Refused::Declined.into(),
-        _ => unexpected(work),
-    }
-}
-
-/// An answer that no step expects. The kinds are checked before, so it cannot come; if it did, failing
-/// is right.
-pub(crate) fn unexpected(what: Work) -> Error {
-    effect_error(what, Failure::new(FailureKind::Other, "unexpected answer"))
 }
 
 impl From<PeerMisbehaved> for Verdict {

@@ -15,5 +15,6 @@ pub use self::config::{
     Config, ConfigError, Endpoints, Enterprise, Flow, KnownServer, Preregistered, Redirect, Timeouts,
 };
 pub use self::engine::Engine;
-pub use self::flow::account_list::{Account, StoredGrant, accounts, stored_grant};
 pub use self::output::{CallId, Credentials, Notice, Output, RequestHead, ResponseHead, Verdict};
+pub use self::state::account::{Account, StoredGrant};
+pub use self::state::record::{accounts, stored_grant};

@@ -15,6 +15,12 @@ use std::sync::Arc;
 use ::http::HeaderValue;
 use url::Url;
 
+pub use self::error::ConfigError;
+pub use self::flow::{Enterprise, Flow};
+pub use self::known_server::{Endpoints, KnownServer};
+pub use self::preregistered::Preregistered;
+use self::provider::Provider;
+pub use self::timeouts::Timeouts;
 use crate::address::{UrlPolicy, UrlProblem};
 use crate::key::Key;
 use crate::limits;
@@ -27,14 +33,6 @@ use crate::wire::client_auth::ClientAuthMethod;
 use crate::wire::client_metadata::{self, ClientMetadata};
 use crate::wire::http;
 use crate::wire::server_metadata::Issuer;
-
-pub use self::error::ConfigError;
-pub use self::flow::{Enterprise, Flow};
-pub use self::known_server::{Endpoints, KnownServer};
-pub use self::preregistered::Preregistered;
-pub use self::timeouts::Timeouts;
-
-use self::provider::Provider;
 
 /// One protected resource, one account, and the rules for both.
 ///

@@ -3,18 +3,21 @@
 //! An acquisition gathers what it knows and asks for the first thing that is missing, in the order in
 //! which `next_step` reads. `acquisition_step` puts the answers in.
 
+use std::sync::Arc;
+
 use crate::client::config::Flow;
-use crate::client::engine::{Engine, effect_error, failed, unexpected};
+use crate::client::engine::Engine;
 use crate::client::flow::plan::{Facts, GrantKind, Need, plan};
-use crate::client::flow::respond::Challenged;
 use crate::client::output::{CallId, Notice, Verdict};
 use crate::client::state::acquisition::{Acquisition, Cause, End, Step};
 use crate::client::state::budget::Budget;
 use crate::client::state::calls::Stage;
+use crate::client::state::challenged::Challenged;
+use crate::client::state::failure::{effect_error, failed, unexpected};
 use crate::client::state::ops::Owner;
+use crate::client::state::registration::RegistrationState;
+use crate::client::state::resource::{Resource, no_server_metadata};
 use crate::client::task::authorize::AuthorizationParams;
-use crate::client::task::discover::{Resource, no_server_metadata};
-use crate::client::task::register::RegistrationState;
 use crate::effect::{Completion, RecordKind};
 use crate::error::{Error, Failure, FailureKind, PeerIncompatible, PeerMisbehaved, PeerText, Refused, Work};
 use crate::limits;
@@ -23,7 +26,6 @@ use crate::secret::Secret;
 use crate::time::Now;
 use crate::wire::callback::Callback;
 use crate::wire::server_metadata::ServerMetadata;
-use std::sync::Arc;
 
 impl Engine {
     /// Lets a call wait for an authorization, and starts one if none is under way.

@@ -1,132 +1,29 @@
 //! Logging out: the tokens are given back (RFC 7009) and forgotten, with what would lead back to them.
 
-use url::Url;
-
-use crate::client::engine::{Engine, GrantState, effect_error, unexpected};
-use crate::client::flow::refresh::is_gone;
+use crate::client::engine::{Engine, GrantState};
 use crate::client::output::{CallId, Notice, Verdict};
 use crate::client::state::acquisition::End;
+use crate::client::state::binding::Binding;
 use crate::client::state::budget::Budget;
 use crate::client::state::calls::{Purpose, Stage};
-use crate::client::state::grant::Grant;
+use crate::client::state::failure::{effect_error, unexpected};
+use crate::client::state::log_out::{LogOut, Progress, Record, Return, Step};
 use crate::client::state::ops::Owner;
+use crate::client::state::pending::Pending;
 use crate::client::state::record::{self, GrantRecord, PendingRecord};
+use crate::client::state::refresh::is_gone;
+use crate::client::state::signing::Addressee;
 use crate::client::state::step_up::StepUps;
-use crate::client::task::approve::Binding;
-use crate::client::task::pending::Pending;
-use crate::client::task::sign::Addressee;
-use crate::client::task::wait::Waits;
-use crate::discover::Probe;
-use crate::effect::{Completion, Effect, RecordKind, RecordRevision, Stored};
-use crate::error::{Error, ErrorReport, Exchange, Failure, FailureKind, Refused, Work};
+use crate::effect::{Completion, Effect, RecordKind, Stored};
+use crate::error::{Error, ErrorReport, Failure, FailureKind, Refused, Work};
 use crate::finding::Findings;
 use crate::limits;
-use crate::secret::Secret;
 use crate::time::Now;
 use crate::wire::HttpResponse;
 use crate::wire::client_auth::{Client, ClientAuthMethod};
-use crate::wire::revocation::{self, RevocationRequest, TokenHint};
+use crate::wire::revocation::{self, RevocationRequest};
 use crate::wire::server_metadata::{self, Issuer};
 use crate::wire::well_known::Found;
-
-/// A log-out on its way.
-#[derive(Debug)]
-pub(crate) struct LogOut {
-    step: Step,
-    progress: Progress,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
-    Deleting,
-    Discovering,
-    Loading,
-    Revoking,
-    Signing,
-    Waiting,
-}
-
-impl Step {
-    fn work(self) -> Work {
-        match self {
-            Self::Deleting | Self::Loading => Work::Store,
-            Self::Signing => Work::Signing,
-            Self::Discovering => Work::Exchange(Exchange::ServerMetadata),
-            Self::Revoking | Self::Waiting => Work::Exchange(Exchange::Revocation),
-        }
-    }
-}
-
-#[derive(Debug, Default)]
-struct Progress {
-    /// What is being given back.
-    returning: Option<Return>,
-    /// The record that goes now, once its tokens are given back, and its revision.
-    clearing: Option<(Record, Option<RecordRevision>)>,
-    /// Those that go after it, the next one last.
-    queue: Vec<Record>,
-    /// What went wrong first. The tokens are forgotten all the same.
-    failure: Option<ErrorReport>,
-    rounds: u8,
-    waits: Waits,
-    /// The refresh token that was given back last.
-    returned: Option<Secret>,
-    /// Whether nothing about the resource stays.
-    everything: bool,
-    /// The issuer of the tokens that this process held.
-    held: Option<Issuer>,
-    /// Whether the stored binding was looked at: other processes may have obtained tokens of servers that this one has
-    /// never asked.
-    looked: bool,
-}
-
-impl Progress {
-    fn fail(&mut self, report: ErrorReport) {
-        self.failure.get_or_insert(report);
-        self.returning = None;
-    }
-
-    /// Lets a record go, unless it is among those that go already.
-    fn clear(&mut self, kind: RecordKind, issuer: Issuer) {
-        let record = Record { kind, issuer: Some(issuer) };
-        let current = self.clearing.as_ref().map(|(current, _)| current);
-        if current != Some(&record) && !self.queue.contains(&record) && self.queue.len() < limits::LOG_OUT {
-            // The binding goes last: it is what leads to the others.
-            let at = usize::from(self.everything).min(self.queue.len());
-            self.queue.insert(at, record);
-        }
-    }
-}
-
-/// A record of this resource and account.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Record {
-    kind: RecordKind,
-    issuer: Option<Issuer>,
-}
-
-/// Tokens that are given back to who issued them.
-#[derive(Debug)]
-struct Return {
-    grant: Box<Grant>,
-    /// The refresh token first: the access tokens go with it.
-    tokens: Vec<(Secret, TokenHint)>,
-    endpoint: Option<Url>,
-    probe: Option<Probe<Url>>,
-    /// Whether the server wants a member for a secret where there is none.
-    empty_secret: bool,
-}
-
-impl Return {
-    fn of(grant: Box<Grant>) -> Option<Self> {
-        let refresh = grant.tokens.refresh.clone().map(|token| (token, TokenHint::RefreshToken));
-        let access = grant.tokens.access.as_ref();
-        let access = access.map(|access| (Secret::from(access.expose()), TokenHint::AccessToken));
-        let tokens: Vec<_> = access.into_iter().chain(refresh).collect();
-        let endpoint = grant.server.revocation_endpoint().cloned();
-        (!tokens.is_empty()).then_some(Self { grant, tokens, endpoint, probe: None, empty_secret: false })
-    }
-}
 
 impl Engine {
     /// Gives the account's tokens back to the authorization server (RFC 7009) and forgets them, here and in
@@ -510,12 +407,6 @@ impl Engine {
         {
             self.log_out_goes_on(now, log_out.progress);
         }
-    }
-}
-
-impl LogOut {
-    pub(crate) fn next_timeout(&self) -> Option<u64> {
-        (self.step == Step::Waiting).then_some(self.progress.waits.until_ms)
     }
 }
 

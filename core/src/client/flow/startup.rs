@@ -1,25 +1,17 @@
 //! Startup: the records are loaded before the first call goes on.
 
-use crate::client::engine::{Engine, failed};
+use crate::client::engine::Engine;
 use crate::client::output::Notice;
 use crate::client::state::calls::Stage;
+use crate::client::state::failure::failed;
+use crate::client::state::lease::Lease;
 use crate::client::state::ops::Owner;
 use crate::client::state::record::{self, GrantRecord};
-use crate::client::task::lease::Lease;
-use crate::client::task::sign::JwtIds;
+use crate::client::state::signing::JwtIds;
+use crate::client::state::startup::Startup;
 use crate::effect::{Completion, RecordKind};
 use crate::error::{Error, Work};
 use crate::time::Now;
-
-/// How far the records are loaded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Startup {
-    AwaitingEntropy,
-    Done,
-    LoadingBinding,
-    LoadingGrant,
-    NotStarted,
-}
 
 impl Engine {
     /// Loads the records, if nobody did.

@@ -1,16 +1,20 @@
 //! An authorization on its way: what it has, and what it waits for.
 
-use crate::client::flow::respond::Challenged;
+use std::sync::Arc;
+
+use url::Url;
+
+use crate::client::state::binding::Approved;
+use crate::client::state::challenged::Challenged;
+use crate::client::state::doubted::Doubted;
+use crate::client::state::exchange::{Ask, TokenExchange};
 use crate::client::state::grant::Grant;
+use crate::client::state::polling::Polling;
 use crate::client::state::record::PendingAuthorization;
-use crate::client::task::approve::Approved;
-use crate::client::task::assertion::SignOn;
-use crate::client::task::device::Polling;
-use crate::client::task::discover::Resource;
-use crate::client::task::exchange::{Ask, TokenExchange};
-use crate::client::task::register::RegistrationState;
-use crate::client::task::still_known::Doubted;
-use crate::client::task::wait::Waits;
+use crate::client::state::registration::RegistrationState;
+use crate::client::state::resource::Resource;
+use crate::client::state::sign_on::SignOn;
+use crate::client::state::waits::Waits;
 use crate::discover::Probe;
 use crate::effect::RecordRevision;
 use crate::error::{Error, ErrorReport, Exchange, PeerMisbehaved, Work};
@@ -23,8 +27,6 @@ use crate::wire::client_auth::Client;
 use crate::wire::resource_metadata::Candidate;
 use crate::wire::server_metadata::{Issuer, ServerMetadata};
 use crate::wire::token::TokenTypeUri;
-use std::sync::Arc;
-use url::Url;
 
 /// An authorization on its way.
 #[derive(Debug)]

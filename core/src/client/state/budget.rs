@@ -4,14 +4,11 @@
 //! waits for that part. So no path can forget it, and starting anew for the same calls resets nothing. What is
 //! over its budget ends with [`PeerMisbehaved::Endless`].
 
-use crate::client::engine::Engine;
 use crate::client::output::CallId;
-use crate::client::state::calls::{Call, Stage};
 use crate::client::state::ops::Owner;
 use crate::effect::{Effect, Interaction};
-use crate::error::{Error, Exchange, PeerMisbehaved, Work};
+use crate::error::{Exchange, PeerMisbehaved, Work};
 use crate::limits;
-use crate::time::Now;
 
 /// What was done already, by sort. Aligned so that it is moved in whole words: each call begins with one.
 #[repr(align(8))]
@@ -20,7 +17,7 @@ pub(crate) struct Budget([u16; Sort::COUNT]);
 
 /// What is counted together.
 #[derive(Clone, Copy)]
-enum Sort {
+pub(crate) enum Sort {
     Devices,
     Documents,
     Pages,
@@ -38,7 +35,7 @@ impl Sort {
     const COUNT: usize = 11;
 
     /// `None` for polls: the lifetime of their code bounds them.
-    fn of(work: Work) -> Option<Self> {
+    pub(crate) fn of(work: Work) -> Option<Self> {
         Some(match work {
             Work::Interaction => Self::Questions,
             Work::Signing => Self::Signatures,
@@ -57,7 +54,7 @@ impl Sort {
         })
     }
 
-    const fn limit(self) -> u16 {
+    pub(crate) const fn limit(self) -> u16 {
         match self {
             Self::Devices => limits::DEVICE_CODES_PER_CALL,
             Self::Documents => limits::DOCUMENTS_PER_CALL,
@@ -76,7 +73,7 @@ impl Sort {
 
 impl Budget {
     /// Counts; an error when that is once too often.
-    fn charge(&mut self, work: Work) -> Result<(), PeerMisbehaved> {
+    pub(crate) fn charge(&mut self, work: Work) -> Result<(), PeerMisbehaved> {
         let Some(sort) = Sort::of(work) else {
             // Each poll may take signatures of its own.
             *self.of(Sort::Signatures) = 0;
@@ -90,7 +87,7 @@ impl Budget {
         Ok(())
     }
 
-    fn of(&mut self, sort: Sort) -> &mut u16 {
+    pub(crate) fn of(&mut self, sort: Sort) -> &mut u16 {
         let Self(counts) = self;
         let index = (sort as usize).min(Sort::COUNT - 1);
         #[expect(clippy::indexing_slicing, reason = "the index is within the count")]
@@ -122,77 +119,6 @@ pub(crate) fn work_of(effect: &Effect) -> Work {
         Effect::CheckToken { .. } => Work::Exchange(Exchange::Introspection),
         Effect::Delete { .. } | Effect::Load { .. } | Effect::Save { .. } => Work::Store,
         Effect::Http { request, .. } => Work::Exchange(request.exchange),
-    }
-}
-
-impl Engine {
-    /// Charges an effect to whoever needs it; whether it may leave.
-    pub(crate) fn charge(&mut self, owner: Owner, work: Work) -> bool {
-        let part = match owner {
-            Owner::Acquisition | Owner::Prompt => self.budgets.acquisition.charge(work),
-            Owner::LogOut => self.budgets.log_out.charge(work),
-            Owner::Refresh => self.budgets.refresh.charge(work),
-            Owner::Call(_) | Owner::Detached(_) | Owner::Listing | Owner::Startup => Ok(()),
-        };
-        let mut last = part.err();
-        let mut affords = last.is_none();
-        if affords {
-            let overdrawn = &mut self.overdrawn;
-            let mut waits = false;
-            let mut can_pay = false;
-            self.calls.each(|id, call| {
-                if waits_for(owner, id, call) {
-                    waits = true;
-                    match call.budget.charge(work) {
-                        Ok(()) => can_pay = true,
-                        Err(endless) => {
-                            overdrawn.push(Overdrawn::Call(id, endless.clone()));
-                            last = Some(endless);
-                        }
-                    }
-                }
-            });
-            affords = can_pay || !waits;
-        }
-        if let Some(endless) = last.filter(|_| !affords) {
-            self.overdrawn.push(Overdrawn::Part(owner, endless));
-        }
-        affords
-    }
-
-    /// Ends what is over its budget. At the end of each input.
-    pub(crate) fn settle_budgets(&mut self, now: Now) {
-        while let Some(overdrawn) = self.overdrawn.pop() {
-            match overdrawn {
-                Overdrawn::Call(call, endless) => self.fail_call(call, endless),
-                Overdrawn::Part(owner, endless) => self.end_part(now, owner, endless.into()),
-            }
-        }
-    }
-
-    fn end_part(&mut self, now: Now, owner: Owner, error: Error) {
-        match owner {
-            Owner::Acquisition | Owner::Prompt => self.exhaust_acquisition(now, error),
-            Owner::Call(call) => self.fail_call(call, error),
-            Owner::Detached(_) | Owner::Listing => {}
-            Owner::LogOut => self.exhaust_log_out(now, error),
-            Owner::Refresh => self.exhaust_refresh(now, error),
-            Owner::Startup => self.fail_startup(error),
-        }
-    }
-}
-
-/// Whether a call waits for what this part does.
-pub(crate) fn waits_for(owner: Owner, id: CallId, call: &Call) -> bool {
-    match owner {
-        Owner::Acquisition | Owner::Prompt => {
-            matches!(call.stage, Stage::WaitingForAcquisition { .. } | Stage::WaitingForExchange)
-        }
-        Owner::Call(own) => own == id,
-        Owner::Detached(_) | Owner::Listing => false,
-        Owner::LogOut => matches!(call.stage, Stage::WaitingForLogOut),
-        Owner::Refresh => matches!(call.stage, Stage::WaitingForRefresh { .. }),
-        Owner::Startup => call.stage.is_of_startup(),
     }
 }
 

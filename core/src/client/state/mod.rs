@@ -1,12 +1,31 @@
 //! What the engine holds, and what is stored.
 
+pub(crate) mod account;
 pub(crate) mod acquisition;
+pub(crate) mod binding;
 pub(crate) mod budget;
 pub(crate) mod calls;
+pub(crate) mod challenged;
+pub(crate) mod doubted;
 pub(crate) mod entropy;
+pub(crate) mod exchange;
+pub(crate) mod failure;
 pub(crate) mod grant;
+pub(crate) mod lease;
+pub(crate) mod log_out;
 pub(crate) mod nonces;
 pub(crate) mod ops;
+pub(crate) mod pending;
+pub(crate) mod polling;
+pub(crate) mod quarantined;
 pub(crate) mod record;
+pub(crate) mod refresh;
+pub(crate) mod registration;
+pub(crate) mod resource;
 pub(crate) mod server;
+pub(crate) mod sign_on;
+pub(crate) mod signing;
+pub(crate) mod startup;
 pub(crate) mod step_up;
+pub(crate) mod user;
+pub(crate) mod waits;

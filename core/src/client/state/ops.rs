@@ -1,7 +1,7 @@
 //! The effects that are under way.
 
 use crate::client::output::CallId;
-use crate::client::task::quarantine::Quarantined;
+use crate::client::state::quarantined::Quarantined;
 use crate::effect::{Completion, Effect, Interaction, OpId, RecordKind, StoreKey};
 use crate::error::{Asked, Exchange, Sent};
 use crate::time::Now;

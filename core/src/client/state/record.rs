@@ -12,12 +12,13 @@ use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
+pub(crate) use self::text::Text;
 use crate::client::config::Config;
-use crate::client::flow::account_list::{StoredGrant, accounts};
+use crate::client::state::account::{Account, List, StoredGrant};
 use crate::client::state::grant::{AccessToken, Grant, Tokens};
 use crate::client::state::server::Server;
-use crate::client::task::identity::User;
-use crate::client::task::sign::Dpop;
+use crate::client::state::signing::Dpop;
+use crate::client::state::user::User;
 use crate::effect::{RecordKind, Stored};
 use crate::error::RecordProblem;
 #[cfg(feature = "crypto")]
@@ -31,8 +32,6 @@ use crate::wire::authorization::AuthorizationUrl;
 use crate::wire::client_auth::{Client, ClientAuthMethod};
 use crate::wire::server_metadata::ServerMetadata;
 use crate::wire::token::{TokenType, TokenTypeUri};
-
-pub(crate) use self::text::Text;
 
 /// Version 1 had the first half of a SHA-256 for a checksum.
 const VERSION: u32 = 2;
@@ -592,6 +591,33 @@ fn optional_secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
 /// A record, if it can be read. That it cannot was told before.
 pub(crate) fn read_stored<T: DeserializeOwned>(stored: Option<Stored<'_>>) -> Option<T> {
     read(stored?.record).ok()
+}
+
+/// The accounts of a resource, from the record that [`StoreKey::accounts`](crate::effect::StoreKey::accounts) names. They are there when
+/// [`Config::list_account`](crate::client::Config::list_account) says so.
+///
+/// # Errors
+/// [`RecordProblem`] when the record cannot be read.
+pub fn accounts(record: &[u8]) -> Result<Vec<Account>, RecordProblem> {
+    read(record).map(|list: List| list.accounts)
+}
+
+/// What a record of the kind [`Grant`](crate::effect::RecordKind::Grant) holds.
+///
+/// # Errors
+/// [`RecordProblem`] when the record cannot be read.
+pub fn stored_grant(record: &[u8]) -> Result<StoredGrant, RecordProblem> {
+    read(record).map(GrantRecord::into_stored)
+}
+
+impl Record for List {
+    fn members(&self, text: &mut Text) {
+        text.objects("accounts", self.accounts.iter(), |text, account| {
+            text.text("name", &account.name);
+            text.some_text("label", account.label.as_deref());
+            text.text("issuer", &account.issuer);
+        });
+    }
 }
 
 #[cfg(test)]

@@ -1,16 +1,17 @@
 //! Grants without a browser: the client's own, and those by assertion.
 
 use crate::client::config::{Enterprise, Flow};
-use crate::client::engine::{Engine, unexpected};
+use crate::client::engine::Engine;
 use crate::client::state::acquisition::{Acquisition, Cause, End, Step};
+use crate::client::state::exchange::{Ask, TokenExchange};
+use crate::client::state::failure::unexpected;
 use crate::client::state::ops::Owner;
 use crate::client::state::record::Subject;
+use crate::client::state::resource::{Resource, no_server_metadata};
 use crate::client::state::server::Server;
+use crate::client::state::signing::Signatures;
+use crate::client::state::user::User;
 use crate::client::task::authorize::AuthorizationParams;
-use crate::client::task::discover::{Resource, no_server_metadata};
-use crate::client::task::exchange::{Ask, TokenExchange};
-use crate::client::task::identity::User;
-use crate::client::task::sign::Signatures;
 use crate::discover::Probe;
 use crate::effect::{AssertionKind, AssertionRequest, Effect, RecordKind};
 use crate::error::{Error, Exchange, PeerIncompatible, PeerMisbehaved, Refused};
@@ -24,23 +25,6 @@ use crate::wire::client_auth::ClientAuthMethod;
 use crate::wire::server_metadata::{self, Issuer, ServerMetadata};
 use crate::wire::token::{self, GrantType, Issued, TokenTypeUri};
 use crate::wire::well_known::Found;
-
-/// What an enterprise's sign-on brings together.
-#[derive(Debug, Default)]
-pub(crate) struct SignOn {
-    pub(crate) probe: Option<Probe<url::Url>>,
-    pub(crate) provider: Option<Box<ServerMetadata>>,
-    /// The user's assertion.
-    pub(crate) subject: Option<(Secret, TokenTypeUri)>,
-    /// Whether it was kept with tokens before; if the provider does not take it any more, the user is asked.
-    pub(crate) was_kept: bool,
-    /// Whether that has happened.
-    pub(crate) kept_is_stale: bool,
-    /// What is to be kept with the new tokens.
-    pub(crate) kept: Option<Subject>,
-    /// Who signed on.
-    pub(crate) user: Option<Box<User>>,
-}
 
 impl Engine {
     /// Takes the next step of a grant without a browser.

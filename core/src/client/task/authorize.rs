@@ -1,19 +1,22 @@
 //! The way through the browser: what is recorded before, shown, and made of what comes back.
 
+use std::sync::Arc;
+
 use crate::client::config::Redirect;
-use crate::client::engine::{Engine, effect_error};
-use crate::client::flow::respond::Challenged;
+use crate::client::engine::Engine;
 use crate::client::output::Output;
 use crate::client::state::acquisition::{Acquisition, Cause, End, Step};
 use crate::client::state::calls::Stage;
+use crate::client::state::challenged::Challenged;
+use crate::client::state::exchange::{Ask, TokenExchange, is_client_unknown};
+use crate::client::state::failure::effect_error;
 use crate::client::state::nonces;
 use crate::client::state::ops::Owner;
 use crate::client::state::record::{KeyRecord, PendingAuthorization, ServerRecord};
+use crate::client::state::registration::is_invalid_scope;
+use crate::client::state::resource::Resource;
 use crate::client::state::server::Server;
-use crate::client::task::discover::Resource;
-use crate::client::task::exchange::{Ask, TokenExchange, is_client_unknown};
-use crate::client::task::register::is_invalid_scope;
-use crate::client::task::sign::{Addressee, Signatures, signing_failed};
+use crate::client::state::signing::{Addressee, Signatures, signing_failed};
 use crate::effect::{AuthorizationPrompt, Completion, Effect, Interaction};
 use crate::error::{Exchange, Failure, FailureKind, PeerIncompatible, PeerMisbehaved, PeerText, Work};
 use crate::finding::Findings;
@@ -29,7 +32,6 @@ use crate::wire::pkce::Verifier;
 use crate::wire::pushed::PushedRequest;
 use crate::wire::server_metadata::{Issuer, ServerMetadata};
 use crate::wire::{HttpResponse, client_metadata, pkce, pushed};
-use std::sync::Arc;
 
 /// What the user is to be asked.
 pub(crate) struct AuthorizationParams<'a> {
@@ -307,7 +309,7 @@ impl Engine {
         if !self.calls.any(|stage| matches!(stage, Stage::WaitingForCallback(_))) {
             return;
         }
-        if self.startup != crate::client::flow::startup::Startup::Done {
+        if self.startup != crate::client::state::startup::Startup::Done {
             return self.start(now);
         }
         match self.acquisition.take() {

@@ -3,9 +3,9 @@
 use crate::client::engine::Engine;
 use crate::client::state::acquisition::{Acquisition, End, Step};
 use crate::client::state::grant::Freshness;
+use crate::client::state::lease::Lease;
 use crate::client::state::ops::Owner;
 use crate::client::state::record::{self, GrantRecord};
-use crate::client::task::lease::Lease;
 use crate::effect::{RecordKind, Stored};
 use crate::time::Now;
 

@@ -1,13 +1,15 @@
 //! Device authorization (RFC 8628): the user agrees on another device, and the engine polls.
 
-use crate::client::engine::{Engine, failed};
+use crate::client::engine::Engine;
 use crate::client::state::acquisition::{Acquisition, End, Step};
+use crate::client::state::exchange::{Ask, is_client_unknown};
+use crate::client::state::failure::failed;
 use crate::client::state::ops::Owner;
+use crate::client::state::polling::Polling;
+use crate::client::state::registration::is_invalid_scope;
+use crate::client::state::resource::Resource;
 use crate::client::state::server::Server;
-use crate::client::task::discover::Resource;
-use crate::client::task::exchange::{Ask, is_client_unknown};
-use crate::client::task::register::is_invalid_scope;
-use crate::client::task::sign::Addressee;
+use crate::client::state::signing::Addressee;
 use crate::effect::{Completion, DevicePrompt, Effect, Interaction};
 use crate::error::{FailureKind, PeerIncompatible, PeerMisbehaved, Refused, Work};
 use crate::finding::Findings;
@@ -15,24 +17,9 @@ use crate::limits;
 use crate::scope::ScopeSet;
 use crate::time::Now;
 use crate::wire::authorization::AuthorizationUrl;
-use crate::wire::device::{DeviceCodes, DeviceRequest, Poll};
+use crate::wire::device::{DeviceRequest, Poll};
 use crate::wire::server_metadata::ServerMetadata;
 use crate::wire::{HttpResponse, device};
-
-/// The codes that the user has, and when to ask again.
-#[derive(Debug)]
-pub(crate) struct Polling {
-    codes: DeviceCodes,
-    interval_ms: u64,
-    next_ms: u64,
-    ends_ms: u64,
-}
-
-impl Polling {
-    pub(crate) fn next_timeout(&self) -> u64 {
-        self.next_ms.min(self.ends_ms)
-    }
-}
 
 impl Engine {
     /// Takes the next step of a device authorization.

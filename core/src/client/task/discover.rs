@@ -1,8 +1,14 @@
 //! Discovery: what the resource says about itself, and its authorization server.
 
-use crate::client::engine::{Engine, effect_error};
-use crate::client::flow::respond::too_many_scopes;
+use std::sync::Arc;
+
+use url::Url;
+
+use crate::client::engine::Engine;
 use crate::client::state::acquisition::{Acquisition, End, Step};
+use crate::client::state::challenged::too_many_scopes;
+use crate::client::state::failure::effect_error;
+use crate::client::state::resource::{Resource, no_server_metadata};
 use crate::discover::Probe;
 use crate::error::{Error, ErrorReport, Exchange, Failure, PeerIncompatible, PeerMisbehaved, Refused};
 use crate::finding::{Finding, Findings, Handling, Problem};
@@ -14,26 +20,6 @@ use crate::wire::server_metadata::{Issuer, Rules, ServerMetadata};
 use crate::wire::token::GrantType;
 use crate::wire::well_known::Found;
 use crate::wire::{HttpResponse, resource_metadata, server_metadata};
-use std::sync::Arc;
-use url::Url;
-
-/// What discovery found about the resource.
-#[derive(Clone, Debug)]
-pub(crate) struct Resource {
-    /// The identifier, as its metadata writes it.
-    pub(crate) identifier: Box<str>,
-    pub(crate) scopes_supported: Option<ScopeSet>,
-    pub(crate) authorization_servers: Vec<Issuer>,
-}
-
-/// What was discovered for the grant in use; a step-up asks nobody again.
-#[derive(Debug)]
-pub(crate) struct Discovered {
-    pub(crate) resource: Arc<Resource>,
-    pub(crate) server: Arc<ServerMetadata>,
-    /// The enterprise's identity provider.
-    pub(crate) provider: Option<Box<ServerMetadata>>,
-}
 
 impl Engine {
     pub(crate) fn discover_resource(
@@ -355,8 +341,4 @@ impl Engine {
         }
         Ok(())
     }
-}
-
-pub(crate) fn no_server_metadata(issuer: &Issuer) -> PeerIncompatible {
-    PeerIncompatible::NoServerMetadata { issuer: issuer.into() }
 }

@@ -1,24 +1,14 @@
 //! Who the user of an account is, as their ID token says (`OpenID` Connect Core 3.1.3.7).
 
-use serde::{Deserialize, Serialize};
-
 use crate::client::engine::Engine;
 use crate::client::state::acquisition::Acquisition;
-use crate::client::task::exchange::TokenExchange;
+use crate::client::state::exchange::TokenExchange;
+use crate::client::state::user::{User, label};
 use crate::error::{PeerMisbehaved, PeerText};
 use crate::finding::{Finding, Findings, Handling, Problem};
-use crate::jose::{Algorithm, Claims, IdToken, IdTokenRules, Jws};
+use crate::jose::{Algorithm, IdToken, IdTokenRules, Jws};
 use crate::time::Now;
 use crate::wire::token::Issued;
-
-/// The user whom an ID token names.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct User {
-    /// `sub`.
-    pub(crate) subject: Box<str>,
-    /// What to show for the account: a user name, an address or a name; the subject where there is none.
-    pub(crate) label: Box<str>,
-}
 
 impl Engine {
     /// The account's user as the token of this account says: what to show in a list of accounts. `None`
@@ -94,14 +84,4 @@ impl Engine {
         });
         self.keep(findings);
     }
-}
-
-/// What people call themselves (`OpenID` Connect Core 5.1).
-fn label(claims: &Claims<'_>) -> Option<Box<str>> {
-    ["preferred_username", "email", "name"]
-        .into_iter()
-        .filter_map(|claim| claims.text(claim).ok().flatten())
-        .map(|text| PeerText::new(&text).to_string())
-        .find(|text| !text.trim().is_empty())
-        .map(Into::into)
 }

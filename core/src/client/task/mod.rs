@@ -3,6 +3,7 @@
 pub(crate) mod approve;
 pub(crate) mod assertion;
 pub(crate) mod authorize;
+pub(crate) mod budget;
 pub(crate) mod current_records;
 pub(crate) mod detached;
 pub(crate) mod device;
@@ -10,6 +11,7 @@ pub(crate) mod discover;
 pub(crate) mod exchange;
 pub(crate) mod identity;
 pub(crate) mod lease;
+pub(crate) mod nonces;
 pub(crate) mod pending;
 pub(crate) mod quarantine;
 pub(crate) mod rediscover;

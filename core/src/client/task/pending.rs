@@ -3,35 +3,14 @@
 use crate::client::config::{Flow, Redirect};
 use crate::client::engine::Engine;
 use crate::client::state::acquisition::{Acquisition, Cause, End, Step};
+use crate::client::state::doubted::Doubted;
 use crate::client::state::ops::Owner;
 use crate::client::state::record::{self, PendingAuthorization, PendingRecord};
-use crate::client::task::still_known::Doubted;
-use crate::effect::{Effect, RecordKind, RecordRevision, Stored};
+use crate::effect::{Effect, RecordKind, Stored};
 use crate::limits;
 use crate::secret::Secret;
 use crate::time::Now;
 use crate::wire::server_metadata::Issuer;
-
-/// The pending authorizations as far as this engine knows them.
-#[derive(Debug, Default)]
-pub(crate) struct Pending {
-    pub(crate) loaded: bool,
-    pub(crate) revision: Option<RecordRevision>,
-    pub(crate) authorizations: Vec<PendingAuthorization>,
-}
-
-impl Pending {
-    /// Those that are worth something still.
-    pub(crate) fn drop_expired(&mut self, now: Now) {
-        self.authorizations.retain(|pending| pending.expires_at > now.unix_s);
-        self.authorizations.shrink_to_fit();
-    }
-
-    pub(crate) fn remove(&mut self, state: &Secret) {
-        self.authorizations.retain(|pending| pending.state != *state);
-        self.authorizations.shrink_to_fit(); // most of the time there are none
-    }
-}
 
 impl Engine {
     pub(crate) fn load_pending(&mut self, now: Now) -> Step {

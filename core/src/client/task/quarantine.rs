@@ -2,32 +2,19 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use std::fmt;
 use zeroize::Zeroizing;
 
 use crate::client::engine::Engine;
 use crate::client::output::Notice;
 use crate::client::state::ops::{Op, Owner};
+use crate::client::state::quarantined::Quarantined;
 use crate::client::state::record;
-use crate::effect::{Completion, Effect, RecordKind, RecordRevision, StoreKey, Stored};
+use crate::effect::{Completion, Effect, StoreKey, Stored};
 use crate::error::{Failure, FailureKind, RecordProblem};
 use crate::limits;
 use crate::policy::RecordPolicy;
 use crate::secret::Secret;
 use crate::time::Now;
-
-/// A record that is being quarantined. Its owner is answered when that is done.
-pub(crate) struct Quarantined {
-    kind: RecordKind,
-    content: Zeroizing<Vec<u8>>,
-    revision: RecordRevision,
-}
-
-impl fmt::Debug for Quarantined {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Quarantined").field("kind", &self.kind).finish_non_exhaustive()
-    }
-}
 
 impl Engine {
     /// Hands the answer to an effect to its owner; that of an unreadable record only when a copy of it is

@@ -1,9 +1,10 @@
 //! A token endpoint that is gone, or not reached: the server's metadata may name another.
 
-use crate::client::engine::{Engine, effect_error};
-use crate::client::flow::refresh::{End, Next, Progress, Reload, Step, is_out_of_reach};
+use crate::client::engine::Engine;
+use crate::client::state::failure::effect_error;
 use crate::client::state::grant::Freshness;
 use crate::client::state::ops::Owner;
+use crate::client::state::refresh::{End, Next, Progress, Reload, Step, is_out_of_reach};
 use crate::client::state::server::Server;
 use crate::discover::Probe;
 use crate::error::{Error, Exchange, Failure, FailureKind, Work};

@@ -1,16 +1,16 @@
 //! The token request of a refresh, and what its answer leads to (RFC 6749 section 6).
 
 use crate::client::engine::Engine;
-use crate::client::flow::refresh::{
-    End, NewTokens, Next, Progress, Reload, Replaces, Step, is_gone, is_waiting,
-};
 use crate::client::output::Notice;
 use crate::client::state::calls::Stage;
+use crate::client::state::exchange::{is_client_refused, is_client_unknown};
 use crate::client::state::grant::Grant;
 use crate::client::state::nonces;
 use crate::client::state::ops::Owner;
-use crate::client::task::exchange::{is_client_refused, is_client_unknown};
-use crate::client::task::sign::{Addressee, Signatures};
+use crate::client::state::refresh::{
+    End, NewTokens, Next, Progress, Reload, Replaces, Step, is_gone, is_waiting,
+};
+use crate::client::state::signing::{Addressee, Signatures};
 use crate::error::{Error, Exchange, PeerMisbehaved, Refused};
 use crate::finding::Findings;
 use crate::limits;

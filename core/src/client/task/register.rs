@@ -1,16 +1,20 @@
 //! Being a client of the authorization server: pre-registered, by document, or registered dynamically
 //! (MCP "Client Registration").
 
+use url::Url;
+
 use crate::client::config::{Flow, Preregistered};
-use crate::client::engine::{Engine, unexpected};
+use crate::client::engine::Engine;
 use crate::client::output::Notice;
 use crate::client::state::acquisition::{Acquisition, Cause, End, Step};
+use crate::client::state::doubted::Doubted;
+use crate::client::state::failure::unexpected;
 use crate::client::state::ops::Owner;
 use crate::client::state::record::{self, ClientRecord, RegistrationRecord};
+use crate::client::state::registration::RegistrationState;
 use crate::client::state::server::Server;
-use crate::client::task::still_known::Doubted;
-use crate::effect::{Effect, RecordKind, RecordRevision, Stored};
-use crate::error::{Error, PeerIncompatible, PeerText, Refused};
+use crate::effect::{Effect, RecordKind, Stored};
+use crate::error::{PeerIncompatible, PeerText};
 use crate::finding::Findings;
 use crate::limits;
 use crate::scope::ScopeSet;
@@ -19,24 +23,6 @@ use crate::wire::client_auth::{Client, ClientAuthMethod};
 use crate::wire::registration::RegistrationRequest;
 use crate::wire::server_metadata::{Issuer, ServerMetadata};
 use crate::wire::{HttpResponse, registration};
-use url::Url;
-
-/// How far dynamic registration is.
-#[derive(Debug, Default)]
-pub(crate) struct RegistrationState {
-    /// Whether the stored one was looked for.
-    pub(crate) loaded: bool,
-    pub(crate) revision: Option<RecordRevision>,
-    /// The client that the store or the server names, and its redirect URI.
-    pub(crate) found: Option<(Client, Box<str>)>,
-    /// When its secret expires.
-    pub(crate) secret_expires_at: Option<u64>,
-    pub(crate) unsaved: bool,
-    /// The scopes that are registered, where the server grants no others.
-    pub(crate) scopes: ScopeSet,
-    /// Whether the last page of the stored client led nowhere.
-    pub(crate) doubtful: bool,
-}
 
 impl Engine {
     /// Finds the client to be: pre-registered, by document, or registered dynamically (MCP "Client
@@ -347,15 +333,5 @@ impl Engine {
         acquisition.resumed = false;
         acquisition.redirect_uri = None;
         acquisition.registration = RegistrationState::default();
-    }
-}
-
-/// Whether a server refuses the scopes (RFC 6749 4.1.2.1, 5.2), such as those that the client has not registered.
-pub(crate) fn is_invalid_scope(error: &Error) -> bool {
-    match error {
-        Error::Refused(Refused::Authorization { code, .. } | Refused::Token { code, .. }) => {
-            *code == "invalid_scope"
-        }
-        _ => false,
     }
 }

@@ -3,10 +3,10 @@
 use url::Url;
 
 use crate::client::engine::Engine;
-use crate::client::flow::refresh::is_gone;
 use crate::client::state::acquisition::{Acquisition, End, Step};
+use crate::client::state::exchange::Ask;
+use crate::client::state::refresh::is_gone;
 use crate::client::state::server::Server;
-use crate::client::task::exchange::Ask;
 use crate::discover::Probe;
 use crate::error::PeerMisbehaved;
 use crate::time::Now;

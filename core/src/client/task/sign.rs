@@ -1,105 +1,28 @@
 //! What a request carries beside its parameters: the client's assertion, and the proof of the key that its
 //! token is bound to. Both are signatures, made here or wherever the host keeps the key.
 
-use std::fmt;
 use std::sync::Arc;
 
-use http::{HeaderValue, Method};
-use sha2::{Digest as _, Sha256};
+use http::Method;
 use url::Url;
-use zeroize::Zeroizing;
 
-use crate::client::engine::{Engine, effect_error};
+use crate::client::engine::Engine;
 use crate::client::state::nonces;
 use crate::client::state::ops::Owner;
 use crate::client::state::record::KeyRecord;
-use crate::client::state::server::Server;
+use crate::client::state::signing::{
+    Addressee, Dpop, Part, Signatures, Signed, Signing, header, secret_assertion, signing_failed,
+};
 use crate::effect::Effect;
-use crate::error::{Error, Failure, FailureKind, PeerIncompatible, Work};
-use crate::jose::dpop::{ProofKey, ProofRequest};
+use crate::error::{Error, PeerIncompatible};
+use crate::jose::dpop::ProofRequest;
 use crate::jose::{Algorithm, ClientAssertion, Unsigned};
 use crate::key::Key;
 use crate::limits;
 use crate::policy::{AssertionAudience, DpopPolicy};
-use crate::secret::Secret;
 use crate::time::Now;
 use crate::wire::client_auth::{Client, ClientAuthMethod};
 use crate::wire::server_metadata::{Issuer, ServerMetadata};
-
-/// What a request carries.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Signatures {
-    pub(crate) assertion: Option<Secret>,
-    pub(crate) proof: Option<HeaderValue>,
-}
-
-/// A request that waits for signatures.
-pub(crate) struct Signing {
-    owner: Owner,
-    signatures: Signatures,
-    unsigned: Option<(Part, Unsigned)>,
-}
-
-impl fmt::Debug for Signing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Signing").field("owner", &self.owner).finish_non_exhaustive()
-    }
-}
-
-#[derive(Clone, Copy)]
-enum Part {
-    Assertion,
-    Proof,
-}
-
-/// Where a request to an authorization server goes, and whose it is.
-#[derive(Clone, Copy)]
-pub(crate) struct Addressee<'a> {
-    pub(crate) server: &'a Server,
-    /// The endpoint that is asked.
-    pub(crate) endpoint: &'a Url,
-    pub(crate) dpop: Option<&'a Dpop>,
-}
-
-/// A key that tokens are bound to (RFC 9449).
-#[derive(Clone, Debug)]
-pub(crate) struct Dpop {
-    pub(crate) key: Key,
-    proofs: ProofKey,
-}
-
-impl Dpop {
-    pub(crate) fn new(key: Key) -> Option<Self> {
-        let proofs = ProofKey::new(key.public(), key.algorithm()).ok()?;
-        Some(Self { key, proofs })
-    }
-}
-
-/// Makes `jti` values: unguessable, and no two the same.
-pub(crate) struct JwtIds {
-    seed: Zeroizing<[u8; 32]>,
-    made: u64,
-}
-
-impl fmt::Debug for JwtIds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("JwtIds").field("made", &self.made).finish_non_exhaustive()
-    }
-}
-
-impl JwtIds {
-    pub(crate) fn new(seed: Zeroizing<[u8; 32]>) -> Self {
-        Self { seed, made: 0 }
-    }
-
-    fn next(&mut self) -> [u8; 16] {
-        let digest = Sha256::new().chain_update(*self.seed).chain_update(self.made.to_be_bytes()).finalize();
-        self.made += 1;
-        let mut jti = [0; 16];
-        jti.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
-        jti
-    }
-}
 
 impl Engine {
     /// Makes what a request has to carry; `None` when a signature is awaited from the host. Asked again
@@ -298,54 +221,5 @@ impl Engine {
     /// The key of a record; `None` when it is lost.
     pub(crate) fn recorded_key(&self, record: &KeyRecord) -> Option<Arc<Dpop>> {
         record.key(self.config.dpop_key.as_ref()).and_then(Dpop::new).map(Arc::new)
-    }
-}
-
-/// A signature that is there, or that the host was asked for.
-pub(crate) enum Signed {
-    #[cfg_attr(not(feature = "crypto"), expect(dead_code, reason = "nothing is signed here"))]
-    Now(Secret),
-    ByHost(Unsigned),
-}
-
-#[cfg(feature = "crypto")]
-fn secret_assertion(
-    assertion: &ClientAssertion<'_>,
-    client: &Client,
-    now: Now,
-    jti: &[u8; 16],
-) -> Result<Signed, Error> {
-    let secret = client.secret.as_ref().ok_or_else(|| signing_failed("there is no secret"))?;
-    let made = assertion.with_secret(secret, now.unix_s, jti);
-    made.map(Signed::Now).map_err(|error| signing_failed(&error.to_string()))
-}
-
-#[cfg(not(feature = "crypto"))]
-fn secret_assertion(_: &ClientAssertion<'_>, _: &Client, _: Now, _: &[u8; 16]) -> Result<Signed, Error> {
-    Err(signing_failed("client_secret_jwt needs the feature `crypto`"))
-}
-
-pub(crate) fn signing_failed(detail: &str) -> Error {
-    effect_error(Work::Signing, Failure::new(FailureKind::Other, detail))
-}
-
-/// A signed proof as the header that carries it.
-pub(crate) fn header(proof: &Secret) -> Option<HeaderValue> {
-    let mut value = HeaderValue::from_str(proof.expose()).ok()?;
-    value.set_sensitive(true);
-    Some(value)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rfc9449_4_2_jti_never_repeats() {
-        let mut jwt_ids = JwtIds::new(Zeroizing::new([1; 32]));
-        let made: std::collections::BTreeSet<_> = (0..1000).map(|_| jwt_ids.next()).collect();
-        assert_eq!(made.len(), 1000);
-        assert_ne!(JwtIds::new(Zeroizing::new([2; 32])).next(), JwtIds::new(Zeroizing::new([1; 32])).next());
-        assert!(!format!("{jwt_ids:?}").contains("1, 1"));
     }
 }

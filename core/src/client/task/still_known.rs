@@ -8,53 +8,19 @@
 use crate::client::config::Flow;
 use crate::client::engine::Engine;
 use crate::client::state::acquisition::{Acquisition, End, Step};
+use crate::client::state::doubted::Doubted;
+use crate::client::state::exchange::is_client_refused;
 use crate::client::state::ops::Owner;
 use crate::client::state::record::{self, ClientRecord};
-use crate::client::state::server::Server;
-use crate::client::task::exchange::is_client_refused;
 use crate::effect::{Effect, RecordKind};
 use crate::error::{Error, FailureKind, Refused, Work};
 use crate::finding::Findings;
 use crate::limits;
-use crate::secret::Secret;
 use crate::time::Now;
 use crate::wire::HttpResponse;
 use crate::wire::client_auth::Client;
-use crate::wire::pkce::Verifier;
 use crate::wire::server_metadata::Issuer;
-use crate::wire::token::{self, Grant, TokenRequest};
-
-/// A client that a server may have forgotten.
-#[derive(Clone, Debug)]
-pub(crate) struct Doubted {
-    server: Server,
-    redirect_uri: Box<str>,
-}
-
-impl Doubted {
-    pub(crate) fn new(server: Server, redirect_uri: Box<str>) -> Self {
-        Self { server, redirect_uri }
-    }
-
-    /// Asks for a token with a code that nobody issued: a server that knows the client refuses the code
-    /// (`invalid_grant`), one that does not refuses the client (RFC 6749 5.2).
-    fn with<T>(&self, then: impl FnOnce(&TokenRequest<'_>) -> T) -> T {
-        let code = Secret::from("is-this-client-known");
-        let verifier = Verifier::from_record(Secret::from("this-code-was-never-issued-to-anybody-at-all-"));
-        then(&TokenRequest {
-            endpoint: self.server.token_endpoint(),
-            client: self.server.client(),
-            grant: Grant::AuthorizationCode {
-                code: &code,
-                redirect_uri: &self.redirect_uri,
-                verifier: &verifier,
-            },
-            resource: None,
-            assertion: None,
-            proof: None,
-        })
-    }
-}
+use crate::wire::token::{self};
 
 impl Engine {
     /// Asks the server whether it knows the client; once in an acquisition.

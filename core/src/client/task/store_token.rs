@@ -1,11 +1,11 @@
 //! New tokens are stored before they are used, once their issuer may be pinned.
 
 use crate::client::engine::Engine;
-use crate::client::flow::refresh::{NewTokens, Replaces};
 use crate::client::state::acquisition::{Acquisition, End, Step};
 use crate::client::state::calls::Stage;
 use crate::client::state::ops::Owner;
-use crate::client::task::discover::Discovered;
+use crate::client::state::refresh::{NewTokens, Replaces};
+use crate::client::state::resource::Discovered;
 use crate::effect::{RecordKind, RecordRevision};
 use crate::time::Now;
 

@@ -2,19 +2,11 @@
 
 use crate::client::engine::Engine;
 use crate::client::output::Notice;
+use crate::client::state::waits::Waits;
 use crate::error::Exchange;
 use crate::limits;
 use crate::time::Now;
 use crate::wire::HttpResponse;
-
-/// The waits of one part of the engine.
-#[derive(Debug, Default)]
-pub(crate) struct Waits {
-    /// Until when the present one lasts, on the monotonic clock.
-    pub(crate) until_ms: u64,
-    /// For which exchanges there was one.
-    waited: Vec<Exchange>,
-}
 
 impl Engine {
     /// Whether a server that gave this answer is asked the same again once its time is up. Each exchange is
