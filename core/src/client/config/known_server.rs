@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::ConfigError;
+use super::error::ConfigError;
 use crate::address::{UrlPolicy, UrlProblem};
 use crate::wire::server_metadata::{Issuer, ServerMetadata};
 

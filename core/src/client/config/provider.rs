@@ -1,6 +1,7 @@
 //! What only some providers need.
 
-use super::{ConfigError, KnownServer};
+use super::error::ConfigError;
+use super::known_server::KnownServer;
 use crate::scope::ScopeSet;
 use crate::wire::client_auth::ClientAuthMethod;
 use crate::wire::parameters::Parameters;
