@@ -1,6 +1,6 @@
 """MCP authorization: OAuth 2.1 for clients and servers of the Model Context Protocol.
 
-Most programs want `grantor.httpx` or `grantor.httpx2`. This module has what those share, and the
+Most programs want `grantor.httpx`, `grantor.httpx2` or `grantor.requests`. This module has what those share, and the
 machine itself: `Engine`, whose inputs are methods, whose outputs are dataclasses to `match`, and which does no I/O.
 """
 

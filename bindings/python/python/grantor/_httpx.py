@@ -7,8 +7,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from typing import Any, cast
 
 from grantor import _types as t
-from grantor._native import Config, HttpRequest
-from grantor._session import AssertionSource, Session, Signer, Store, UserAgent, ended, operation, reported
+from grantor._native import HttpRequest
+from grantor._session import Calls, ended, operation, reported
 
 
 def _caller(kind: type) -> Any:
@@ -17,35 +17,14 @@ def _caller(kind: type) -> Any:
     return found if isinstance(found, kind) else None
 
 
-class Flow:
-    """Mixed into the `Auth` of an httpx; `_stack` is that module."""
+class Flow(Calls):
+    """Mixed into the `Auth` of an httpx; `_stack` is that module.
+
+    Grantor's own requests go through the client that sends the caller's, without its authentication, cookies and default
+    headers, and never along a redirect; `client` names another one for them.
+    """
 
     _stack: Any
-
-    def __init__(
-        self,
-        config: Config | str,
-        *,
-        store: Store | None = None,
-        user_agent: UserAgent | None = None,
-        assertions: AssertionSource | None = None,
-        signer: Signer | None = None,
-        client: Any = None,
-    ) -> None:
-        """Authorizes the requests of clients of httpx to one MCP server, for one account.
-
-        `config` is a `Config` or the server's URL. `store` keeps tokens, in memory by itself; `user_agent` talks to the
-        user, by the system's browser by itself; `assertions` provides assertions about user or workload; `signer` signs
-        with keys that are held elsewhere. Grantor's own requests go through the client that sends the caller's, without
-        its authentication, cookies and default headers, and never along a redirect; `client` names another one for them.
-        """
-        if isinstance(config, str):
-            config = Config(config)
-        self.session = Session(
-            config, store=store, user_agent=user_agent, assertions=assertions, signer=signer
-        )
-        self._client = client
-        self._own: Any = None
 
     # The shape of `Auth`.
 
@@ -76,7 +55,7 @@ class Flow:
             ended(verdict)
         finally:
             if not over:
-                session._fail(session.cancel(call))
+                session.fail(session.cancel(call))
 
     async def _flow_async(
         self, request: Any, send: Callable[[HttpRequest, int, float], Awaitable[t.HttpAnswer]]
@@ -99,7 +78,7 @@ class Flow:
             ended(verdict)
         finally:
             if not over:
-                session._spawn(session.cancel(call), send)
+                session.spawn(session.cancel(call), send)
 
     # Without a request.
 
@@ -137,11 +116,6 @@ class Flow:
         """`callback` for asyncio."""
         engine = self.session.engine
         await self._end_async(lambda: engine.callback(url))
-
-    @property
-    def account_label(self) -> str | None:
-        """What to show for the account, when its token says who the user is."""
-        return self.session.engine.account_label
 
     def _end(self, enter: Callable[[], int]) -> None:
         ended(self.session.run(None, enter, self._sender(None))[1])

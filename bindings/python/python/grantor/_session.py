@@ -231,7 +231,7 @@ class Session:
                         completion = self._perform(job, send)
                     except BaseException:
                         jobs.extend(self._complete(job.op, t.Failed("other", "interrupted")))
-                        self._fail(jobs)
+                        self.fail(jobs)
                         raise
                     if completion is not None:
                         jobs.extend(self._complete(job.op, completion))
@@ -242,10 +242,10 @@ class Session:
                 if verdict is None and not came.wait(seconds) and seconds is not None:
                     jobs.extend(self.enter(None, self.engine.handle_timeout)[2])
         except BaseException:
-            self._fail(self.cancel(call))
+            self.fail(self.cancel(call))
             raise
 
-    def _fail(self, jobs: deque[t.Perform]) -> None:
+    def fail(self, jobs: deque[t.Perform]) -> None:
         """Nobody is left to perform these."""
         while jobs:
             jobs.extend(self._complete(jobs.popleft().op, t.Failed("other", "interrupted")))
@@ -276,7 +276,7 @@ class Session:
     async def run_async(self, call: int | None, enter: Callable[[], int | None], send: SendHttpAsync) -> tuple[int, t.Verdict]:
         """The same for asyncio. Cancelling this gives up the call, not what is performed."""
         call, verdict, jobs = self.enter(call, enter)
-        self._spawn(jobs, send)
+        self.spawn(jobs, send)
         if verdict is not None:
             return call, verdict
         loop = asyncio.get_running_loop()
@@ -288,12 +288,12 @@ class Session:
                     return call, verdict
                 done, _ = await asyncio.wait((came,), timeout=seconds)
                 if not done:
-                    self._spawn(self.enter(None, self.engine.handle_timeout)[2], send)
+                    self.spawn(self.enter(None, self.engine.handle_timeout)[2], send)
         except BaseException:
-            self._spawn(self.cancel(call), send)
+            self.spawn(self.cancel(call), send)
             raise
 
-    def _spawn(self, jobs: deque[t.Perform], send: SendHttpAsync) -> None:
+    def spawn(self, jobs: deque[t.Perform], send: SendHttpAsync) -> None:
         while jobs:
             task = asyncio.ensure_future(self._perform_async(jobs.popleft(), send))
             self._tasks.add(task)
@@ -307,10 +307,10 @@ class Session:
             # The loop ends. Whoever waits in another one asks anew.
             if wait is not None:
                 wait.abandon()
-            self._fail(self._complete(job.op, t.Failed("broken", "the event loop ended")))
+            self.fail(self._complete(job.op, t.Failed("broken", "the event loop ended")))
             raise
         if completion is not None:
-            self._spawn(self._complete(job.op, completion), send)
+            self.spawn(self._complete(job.op, completion), send)
 
     async def _performed(self, job: t.Perform, wait: Wait | None, send: SendHttpAsync) -> t.Completion | None:
         seconds = self._seconds_to(job.deadline_ms)
@@ -383,6 +383,36 @@ class Session:
                 return t.Signed(result)
             case _:
                 return cast("t.Completion", result)
+
+
+class Calls:
+    """What the `Auth` of every HTTP stack is made of."""
+
+    def __init__(
+        self,
+        config: Config | str,
+        *,
+        store: Store | None = None,
+        user_agent: UserAgent | None = None,
+        assertions: AssertionSource | None = None,
+        signer: Signer | None = None,
+        client: Any = None,
+    ) -> None:
+        """Authorizes requests to one MCP server, for one account.
+
+        `config` is a `Config` or the server's URL. `store` keeps tokens, in memory by itself; `user_agent` talks to the
+        user, by the system's browser by itself; `assertions` provides assertions about user or workload; `signer` signs
+        with keys that are held elsewhere; `client` sends Grantor's own requests.
+        """
+        if isinstance(config, str):
+            config = Config(config)
+        self.session = Session(config, store=store, user_agent=user_agent, assertions=assertions, signer=signer)
+        self._client = client
+
+    @property
+    def account_label(self) -> str | None:
+        """What to show for the account, when its token says who the user is."""
+        return self.session.engine.account_label
 
 
 def _exchanged(job: t.Perform, answer: t.HttpAnswer) -> t.HttpAnswer:
@@ -459,4 +489,4 @@ def ended(verdict: t.Verdict) -> None:
         raise verdict.error
 
 
-__all__ = ["AssertionSource", "SendHttp", "SendHttpAsync", "Session", "Signer", "Store", "UserAgent"]
+__all__ = ["AssertionSource", "Calls", "SendHttp", "SendHttpAsync", "Session", "Signer", "Store", "UserAgent"]
