@@ -248,6 +248,53 @@ fn each_rule_is_broken_alone() {
 }
 
 #[test]
+fn a_failed_search_tells_its_own_places_and_what_their_servers_said() {
+    let checks = examine(|request, answer| {
+        let path = request.url.path();
+        if path == METADATA {
+            edit(answer, |document| {
+                document["authorization_servers"] =
+                    json!(["https://gone.example.com/a", "https://as.example.com"]);
+            });
+        }
+        if request.url.host_str() == Some("gone.example.com") {
+            *answer = grantor_world::json(StatusCode::FORBIDDEN, &json!({ "message": "ask the operator" }));
+        }
+    });
+    assert_eq!(failed(&checks), BTreeSet::from(["server-metadata"]), "{}", told(&checks));
+    let seen = told(&checks);
+    assert!(seen.contains("gone.example.com") && seen.contains("ask the operator"), "{seen}");
+    assert!(!seen.contains("mcp.example.com") && !seen.contains("as.example.com"), "{seen}");
+    assert!(checks.iter().any(|check| check.rule.code == "pkce"), "the other server is looked at");
+}
+
+#[test]
+fn a_document_that_only_the_challenge_leads_to() {
+    let checks = examine(|request, answer| {
+        let path = request.url.path();
+        if is_hello(request) {
+            challenge(
+                answer,
+                "Bearer resource_metadata=\"https://mcp.example.com/own\", scope=\"a\", error=\"invalid_token\"",
+            );
+        }
+        if path == "/own" {
+            let document =
+                json!({ "resource": RESOURCE, "authorization_servers": ["https://as.example.com"] });
+            *answer = grantor_world::with(
+                grantor_world::json(StatusCode::OK, &document),
+                "access-control-allow-origin",
+                "*",
+            );
+        }
+        if path == METADATA {
+            gone(answer);
+        }
+    });
+    assert_eq!(failed(&checks), BTreeSet::from(["well-known"]), "{}", told(&checks));
+}
+
+#[test]
 fn what_cannot_be_reached_is_told() {
     let mut examination = Examination::new(RESOURCE, UrlPolicy::default()).unwrap();
     examination.next_request().unwrap();

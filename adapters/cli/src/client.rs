@@ -116,12 +116,10 @@ pub(crate) fn words<E: Display>(server: &str, error: CallError<E>) -> Failure {
 }
 
 fn observe(verbose: bool, event: Event<'_>) {
-    use grantor_ureq::grantor::client::Notice;
     match event {
-        Event::Notice(
-            notice @ (Notice::PlainHttp { .. } | Notice::RefreshElsewhere | Notice::Waiting { .. }),
-        ) => eprintln!("{}", clean(&notice.to_string())),
-        Event::Notice(notice) if verbose => eprintln!("{}", clean(&notice.to_string())),
+        Event::Notice(notice) if verbose || notice.is_for_user() => {
+            eprintln!("{}", clean(&notice.to_string()));
+        }
         Event::Exchanged { request, why, answer } if verbose => {
             let came = match answer {
                 Ok(answer) => answer.status.to_string(),

@@ -62,9 +62,8 @@ pub(crate) struct Essentials;
 
 impl Observer for Essentials {
     fn event(&self, event: Event<'_>) {
-        if let Event::Notice(
-            notice @ (Notice::PlainHttp { .. } | Notice::RefreshElsewhere | Notice::Waiting { .. }),
-        ) = event
+        if let Event::Notice(notice) = event
+            && notice.is_for_user()
         {
             eprintln!("{notice}");
         }

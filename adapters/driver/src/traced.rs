@@ -1,7 +1,5 @@
 //! What happens, as events of the crate `tracing`.
 
-use grantor::client::Notice;
-
 use crate::event::{Event, Observer};
 
 /// An observer that writes events of target `grantor`, for a host's own logs.
@@ -9,7 +7,7 @@ use crate::event::{Event, Observer};
 /// | message | level | fields |
 /// |---|---|---|
 /// | `exchange` | debug; warn without an answer | `exchange`, `method`, `url` without its query, `why`, `status` or `failure` |
-/// | `notice` | info; warn where somebody has to look at it | `notice` in words |
+/// | `notice` | info; warn where [`Notice::is_warning`](grantor::client::Notice::is_warning) | `notice` in words |
 /// | `waiting for approval`, `waiting for the browser`, `waiting for a device` | info | `resource`, `issuer`, `why` |
 ///
 /// No token, code, secret or `state` is among them.
@@ -41,7 +39,7 @@ impl Observer for Traced {
                     }
                 }
             }
-            Event::Notice(notice) if is_for_somebody(notice) => {
+            Event::Notice(notice) if notice.is_warning() => {
                 tracing::warn!(target: "grantor", %notice, "notice");
             }
             Event::Notice(notice) => tracing::info!(target: "grantor", %notice, "notice"),
@@ -59,16 +57,4 @@ impl Observer for Traced {
             }
         }
     }
-}
-
-/// Whether a person should know.
-fn is_for_somebody(notice: &Notice) -> bool {
-    matches!(
-        notice,
-        Notice::KeyLost
-            | Notice::PlainHttp { .. }
-            | Notice::RecordUnreadable { .. }
-            | Notice::ScopesLost
-            | Notice::StoreFailed { .. }
-    )
 }

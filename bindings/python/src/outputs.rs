@@ -31,7 +31,11 @@ pub(crate) fn output(py: Python<'_>, output: Output) -> PyResult<Option<Bound<'_
         Output::Abandon { op } => make(py, "Abandon", (op.to_u64(),)),
         Output::Call { call, verdict: given } => make(py, "Call", (call.to_u64(), verdict(py, given)?)),
         Output::NeedEntropy { len } => make(py, "NeedEntropy", (len,)),
-        Output::Notice(notice) => make(py, "Notice", (kind(&notice), notice.to_string())),
+        Output::Notice(notice) => make(
+            py,
+            "Notice",
+            (kind(&notice), notice.to_string(), notice.is_warning() || notice.is_for_user()),
+        ),
         Output::Perform { op, deadline_ms, effect: asked, why } => {
             make(py, "Perform", (op.to_u64(), deadline_ms, effect(py, asked)?, why))
         }

@@ -274,6 +274,27 @@ pub enum Notice {
     },
 }
 
+impl Notice {
+    /// Whether a log should warn: something is lost, unprotected, or another than it was.
+    pub fn is_warning(&self) -> bool {
+        matches!(
+            self,
+            Self::IssuerChanged { .. }
+                | Self::KeyLost
+                | Self::PlainHttp { .. }
+                | Self::RecordUnreadable { .. }
+                | Self::ScopesLost
+                | Self::StoreFailed { .. }
+        )
+    }
+
+    /// Whether the user must know it to understand why nothing seems to happen, or that a connection protects
+    /// nothing.
+    pub fn is_for_user(&self) -> bool {
+        matches!(self, Self::PlainHttp { .. } | Self::RefreshElsewhere | Self::Waiting { .. })
+    }
+}
+
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

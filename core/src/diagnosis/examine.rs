@@ -8,22 +8,25 @@ use http::header::{
     ORIGIN,
 };
 use http::{HeaderMap, Method};
-use serde_json::Value;
 use url::Url;
 
 use super::check::{Check, Outcome, Rule};
 use super::rules;
 use crate::address::{self, Reach, UrlPolicy};
-use crate::error::{Error, Exchange, PeerIncompatible, PeerMisbehaved, PeerText};
+use crate::discover::Probe;
+use crate::error::{
+    Asked, EffectError, Error, ErrorReport, Exchange, Failure, FailureKind, PeerIncompatible, PeerMisbehaved,
+    PeerText, Sent, Work,
+};
 use crate::finding::Findings;
-use crate::limits;
 use crate::quirks::Quirks;
 use crate::revision::Revision;
 use crate::secret::Secret;
 use crate::wire::challenge::Challenges;
+use crate::wire::document::Reader;
 use crate::wire::resource_metadata::{self, Candidate, Found, ResourceMetadata};
 use crate::wire::server_metadata::{self, Issuer, Rules, ServerMetadata};
-use crate::wire::token::GrantType;
+use crate::wire::token::{self, GrantType};
 use crate::wire::{HttpRequest, HttpResponse};
 
 /// A token that no server has issued.
@@ -44,22 +47,20 @@ pub struct Examination {
     checks: Vec<Check>,
     /// Whether the server demands a token.
     protected: bool,
-    /// The metadata of the resource, and where it was found.
-    document: Option<ResourceMetadata>,
-    /// Why the places that were asked did not serve.
-    reasons: Vec<String>,
+    /// Whether the metadata of the resource was found.
+    found: bool,
 }
 
 /// A request, and what it is about.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 enum Step {
     WithoutToken,
     BadToken,
     QueryToken,
     Preflight,
-    Resource { candidate: Box<Candidate>, asked: Url, redirects: u8 },
-    Server { issuer: Issuer, places: VecDeque<Url>, asked: Url, redirects: u8 },
-    Token { endpoint: Url },
+    Resource(Box<Probe<Candidate>>),
+    Server(Issuer, Box<Probe<Url>>),
+    Token(Url),
 }
 
 impl Examination {
@@ -80,31 +81,29 @@ impl Examination {
             steps: steps.into(),
             checks: Vec::new(),
             protected: false,
-            document: None,
-            reasons: Vec::new(),
+            found: false,
         })
     }
 
     /// The next request; `None` at the end. Send it as it is, without following redirects.
-    pub fn next_request(&self) -> Option<HttpRequest> {
-        self.steps.front().map(|step| self.request(step))
+    pub fn next_request(&mut self) -> Option<HttpRequest> {
+        let mut step = self.steps.pop_front()?;
+        let request = self.request(&mut step);
+        self.steps.push_front(step);
+        request
     }
 
     /// What came back, or why nothing did, in words.
     pub fn answer(&mut self, answer: Result<HttpResponse<'_>, &str>) {
-        let Some(step) = self.steps.pop_front() else { return };
-        match step {
-            Step::WithoutToken => self.on_refusal(answer),
-            Step::BadToken => self.on_bad_token(answer.ok()),
-            Step::QueryToken => self.on_query_token(answer.ok()),
-            Step::Preflight => self.on_preflight(answer.ok()),
-            Step::Resource { candidate, asked, redirects } => {
-                self.on_resource(candidate, &asked, redirects, answer);
-            }
-            Step::Server { issuer, places, asked, redirects } => {
-                self.on_server(issuer, places, &asked, redirects, answer);
-            }
-            Step::Token { endpoint } => self.on_token(&endpoint, answer.ok()),
+        match self.steps.pop_front() {
+            Some(Step::WithoutToken) => self.on_refusal(answer),
+            Some(Step::BadToken) => self.on_bad_token(answer.ok()),
+            Some(Step::QueryToken) => self.on_query_token(answer.ok()),
+            Some(Step::Preflight) => self.on_preflight(answer.ok()),
+            Some(Step::Resource(probe)) => self.on_resource(probe, answer),
+            Some(Step::Server(issuer, probe)) => self.on_server(issuer, probe, answer),
+            Some(Step::Token(endpoint)) => self.on_token(&endpoint, answer.ok()),
+            None => {}
         }
     }
 
@@ -114,13 +113,23 @@ impl Examination {
     }
 
     fn check(&mut self, rule: &'static Rule, at: &Url, holds: bool, seen: impl Into<String>) {
-        let outcome = if holds { Outcome::Passed } else { Outcome::Failed };
-        let seen = PeerText::new(&seen.into()).to_string().into();
-        self.checks.push(Check { rule, outcome, at: address::without_query(at).into(), seen });
+        let seen = PeerText::new(&seen.into()).to_string();
+        self.note(rule, at, holds, seen);
     }
 
-    fn request(&self, step: &Step) -> HttpRequest {
-        match step {
+    /// A document that is at none of its places, with what each has instead. Reports are safe to show as they are.
+    fn check_nowhere(&mut self, rule: &'static Rule, at: &Url, reasons: Vec<ErrorReport>) {
+        let seen: Vec<String> = reasons.iter().map(|reason| reason.without_hint().to_string()).collect();
+        self.note(rule, at, false, seen.join("; "));
+    }
+
+    fn note(&mut self, rule: &'static Rule, at: &Url, holds: bool, seen: String) {
+        let outcome = if holds { Outcome::Passed } else { Outcome::Failed };
+        self.checks.push(Check { rule, outcome, at: address::without_query(at).into(), seen: seen.into() });
+    }
+
+    fn request(&self, step: &mut Step) -> Option<HttpRequest> {
+        Some(match step {
             Step::WithoutToken => self.hello(self.resource.clone()),
             Step::BadToken => {
                 let mut request = self.hello(self.resource.clone());
@@ -141,13 +150,13 @@ impl Examination {
                 request.headers.insert(ACCESS_CONTROL_REQUEST_METHOD, HeaderValue::from_static("POST"));
                 from_a_page(request)
             }
-            Step::Resource { asked, .. } => {
-                self.outside(resource_metadata::request(asked.clone(), Revision::default()))
+            Step::Resource(probe) => {
+                self.outside(resource_metadata::request(probe.next_url()?, Revision::default()))
             }
-            Step::Server { asked, .. } => {
-                self.outside(server_metadata::request(asked.clone(), Revision::default()))
+            Step::Server(_, probe) => {
+                self.outside(server_metadata::request(probe.next_url()?, Revision::default()))
             }
-            Step::Token { endpoint } => {
+            Step::Token(endpoint) => {
                 let form = "grant_type=authorization_code&code=grantor-diagnosis&client_id=grantor-diagnosis\
                             &redirect_uri=http%3A%2F%2F127.0.0.1%2F&code_verifier=grantor-diagnosis";
                 let kind = "application/x-www-form-urlencoded";
@@ -158,7 +167,7 @@ impl Examination {
                     Secret::from(form),
                 ))
             }
-        }
+        })
     }
 
     fn hello(&self, url: Url) -> HttpRequest {
@@ -200,11 +209,8 @@ impl Examination {
             self.check(&rules::PROTECTED, &resource, self.protected, said(status));
         }
         let challenged = if self.protected { self.check_challenge(&response) } else { None };
-        // Those that are looked at after the first one that serves say what other clients find.
-        for candidate in resource_metadata::candidates(&resource, challenged.as_ref()) {
-            let (asked, candidate) = (candidate.url.clone(), Box::new(candidate));
-            self.steps.push_back(Step::Resource { candidate, asked, redirects: 0 });
-        }
+        let places = resource_metadata::candidates(&resource, challenged.as_ref());
+        self.steps.push_back(Step::Resource(Box::new(Probe::new(places))));
     }
 
     fn check_https(&mut self, url: &Url) {
@@ -282,84 +288,79 @@ impl Examination {
 
     // Its metadata.
 
-    fn on_resource(
-        &mut self,
-        candidate: Box<Candidate>,
-        asked: &Url,
-        redirects: u8,
-        answer: Result<HttpResponse<'_>, &str>,
-    ) {
-        let mut findings = Findings::new();
-        let quirks = Quirks::none();
+    fn on_resource(&mut self, mut probe: Box<Probe<Candidate>>, answer: Result<HttpResponse<'_>, &str>) {
+        let (Some(candidate), Some((asked, redirects))) = (probe.current().cloned(), probe.asked()) else {
+            return;
+        };
+        let (asked, mut findings) = (asked.clone(), Findings::new());
+        let exchange = Exchange::ResourceMetadata;
         let read = match &answer {
             Ok(response) => {
-                resource_metadata::read(&candidate, asked, redirects, response, &quirks, &mut findings)
+                let quirks = Quirks::none();
+                resource_metadata::read(&candidate, &asked, redirects, response, &quirks, &mut findings)
             }
-            Err(words) => {
-                self.reasons.push(format!("{asked}: {words}"));
-                return self.end_of_resource();
-            }
+            Err(words) => Err(unreached(exchange, words)),
         };
-        match read {
-            Ok(Found::Redirected(target)) => {
-                self.steps.push_front(Step::Resource { candidate, asked: target, redirects: redirects + 1 });
-                return;
-            }
-            Ok(Found::Document(document)) if self.document.is_none() => {
-                self.check(&rules::RESOURCE_METADATA, asked, true, "");
-                self.check(&rules::RESOURCE_IDENTITY, asked, true, "");
-                self.check(&rules::AUTHORIZATION_SERVERS, asked, true, "");
-                self.check_findings(&rules::RESOURCE_DOCUMENT, asked, &findings);
-                self.check_cors(&rules::RESOURCE_CORS, asked, answer.as_ref().ok());
-                self.check_place(&candidate, "");
-                self.document = Some(*document);
-            }
-            Ok(Found::Document(_)) => self.check_place(&candidate, ""),
-            Ok(Found::Nothing(why)) | Err(why) => self.on_no_document(&candidate, asked, &why),
+        self.check_place(&candidate, &read);
+        if let Err(Error::PeerMisbehaved(error @ PeerMisbehaved::ResourceMismatch { .. })) = &read {
+            self.check(&rules::RESOURCE_IDENTITY, &asked, false, error.to_string());
         }
-        self.end_of_resource();
+        if let Err(Error::PeerMisbehaved(PeerMisbehaved::NoAuthorizationServers)) = &read {
+            self.check(&rules::AUTHORIZATION_SERVERS, &asked, false, "");
+        }
+        let report = |why| report(exchange, &asked, answer.as_ref().ok(), why);
+        let document = probe.take(read.unwrap_or_else(Found::Nothing), report);
+        match document {
+            Some(document) if !self.found => {
+                self.found = true;
+                self.check(&rules::RESOURCE_METADATA, &asked, true, "");
+                self.check(&rules::RESOURCE_IDENTITY, &asked, true, "");
+                self.check(&rules::AUTHORIZATION_SERVERS, &asked, true, "");
+                self.check_findings(&rules::RESOURCE_DOCUMENT, &asked, &findings);
+                self.check_cors(&rules::RESOURCE_CORS, &asked, answer.as_ref().ok());
+                self.on_servers(&document, &candidate);
+            }
+            Some(_) => {}
+            None if probe.next_url().is_some() => self.steps.push_front(Step::Resource(probe)),
+            None if self.protected && !self.found => {
+                self.check_nowhere(&rules::RESOURCE_METADATA, &self.resource.clone(), probe.into_reasons());
+            }
+            None => {}
+        }
     }
 
-    /// A place without the document, or with one that breaks a rule.
-    fn on_no_document(&mut self, candidate: &Candidate, asked: &Url, why: &Error) {
-        match why {
-            Error::PeerMisbehaved(PeerMisbehaved::ResourceMismatch { .. }) => {
-                self.check(&rules::RESOURCE_IDENTITY, asked, false, why.to_string());
-            }
-            Error::PeerMisbehaved(PeerMisbehaved::NoAuthorizationServers) => {
-                self.check(&rules::AUTHORIZATION_SERVERS, asked, false, "");
-            }
-            _ => {}
-        }
-        self.check_place(candidate, &why.to_string());
-        self.reasons.push(format!("{}: {why}", address::without_query(asked)));
-    }
-
-    /// Many look at the MCP endpoint's own well-known URL, and nowhere else.
-    fn check_place(&mut self, candidate: &Candidate, why_not: &str) {
+    /// Many clients look at the MCP endpoint's own well-known URL, and nowhere else.
+    fn check_place(&mut self, candidate: &Candidate, read: &Result<Found<ResourceMetadata>, Error>) {
         let own = resource_metadata::candidates(&self.resource, None).remove(0).url;
-        if candidate.url == own && (self.protected || why_not.is_empty()) {
-            self.check(&rules::WELL_KNOWN, &own, why_not.is_empty(), why_not);
+        let why = match read {
+            Ok(Found::Document(_)) => String::new(),
+            Ok(Found::Nothing(why)) | Err(why) => why.to_string(),
+            Ok(Found::Redirected(_)) => return,
+        };
+        if candidate.url == own && (self.protected || why.is_empty()) {
+            self.check(&rules::WELL_KNOWN, &own, why.is_empty(), why);
         }
     }
 
-    /// When all places were asked: on to the authorization servers.
-    fn end_of_resource(&mut self) {
-        if self.steps.iter().any(|step| matches!(step, Step::Resource { .. })) {
-            return;
-        }
+    /// The document is found: on to the authorization servers, and to the place where others look for it.
+    fn on_servers(&mut self, document: &ResourceMetadata, candidate: &Candidate) {
         let resource = self.resource.clone();
-        let Some(document) = self.document.clone() else {
-            let open = !self.protected;
-            let reasons = std::mem::take(&mut self.reasons).join("; ");
-            if !open {
-                self.check(&rules::RESOURCE_METADATA, &resource, false, reasons);
+        if candidate.challenged {
+            let own = resource_metadata::candidates(&resource, None);
+            let own: Vec<Candidate> =
+                own.into_iter().take(1).filter(|own| own.url != candidate.url).collect();
+            if !own.is_empty() {
+                self.steps.push_back(Step::Resource(Box::new(Probe::new(own))));
             }
-            return;
-        };
+        }
         for named in document.authorization_servers.iter().take(SERVERS) {
-            match Issuer::read(named, &self.urls, &resource) {
-                Ok(issuer) => self.look_for_server(issuer),
+            let places = Issuer::read(named, &self.urls, &resource)
+                .and_then(|issuer| Ok((server_metadata::candidates(&issuer)?, issuer)));
+            match places {
+                Ok((places, issuer)) => {
+                    places.first().into_iter().for_each(|first| self.check_https(first));
+                    self.steps.push_back(Step::Server(issuer, Box::new(Probe::new(places))));
+                }
                 Err(error) => {
                     self.check(&rules::SERVER_METADATA, &resource, false, format!("{named}: {error}"));
                 }
@@ -369,59 +370,36 @@ impl Examination {
 
     // The authorization server.
 
-    fn look_for_server(&mut self, issuer: Issuer) {
-        let mut places: VecDeque<Url> = server_metadata::candidates(&issuer).unwrap_or_default().into();
-        if let Some(asked) = places.pop_front() {
-            self.check_https(&asked);
-            self.steps.push_back(Step::Server { issuer, places, asked, redirects: 0 });
-        }
-    }
-
     fn on_server(
         &mut self,
         issuer: Issuer,
-        mut places: VecDeque<Url>,
-        asked: &Url,
-        redirects: u8,
+        mut probe: Box<Probe<Url>>,
         answer: Result<HttpResponse<'_>, &str>,
     ) {
-        let words = match &answer {
-            Ok(response) => {
-                let mut findings = Findings::new();
-                match self.read_server(&issuer, asked, redirects, response, &mut findings) {
-                    Ok(Found::Redirected(target)) => {
-                        let redirects = redirects + 1;
-                        self.steps.push_front(Step::Server { issuer, places, asked: target, redirects });
-                        return;
-                    }
-                    Ok(Found::Document(document)) => {
-                        self.check(&rules::SERVER_METADATA, asked, true, "");
-                        self.check_server(asked, &document, response, &findings);
-                        return;
-                    }
-                    Ok(Found::Nothing(why)) => why.to_string(),
-                    // A document that no client may use; clients do not look any further.
-                    Err(error) => {
-                        self.check(&rules::SERVER_METADATA, asked, true, "");
-                        let rule = match &error {
-                            Error::PeerMisbehaved(PeerMisbehaved::IssuerMismatch { .. }) => {
-                                &rules::SERVER_IDENTITY
-                            }
-                            _ => &rules::SERVER_USABLE,
-                        };
-                        return self.check(rule, asked, false, error.to_string());
-                    }
+        let Some((asked, redirects)) = probe.asked() else { return };
+        let (asked, mut findings) = (asked.clone(), Findings::new());
+        let found = match &answer {
+            Ok(response) => match self.read_server(&issuer, &asked, redirects, response, &mut findings) {
+                Ok(found) => found,
+                // A document that no client may use; clients do not look any further.
+                Err(error) => {
+                    self.check(&rules::SERVER_METADATA, &asked, true, "");
+                    let is_other =
+                        matches!(error, Error::PeerMisbehaved(PeerMisbehaved::IssuerMismatch { .. }));
+                    let rule = if is_other { &rules::SERVER_IDENTITY } else { &rules::SERVER_USABLE };
+                    return self.check(rule, &asked, false, error.to_string());
                 }
-            }
-            Err(words) => (*words).to_owned(),
+            },
+            Err(words) => Found::Nothing(unreached(Exchange::ServerMetadata, words)),
         };
-        self.reasons.push(format!("{}: {words}", address::without_query(asked)));
-        match places.pop_front() {
-            Some(next) => self.steps.push_front(Step::Server { issuer, places, asked: next, redirects: 0 }),
-            None => {
-                let reasons = std::mem::take(&mut self.reasons).join("; ");
-                self.check(&rules::SERVER_METADATA, asked, false, reasons);
+        let report = |why| report(Exchange::ServerMetadata, &asked, answer.as_ref().ok(), why);
+        match (probe.take(found, report), &answer) {
+            (Some(document), Ok(response)) => {
+                self.check(&rules::SERVER_METADATA, &asked, true, "");
+                self.check_server(&asked, &document, response, &findings);
             }
+            _ if probe.next_url().is_some() => self.steps.push_front(Step::Server(issuer, probe)),
+            _ => self.check_nowhere(&rules::SERVER_METADATA, &asked, probe.into_reasons()),
         }
     }
 
@@ -471,28 +449,22 @@ impl Examination {
         let dynamic = document.registration_endpoint.is_some();
         self.check(&rules::REGISTRATION, asked, cimd || dynamic, "");
         self.check(&rules::CLIENT_DOCUMENT, asked, cimd, "");
-        // RFC 8414 2: without the member, the authorization code and implicit grants.
-        let grants: Value = serde_json::from_slice::<Value>(response.body).unwrap_or_default();
-        let renews = grants
-            .get("grant_types_supported")
-            .and_then(Value::as_array)
-            .is_some_and(|grants| grants.iter().any(|grant| grant == "refresh_token"));
-        self.check(&rules::REFRESH, asked, renews || document.offers_offline_access, "");
+        self.check(&rules::REFRESH, asked, document.renews_tokens || document.offers_offline_access, "");
         self.check(&rules::REVOCATION, asked, document.revocation_endpoint.is_some(), "");
         self.check_cors(&rules::SERVER_CORS, asked, Some(response));
-        self.steps.push_back(Step::Token { endpoint: document.token_endpoint.clone() });
+        self.steps.push_back(Step::Token(document.token_endpoint.clone()));
     }
 
     fn on_token(&mut self, endpoint: &Url, answer: Option<HttpResponse<'_>>) {
         let Some(response) = answer else {
             return self.check(&rules::TOKEN_ERROR, endpoint, false, "no answer");
         };
-        let body = response.body.get(..response.body.len().min(limits::DOCUMENT_BODY)).unwrap_or_default();
-        let error = serde_json::from_slice::<Value>(body)
-            .ok()
-            .and_then(|body| body.get("error")?.as_str().map(str::to_owned));
-        let refused = matches!(response.status, 400 | 401) && error.is_some();
-        let seen = format!("{}, {}", said(response.status), error.as_deref().unwrap_or("no error in it"));
+        let mut findings = Findings::new();
+        let mut reader = Reader::new(Exchange::CodeToken, &mut findings);
+        let words = token::error_in(&response, &mut reader, &Quirks::none()).map(|error| error.to_string());
+        // A status or a form that is read all the same is a finding.
+        let refused = matches!(response.status, 400 | 401) && words.is_some() && findings.is_empty();
+        let seen = format!("{}, {}", said(response.status), words.as_deref().unwrap_or("no error in it"));
         self.check(&rules::TOKEN_ERROR, endpoint, refused, seen);
     }
 
@@ -506,6 +478,23 @@ impl Examination {
             response.is_some_and(|response| response.headers.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN));
         self.check(rule, at, allowed, "");
     }
+}
+
+/// Nothing came back.
+fn unreached(exchange: Exchange, words: &str) -> Error {
+    EffectError::new(Work::Exchange(exchange), Failure::new(FailureKind::Unreachable, words)).into()
+}
+
+/// Why a place did not serve, with what its server said.
+fn report(exchange: Exchange, asked: &Url, response: Option<&HttpResponse<'_>>, why: Error) -> ErrorReport {
+    let asked = Asked::new(exchange, asked);
+    ErrorReport::new(
+        why,
+        Some(match response {
+            Some(response) => asked.answered(response, &Sent::default()),
+            None => asked,
+        }),
+    )
 }
 
 /// As a browser sends it from a page of another origin.

@@ -173,6 +173,8 @@ pub struct ServerMetadata {
     pub jwks_uri: Option<Box<Url>>,
     /// The scopes that it names; those of them that are none are left out.
     pub scopes_supported: ScopeSet,
+    /// Whether `refresh_token` is among its `grant_types_supported`.
+    pub renews_tokens: bool,
     /// Whether `offline_access` is among its `scopes_supported`.
     pub offers_offline_access: bool,
     /// The ways to authenticate at the token endpoint that Grantor knows, in the server's order;
@@ -297,6 +299,7 @@ impl ServerMetadata {
             introspection_endpoint: None,
             jwks_uri: None,
             scopes_supported: ScopeSet::new(),
+            renews_tokens: false,
             offers_offline_access: false,
             token_endpoint_auth_methods: ClientAuthMethod::WITHOUT_KEY.to_vec(),
             assertion_algorithms: Vec::new(),

@@ -34,8 +34,6 @@ from grantor._native import (
 
 log = logging.getLogger("grantor")
 
-_WARNINGS = {"plain_http", "refresh_elsewhere", "waiting", "record_unreadable", "store_failed", "issuer_changed"}
-
 
 class Store(Protocol):
     """Keeps records by key, with compare-and-swap. Methods may block, or be coroutine functions where only async clients
@@ -176,7 +174,7 @@ class Session:
         for slot in rouse:
             slot.rouse()
         for notice in notices:
-            log.log(logging.WARNING if notice.kind in _WARNINGS else logging.INFO, "%s", notice.text)
+            log.log(logging.WARNING if notice.is_warning else logging.INFO, "%s", notice.text)
         return (-1 if about is None else about), at_once, jobs
 
     def _seconds_to(self, deadline_ms: int) -> float:

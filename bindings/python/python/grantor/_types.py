@@ -380,6 +380,8 @@ class Notice:
     """Such as `token_issued`, `plain_http`, `refresh_elsewhere`."""
     text: str
     """The same in words."""
+    is_warning: bool
+    """Whether a log should show it in any case: something is lost or unprotected, or the user wonders why nothing happens."""
 
     def __str__(self) -> str:
         return self.text

@@ -46,7 +46,7 @@ impl Document<'_> {
         reader: &mut Reader<'_>,
     ) -> Result<ServerMetadata, Error> {
         let issuer = self.checked_issuer(asked, rules.quirks, reader)?;
-        self.check_abilities(&issuer, rules, reader)?;
+        let renews_tokens = self.check_abilities(&issuer, rules, reader)?;
         let url = |member: &Member<'_>| member.url(rules.urls, rules.resource);
         let authorization_endpoint = match rules.grant {
             GrantType::AuthorizationCode => Some(reader.required(url(&self.authorization_endpoint))?),
@@ -78,6 +78,7 @@ impl Document<'_> {
             revocation_endpoint: revocation,
             introspection_endpoint: introspection,
             jwks_uri,
+            renews_tokens,
             offers_offline_access: scopes.contains("offline_access"),
             scopes_supported: scopes,
             token_endpoint_auth_methods: self.auth_methods(reader),
@@ -110,13 +111,14 @@ impl Document<'_> {
         }
     }
 
-    /// Only a list that names S256 promises it (MCP "Authorization Code Protection").
+    /// Only a list that names S256 promises it (MCP "Authorization Code Protection"). Returns whether the server says
+    /// that it renews tokens.
     fn check_abilities(
         &self,
         issuer: &Issuer,
         rules: Rules<'_>,
         reader: &mut Reader<'_>,
-    ) -> Result<(), PeerIncompatible> {
+    ) -> Result<bool, PeerIncompatible> {
         let by_code = rules.grant == GrantType::AuthorizationCode;
         if by_code
             && lists(&self.code_challenge_methods_supported, "S256", reader) != Some(true)
@@ -127,12 +129,16 @@ impl Document<'_> {
         // Who names the profile implements its grant, too.
         let by_profile = rules.grant == GrantType::JwtBearer
             && lists(&self.authorization_grant_profiles_supported, ID_JAG, reader) == Some(true);
-        if by_code && lists(&self.response_types_supported, "code", reader) == Some(false)
-            || lists(&self.grant_types_supported, rules.grant.name(), reader) == Some(false) && !by_profile
-        {
+        let (mut offers_grant, mut renews_tokens) = (false, false);
+        let grants = self.grant_types_supported.list(|name| {
+            offers_grant |= name == rules.grant.name();
+            renews_tokens |= name == GrantType::RefreshToken.name();
+        });
+        let excludes_grant = reader.optional(grants).is_some() && !offers_grant && !by_profile;
+        if by_code && lists(&self.response_types_supported, "code", reader) == Some(false) || excludes_grant {
             return Err(PeerIncompatible::NoGrant { issuer: issuer.into(), grant: rules.grant });
         }
-        Ok(())
+        Ok(renews_tokens)
     }
 
     fn auth_methods(&self, reader: &mut Reader<'_>) -> Vec<ClientAuthMethod> {
