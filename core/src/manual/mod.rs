@@ -14,5 +14,8 @@ pub mod providers {}
 #[doc = include_str!("scopes.md")]
 pub mod scopes {}
 
+#[doc = include_str!("stores.md")]
+pub mod stores {}
+
 #[doc = include_str!("troubleshooting.md")]
 pub mod troubleshooting {}

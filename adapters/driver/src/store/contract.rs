@@ -68,6 +68,35 @@ pub fn check_contract(store: &dyn Store, other: &dyn Store) {
         tries.into_iter().map(|one| one.join().unwrap()).sum()
     });
     assert_eq!(winners, 1);
+    check_counting(store, other);
+}
+
+/// Many count one up, each in its own time: no write is lost or done twice.
+fn check_counting(store: &dyn Store, other: &dyn Store) {
+    const THREADS: usize = 8;
+    const EACH: usize = 5;
+    let key = StoreKey::new(RecordKind::Grant, "https://mcp.example.com/mcp", "counted", None);
+    let count_up = |store: &dyn Store| {
+        loop {
+            let stored = store.load(&key).unwrap();
+            let count: usize = stored
+                .as_ref()
+                .map_or(0, |record| std::str::from_utf8(&record.content).unwrap().parse().unwrap());
+            let expect = stored.map(|record| record.revision);
+            let next = Secret::from((count + 1).to_string());
+            if store.save(&key, &next, expect).unwrap() != Swap::Conflict {
+                return;
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for n in 0..THREADS {
+            let (store, count_up) = (if n % 2 == 0 { store } else { other }, &count_up);
+            scope.spawn(move || (0..EACH).for_each(|_| count_up(store)));
+        }
+    });
+    let counted = store.load(&key).unwrap().unwrap();
+    assert_eq!(&*counted.content, (THREADS * EACH).to_string().as_bytes());
 }
 
 /// What expires is there until then, and is held against others like any other record.

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::lock::{self, Lock};
 use super::private::{self, Above, failed, sync_directory};
-use super::{Record, Store, StoreError, Swap, application_directory, name, revision, sweep};
+use super::{Record, Store, StoreError, Swap, application_directory, record_name, revision, sweep};
 
 /// Records in a directory, for any number of processes of one user.
 ///
@@ -84,7 +84,7 @@ impl FileStore {
     }
 
     fn path(&self, key: &StoreKey) -> PathBuf {
-        self.directory.join(format!("{}.json", name(key)))
+        self.directory.join(format!("{}.json", record_name(key)))
     }
 
     /// Removes what processes have left behind that died while they wrote.

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::lock;
 use super::private::{self, Above};
-use super::{Record, Store, StoreError, Swap, application_directory, name, revision};
+use super::{Record, Store, StoreError, Swap, application_directory, record_name, revision};
 
 /// Records in the operating system's keyring, encrypted as it does that, for any number of processes of one
 /// user on one machine.
@@ -145,7 +145,7 @@ impl KeyringStore {
 
 impl Store for KeyringStore {
     fn load(&self, key: &StoreKey) -> Result<Option<Record>, StoreError> {
-        let name = name(key);
+        let name = record_name(key);
         let _lock = lock::shared(&self.lock_path(&name))?;
         let Some(head) = self.head(&name)? else { return Ok(None) };
         Ok(Some(Record { content: self.content(&name, &head)?, revision: head.revision() }))
@@ -157,7 +157,7 @@ impl Store for KeyringStore {
         record: &Secret,
         expect: Option<RecordRevision>,
     ) -> Result<Swap, StoreError> {
-        let name = name(key);
+        let name = record_name(key);
         let _lock = lock::exclusive(&self.lock_path(&name))?;
         let old = self.head(&name)?;
         if old.as_ref().map(Head::revision) != expect {
@@ -177,7 +177,7 @@ impl Store for KeyringStore {
     }
 
     fn delete(&self, key: &StoreKey, expect: RecordRevision) -> Result<Swap, StoreError> {
-        let name = name(key);
+        let name = record_name(key);
         let _lock = lock::exclusive(&self.lock_path(&name))?;
         let old = self.head(&name)?;
         if old.as_ref().is_some_and(|old| old.revision() != expect) {
@@ -291,7 +291,7 @@ mod tests {
     fn no_credential_is_larger_than_windows_takes() {
         let (store, path) = store("large");
         store.save(&key(), &Secret::from("x".repeat(10_000)), None).unwrap();
-        let name = name(&key());
+        let name = record_name(&key());
         let head = store.head(&name).unwrap().unwrap();
         assert!(head.bytes.len() < 100);
         let parts: Vec<_> = head.parts.unwrap().names(&name).collect();
@@ -311,7 +311,7 @@ mod tests {
             panic!()
         };
         // All parts of the next one are written, its head is not.
-        let name = name(&key());
+        let name = record_name(&key());
         let head = Head::of(new.as_bytes(), store.head(&name).unwrap().as_ref());
         for (part, content) in head.parts.unwrap().names(&name).zip(new.as_bytes().chunks(PART)) {
             store.set(&part, content).unwrap();
@@ -326,14 +326,14 @@ mod tests {
 
     /// Whether any part of either set is stored.
     fn has_parts(store: &KeyringStore) -> bool {
-        let name = name(&key());
+        let name = record_name(&key());
         SETS.iter().any(|set| (0..PARTS).any(|n| store.get(&part(&name, *set, n)).unwrap().is_some()))
     }
 
     #[test]
     fn nothing_stays_of_a_record_that_was_never_finished() {
         let (store, path) = store("unfinished");
-        let name = name(&key());
+        let name = record_name(&key());
         let begin = |len: usize| {
             let content = "n".repeat(len);
             let head = Head::of(content.as_bytes(), store.head(&name).unwrap().as_ref());
@@ -370,7 +370,7 @@ mod tests {
     #[test]
     fn what_is_damaged_is_handed_out_as_it_is() {
         let (store, path) = store("damage");
-        let name = name(&key());
+        let name = record_name(&key());
         for (head, content) in [
             (b"something else" as &[u8], b"something else" as &[u8]),
             (b"+a3:0", b""),
@@ -393,7 +393,7 @@ mod tests {
     fn a_locked_keyring_is_an_error_without_secrets() {
         let (store, path) = store("locked");
         let fail = |error| {
-            let entry = store.entry(&name(&key())).unwrap();
+            let entry = store.entry(&record_name(&key())).unwrap();
             entry.as_any().downcast_ref::<mock::Cred>().unwrap().set_error(error);
             store.load(&key()).unwrap_err().to_string()
         };

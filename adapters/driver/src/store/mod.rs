@@ -1,5 +1,6 @@
 //! Where records are kept: in [memory](MemoryStore), in [files](FileStore), in the operating system's
-//! keyring (`KeyringStore`, with the feature `keyring`), or wherever a [`Store`] of your own puts them.
+//! keyring (`KeyringStore`, with the feature `keyring`), or wherever a [`Store`] of your own puts them. The crate
+//! `grantor-sqlite` has one in a database. [`manual::stores`](grantor::manual::stores) tells what each promises.
 
 mod contract;
 mod file;
@@ -15,7 +16,7 @@ pub use file::FileStore;
 #[cfg(feature = "keyring")]
 pub use keyring::KeyringStore;
 pub use memory::MemoryStore;
-pub use private::application_directory;
+pub use private::{application_directory, private_file, private_file_trusting_parents};
 
 use std::sync::Arc;
 
@@ -206,17 +207,35 @@ impl<S: Store + ?Sized> Store for Arc<S> {
     }
 }
 
-/// A name for a record that differs for different keys: its kind, for people, and a hash of the key, which
-/// may hold anything.
-fn name(key: &StoreKey) -> String {
+/// A name for a record that differs for different keys: its kind, for people, and a hash of the key, which may hold
+/// anything. It has lower-case letters, digits and `-`, and stays the same in later versions, so that it can name a
+/// file, a row, or an entry of a database.
+///
+/// ```
+/// use grantor_driver::grantor::{RecordKind, StoreKey};
+/// let key = StoreKey::new(RecordKind::Grant, "https://mcp.example.com/mcp", "alice", None);
+/// assert_eq!(grantor_driver::store::record_name(&key), "grant-5eb0487dccadab2bb0eb47b52adfe098");
+/// ```
+pub fn record_name(key: &StoreKey) -> String {
     let hash = Sha256::digest(key.to_string().as_bytes());
     let hex: String = hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
     let unreadable = if key.quarantine.is_some() { "-unreadable" } else { "" };
     format!("{}{unreadable}-{hex}", key.kind)
 }
 
-/// The time, in seconds since 1970.
-fn unix_s() -> u64 {
+/// A revision that no other write has, whoever writes it: 16 random bytes. With one chosen before the write, a store can
+/// repeat a write of which it does not know whether it happened.
+///
+/// # Errors
+/// When the system has no entropy.
+pub fn new_revision() -> Result<RecordRevision, StoreError> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).map_err(StoreError::new)?;
+    Ok(RecordRevision(random))
+}
+
+/// The time that [`Store::save_until`] is measured by, in seconds since 1970.
+pub fn unix_s() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.unwrap_or_default().as_secs()
 }

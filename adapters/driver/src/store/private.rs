@@ -3,6 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use super::StoreError;
 
@@ -97,6 +98,47 @@ pub(super) fn create(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// Prepares the place of one private file that something else will open by its name, such as a database: makes the
+/// directory and the file if they do not exist, as [`FileStore`](super::FileStore) makes its own, and refuses them when
+/// somebody else may have written them or may replace them. Returns the file's name without links.
+///
+/// A file that exists is looked at and not opened: on Unix, to close it again would end the locks that this process
+/// holds on it.
+///
+/// # Errors
+/// When the file cannot be made, or others may write or replace it.
+pub fn private_file(path: &Path) -> Result<PathBuf, StoreError> {
+    file(path, Above::Checked)
+}
+
+/// The same without a look at the directories above the file's own
+/// ([`FileStore::trusting_parents`](super::FileStore::trusting_parents)).
+///
+/// # Errors
+/// When the file cannot be made, or others may write it or its directory.
+pub fn private_file_trusting_parents(path: &Path) -> Result<PathBuf, StoreError> {
+    file(path, Above::Trusted)
+}
+
+fn file(path: &Path, above: Above) -> Result<PathBuf, StoreError> {
+    /// Nobody opens a file by its name that another thread is about to close.
+    static MAKING: Mutex<()> = Mutex::new(());
+
+    let name =
+        path.file_name().ok_or_else(|| StoreError::new(format_args!("{} names no file", path.display())))?;
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory = directory(parent, above)?;
+    let path = directory.join(name);
+    let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
+    match create(&path) {
+        Ok(_) => sync_directory(&directory),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => system::check_path(&path),
+        Err(error) => Err(error),
+    }
+    .map_err(|error| failed("use", &path, &error))?;
+    Ok(path)
+}
+
 /// Makes a rename or a removal durable.
 #[cfg(unix)]
 pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
@@ -139,15 +181,27 @@ mod system {
     }
 
     pub(super) fn check_file(file: &File) -> io::Result<()> {
-        let metadata = file.metadata()?;
+        if is_closed(&file.metadata()?)? {
+            return Ok(());
+        }
+        file.set_permissions(Permissions::from_mode(0o600))
+    }
+
+    /// The same by name, for a file in a directory that is private.
+    pub(super) fn check_path(path: &Path) -> io::Result<()> {
+        if is_closed(&fs::symlink_metadata(path)?)? {
+            return Ok(());
+        }
+        fs::set_permissions(path, Permissions::from_mode(0o600))
+    }
+
+    /// Whether only the owner can read a file that only the owner could have written.
+    fn is_closed(metadata: &Metadata) -> io::Result<bool> {
         if !metadata.is_file() {
             return Err(unsafe_because("it is no regular file"));
         }
-        check_own(&metadata)?;
-        if metadata.mode() & 0o777 != 0o600 {
-            file.set_permissions(Permissions::from_mode(0o600))?;
-        }
-        Ok(())
+        check_own(metadata)?;
+        Ok(metadata.mode() & 0o777 == 0o600)
     }
 
     /// Nobody else could have written it.
@@ -208,6 +262,11 @@ mod system {
         if file.metadata()?.is_file() { Ok(()) } else { Err(unsafe_because("it is no regular file")) }
     }
 
+    pub(super) fn check_path(path: &Path) -> io::Result<()> {
+        let is_file = fs::symlink_metadata(path)?.is_file();
+        if is_file { Ok(()) } else { Err(unsafe_because("it is no regular file")) }
+    }
+
     pub(super) fn check_directory(path: &Path, _: Above) -> io::Result<()> {
         if fs::metadata(path)?.is_dir() { Ok(()) } else { Err(unsafe_because("it is no directory")) }
     }
@@ -231,6 +290,35 @@ pub(super) mod tests {
         for name in ["", ".", "..", "../x", "a/b", "a\\b", "a:b", "a\0", " a", "a.", "a\n"] {
             assert!(application_directory(name).is_err(), "{name:?}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn files_that_others_may_write_or_replace() {
+        use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+
+        let base = nothing("private-file");
+        let path = base.join("inner/records.sqlite");
+        let made = private_file(&path).unwrap();
+        assert_eq!(fs::metadata(&made).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(fs::metadata(base.join("inner")).unwrap().mode() & 0o777, 0o700);
+        fs::write(&made, "content").unwrap();
+        let chmod = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        chmod(&made, 0o644);
+        assert_eq!(private_file(&path).unwrap(), made);
+        assert_eq!(fs::metadata(&made).unwrap().mode() & 0o777, 0o600, "closed again");
+        assert_eq!(fs::read(&made).unwrap(), b"content");
+        chmod(&made, 0o620);
+        assert!(private_file(&path).unwrap_err().to_string().contains("others may write it (chmod go-w)"));
+        chmod(&made, 0o600);
+        chmod(&base, 0o777);
+        assert!(private_file(&path).unwrap_err().to_string().contains("above it, can be written by others"));
+        private_file_trusting_parents(&path).unwrap();
+        chmod(&base, 0o700);
+        symlink(&made, base.join("inner/link")).unwrap();
+        assert!(private_file(&base.join("inner/link")).unwrap_err().to_string().contains("no regular file"));
+        assert!(private_file(Path::new("/")).unwrap_err().to_string().contains("names no file"));
+        fs::remove_dir_all(base).unwrap();
     }
 
     #[cfg(unix)]
