@@ -2,13 +2,20 @@
 //! keeps its records.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use grantor::{AuthorizationPrompt, RecordRevision, Secret, StoreKey, Summary};
+use grantor::{AuthorizationPrompt, RecordKind, RecordRevision, Secret, StoreKey, Summary};
 use grantor_driver::store::{Record, StoreError, Swap};
 use grantor_driver::{Answer, FileStore, InteractionFailure, Store, UserAgent, Wait};
+use grantor_sqlite::SqliteStore;
+
+/// The record that the `n`th thread of the program `counter` counts up, from 0.
+pub fn counted(n: usize) -> StoreKey {
+    StoreKey::new(RecordKind::Grant, "https://mcp.example.com/mcp", &format!("counter {n}"), None)
+}
 
 /// Which side of an effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +77,16 @@ impl<S: Store> Store for Stopping<S> {
         self.1.pass(|| self.0.save(key, record, expect))
     }
 
+    fn save_until(
+        &self,
+        key: &StoreKey,
+        record: &Secret,
+        expect: Option<RecordRevision>,
+        expires_at_s: u64,
+    ) -> Result<Swap, StoreError> {
+        self.1.pass(|| self.0.save_until(key, record, expect, expires_at_s))
+    }
+
     fn delete(&self, key: &StoreKey, expect: RecordRevision) -> Result<Swap, StoreError> {
         self.1.pass(|| self.0.delete(key, expect))
     }
@@ -89,14 +106,18 @@ impl<U: UserAgent> UserAgent for Stopping<U> {
     }
 }
 
-/// The store in a directory, or in the keyring with its locks in the directory after `keyring:`.
+/// The store in a directory, or of what comes before a colon: in the keyring with its locks in the directory after
+/// `keyring:`, in a database in the directory after `sqlite:`.
 ///
 /// # Errors
 /// When it cannot be used.
 pub fn store(place: &str) -> Result<Arc<dyn Store>, StoreError> {
-    match place.strip_prefix("keyring:") {
-        Some(locks) => keyring(locks),
-        None => Ok(Arc::new(FileStore::new(place)?)),
+    match place.split_once(':') {
+        Some(("keyring", locks)) => keyring(locks),
+        Some(("sqlite", directory)) => {
+            Ok(Arc::new(SqliteStore::open(Path::new(directory).join("records.sqlite"))?))
+        }
+        _ => Ok(Arc::new(FileStore::new(place)?)),
     }
 }
 

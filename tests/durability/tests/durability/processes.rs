@@ -28,7 +28,7 @@ fn pages(served: &Served) -> usize {
     served.world().asked.iter().filter(|asked| asked.contains("/authorize?")).count()
 }
 
-fn check(store: &str) {
+pub(crate) fn check(store: &str) {
     let served = Served::start(Arc::new(|_, _| {}));
     let mut first = Client::start(ADAPTERS[0], &served.resource, store, &[]);
     call(std::slice::from_mut(&mut first));
@@ -50,6 +50,11 @@ fn check(store: &str) {
 #[test]
 fn eight_processes_that_refresh_at_once() {
     check(&Directory::new().place());
+}
+
+#[test]
+fn eight_processes_on_one_sqlite_database() {
+    check(&format!("sqlite:{}", Directory::new().place()));
 }
 
 #[cfg(feature = "secret-service")]
