@@ -11,7 +11,7 @@ use grantor_ureq::grantor::{UrlPolicy, limits};
 use serde_json::{Value, json};
 
 use crate::arguments::Options;
-use crate::client::{self, Shared};
+use crate::client::{self, PlainHttp};
 use crate::terminal::print;
 use crate::token::NobodyThere;
 use crate::{Failure, junit};
@@ -30,10 +30,9 @@ pub(crate) struct Report {
 
 pub(crate) fn examine(options: &Options, server: &str, report: &Report) -> Result<ExitCode, Failure> {
     let mut examination = Examination::new(server, UrlPolicy::default())?;
-    // What is refused over plain http is told by the doctor, so the client that sends for it goes by a name it takes.
-    let config =
-        client::config(options, server).or_else(|_| client::config(options, "https://localhost/"))?;
-    let agent = client::open(options, Shared::open(options)?, config, NobodyThere)?;
+    // What is wrong with plain http is told by the doctor.
+    let config = client::config(options, server, PlainHttp::Allowed)?;
+    let agent = client::agent(options, client::store(options)?, config, NobodyThere)?;
     while let Some(request) = examination.next_request() {
         let sent = agent.session().exchange(&request, limits::DOCUMENT_BODY, TIMEOUT);
         match &sent {

@@ -1,6 +1,7 @@
 //! Server-sent events, as streamable HTTP carries its messages.
 
 use std::io::{self, BufRead, BufReader, Read};
+use std::time::Duration;
 
 /// The longest line that is read, which is a whole message.
 const LINE: u64 = 16 * 1024 * 1024;
@@ -10,10 +11,13 @@ pub(crate) struct Events<R> {
     lines: BufReader<R>,
 }
 
-/// An event with data.
+/// An event, or what a stream says about itself.
 pub(crate) struct Event {
     /// From where a broken stream can be resumed.
     pub(crate) id: Option<String>,
+    /// After which time.
+    pub(crate) retry: Option<Duration>,
+    /// Empty where it says no more than that.
     pub(crate) data: String,
 }
 
@@ -43,15 +47,15 @@ impl<R: Read> Iterator for Events<R> {
     type Item = io::Result<Event>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (mut id, mut data) = (None, None::<String>);
+        let (mut id, mut retry, mut data) = (None, None, None::<String>);
         loop {
             let line = match self.line() {
                 Ok(line) => line?,
                 Err(error) => return Some(Err(error)),
             };
             if line.is_empty() {
-                if data.is_some() || id.is_some() {
-                    return Some(Ok(Event { id, data: data.unwrap_or_default() }));
+                if data.is_some() || id.is_some() || retry.is_some() {
+                    return Some(Ok(Event { id, retry, data: data.unwrap_or_default() }));
                 }
                 continue;
             }
@@ -66,6 +70,9 @@ impl<R: Read> Iterator for Events<R> {
                     None => data = Some(value.to_owned()),
                 },
                 "id" if !value.contains('\0') => id = Some(value.to_owned()),
+                "retry" if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) => {
+                    retry = value.parse().ok().map(Duration::from_millis);
+                }
                 _ => {}
             }
         }
@@ -78,9 +85,11 @@ mod tests {
 
     #[test]
     fn events_are_read_as_the_standard_has_them() {
-        let stream = ": a comment\n\nid: 1\ndata: {\"a\":\ndata: 1}\n\nevent: message\r\ndata:x\r\n\r\nid: 2\n\ndata: cut off";
+        let stream = ": a comment\n\nid: 1\ndata: {\"a\":\ndata: 1}\n\nevent: message\r\ndata:x\r\n\r\nid: 2\nretry: 30\nretry: 1s\n\n\
+                      data: cut off";
         let events: Vec<_> = Events::of(stream.as_bytes()).map(|event| event.unwrap()).collect();
         let seen: Vec<_> = events.iter().map(|event| (event.id.as_deref(), event.data.as_str())).collect();
         assert_eq!(seen, [(Some("1"), "{\"a\":\n1}"), (None, "x"), (Some("2"), "")]);
+        assert_eq!(events[2].retry, Some(Duration::from_millis(30)), "what is no number is none");
     }
 }

@@ -8,7 +8,7 @@ use grantor_ureq::grantor::ScopeSet;
 use grantor_ureq::grantor::client::{Flow, StoredGrant};
 
 use crate::arguments::Options;
-use crate::client::{self, Shared};
+use crate::client::{self, PlainHttp};
 use crate::status;
 use crate::terminal::clean;
 use crate::token::NobodyThere;
@@ -23,8 +23,8 @@ pub(crate) struct How {
 }
 
 pub(crate) fn log_in(options: &Options, server: &str, how: &How) -> Result<ExitCode, Failure> {
-    let store = Shared::open(options)?;
-    let mut config = client::config(options, server)?;
+    let store = client::store(options)?;
+    let mut config = client::config(options, server, PlainHttp::Refused)?;
     if how.device {
         config = config.flow(Flow::Device);
     }
@@ -33,10 +33,10 @@ pub(crate) fn log_in(options: &Options, server: &str, how: &How) -> Result<ExitC
     }
     let resource = config.resource().to_string();
     let browser = if how.no_browser { Browser::pasted() } else { Browser::default() };
-    let agent = client::open(options, store.clone(), config, browser.port(how.port))?;
+    let agent = client::agent(options, store.clone(), config, browser.port(how.port))?;
     agent.session().log_in().map_err(|error| client::words(server, error))?;
-    servers::add(store.store(), &resource)?;
-    let grant = status::grant(&store, &resource, &options.account)?;
+    servers::add(&*store, &resource)?;
+    let grant = status::grant(&*store, &resource, &options.account)?;
     let words = match (agent.session().account_label(), grant) {
         (Some(label), Some(grant)) => format!("{label}, {}", said(&grant)),
         (None, Some(grant)) => said(&grant),
@@ -54,15 +54,15 @@ fn said(grant: &StoredGrant) -> String {
 }
 
 pub(crate) fn log_out(options: &Options, server: &str, forget: bool) -> Result<ExitCode, Failure> {
-    let store = Shared::open(options)?;
-    let config = client::config(options, server)?;
+    let store = client::store(options)?;
+    let config = client::config(options, server, PlainHttp::Refused)?;
     let resource = config.resource().to_string();
-    let agent = client::open(options, store.clone(), config, NobodyThere)?;
+    let agent = client::agent(options, store.clone(), config, NobodyThere)?;
     let session = agent.session();
     // What could not be told to the authorization server is forgotten here all the same.
     let done = if forget { session.forget() } else { session.log_out() };
     if session.accounts()?.is_empty() {
-        servers::remove(store.store(), &resource)?;
+        servers::remove(&*store, &resource)?;
     }
     done.map_err(|error| format!("the tokens are forgotten here, but: {}", client::words(server, error)))?;
     eprintln!("Logged out of {}", clean(&resource));

@@ -6,6 +6,7 @@
 mod arguments;
 mod client;
 mod doctor;
+mod endpoint;
 mod events;
 mod junit;
 mod log_in;
@@ -16,6 +17,7 @@ mod status;
 mod terminal;
 mod token;
 mod tools;
+mod turn;
 
 use std::process::ExitCode;
 

@@ -1,31 +1,23 @@
 //! A session with an MCP server over streamable HTTP, for as long as a command takes.
 
-use std::io::{BufReader, Read as _};
+use std::ops::ControlFlow;
 
-use grantor_ureq::AuthorizedAgent;
-use http::{Request, Response};
 use serde_json::{Value, json};
-use ureq::Body;
 
 use crate::Failure;
-use crate::client;
-use crate::events::Events;
+use crate::endpoint::{self, Endpoint, Session};
 
 /// With `initialize`; for servers of 2025-03-26 and later.
 const WITH_SESSION: &str = "2025-11-25";
 /// Without.
 const STATELESS: &str = "2026-07-28";
-/// The largest message that is read.
-const MESSAGE: u64 = 16 * 1024 * 1024;
 /// So many pages of a list.
 const PAGES: usize = 100;
 
 /// A server that answers.
 pub(crate) struct Server {
-    agent: AuthorizedAgent,
-    url: String,
-    revision: String,
-    session: Option<String>,
+    endpoint: Endpoint,
+    session: Session,
     requests: u64,
 }
 
@@ -34,20 +26,20 @@ impl Server {
     ///
     /// # Errors
     /// When it cannot be reached, or is no MCP server.
-    pub(crate) fn connect(agent: AuthorizedAgent, url: &str) -> Result<Self, Failure> {
-        let mut server =
-            Self { agent, url: url.to_owned(), revision: WITH_SESSION.into(), session: None, requests: 0 };
+    pub(crate) fn connect(endpoint: Endpoint) -> Result<Self, Failure> {
+        let mut server = Self { endpoint, session: Session::default(), requests: 0 };
         let client = json!({ "name": "grantor", "version": env!("CARGO_PKG_VERSION") });
         let hello = json!({ "protocolVersion": WITH_SESSION, "capabilities": {}, "clientInfo": client });
-        match server.exchange("initialize", hello)? {
-            Ok(result) => {
-                if let Some(revision) = result["protocolVersion"].as_str() {
-                    server.revision = revision.to_owned();
-                }
-                server.notify("notifications/initialized")?;
-            }
-            // A server that knows no sessions any more says so, in one of several ways; the next request shows.
-            Err(_) => server.revision = STATELESS.into(),
+        let answer = server.exchange("initialize", hello)?;
+        // A server that knows no sessions any more says so, in one of several ways; the next request shows.
+        let revision = match &answer {
+            Ok(result) => result["protocolVersion"].as_str().unwrap_or(WITH_SESSION),
+            Err(_) => STATELESS,
+        };
+        server.session.revision = Some(revision.to_owned());
+        if answer.is_ok() {
+            let initialized = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+            server.endpoint.post(&initialized, &server.session)?;
         }
         Ok(server)
     }
@@ -63,14 +55,18 @@ impl Server {
             let mut result = self.request(method, params)?;
             match result[member].take() {
                 Value::Array(items) => all.extend(items),
-                _ => return Err(format!("{} answered {method} without `{member}`", self.url).into()),
+                _ => {
+                    return Err(
+                        format!("{} answered {method} without `{member}`", self.endpoint.url()).into()
+                    );
+                }
             }
             cursor = result["nextCursor"].take();
             if cursor.is_null() {
                 return Ok(all);
             }
         }
-        Err(format!("{} lists without end: {PAGES} pages of {method}", self.url).into())
+        Err(format!("{} lists without end: {PAGES} pages of {method}", self.endpoint.url()).into())
     }
 
     /// A request; its result.
@@ -78,7 +74,7 @@ impl Server {
     /// # Errors
     /// The server's own words.
     pub(crate) fn request(&mut self, method: &str, params: Value) -> Result<Value, Failure> {
-        let url = self.url.clone();
+        let url = self.endpoint.url().to_owned();
         self.exchange(method, params)?.map_err(|words| format!("{url} refuses {method}: {words}").into())
     }
 
@@ -86,22 +82,30 @@ impl Server {
     fn exchange(&mut self, method: &str, mut params: Value) -> Result<Result<Value, String>, Failure> {
         self.requests += 1;
         let id = self.requests;
-        if self.revision.as_str() >= STATELESS {
+        if let Some(revision) = self.session.revision.as_deref().filter(|revision| *revision >= STATELESS) {
             params["_meta"] = json!({
-                "io.modelcontextprotocol/protocolVersion": self.revision,
+                "io.modelcontextprotocol/protocolVersion": revision,
                 "io.modelcontextprotocol/clientInfo": { "name": "grantor", "version": env!("CARGO_PKG_VERSION") },
                 "io.modelcontextprotocol/clientCapabilities": {},
             });
         }
-        let name = params["name"].as_str().map(str::to_owned);
         let message = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
-        let mut response = self.post(method, name.as_deref(), &message)?;
+        let mut response = self.endpoint.post(&message, &self.session)?;
         if method == "initialize" {
-            let session = response.headers().get("mcp-session-id").and_then(|value| value.to_str().ok());
-            self.session = session.map(str::to_owned);
+            self.session = Session::of(&response);
         }
-        let status = response.status();
-        let Some(mut answer) = self.read(&mut response, id)? else {
+        let (status, mut answer) = (response.status(), None);
+        self.endpoint.messages(
+            &mut response,
+            &mut |message| match endpoint::answers(&message, &id.into()) {
+                true => {
+                    answer = Some(message);
+                    ControlFlow::Break(())
+                }
+                false => ControlFlow::Continue(()),
+            },
+        )?;
+        let Some(mut answer) = answer else {
             return Ok(Err(format!("it answered {status}, and no message")));
         };
         if !answer["result"].is_null() {
@@ -110,63 +114,10 @@ impl Server {
         let words = answer["error"]["message"].as_str().unwrap_or("no words");
         Ok(Err(format!("{words} ({status}, error {})", answer["error"]["code"])))
     }
-
-    fn notify(&mut self, method: &str) -> Result<(), Failure> {
-        self.post(method, None, &json!({ "jsonrpc": "2.0", "method": method })).map(drop)
-    }
-
-    fn post(&self, method: &str, name: Option<&str>, message: &Value) -> Result<Response<Body>, Failure> {
-        let mut request = Request::post(&self.url)
-            .header("content-type", "application/json")
-            .header("accept", "application/json, text/event-stream")
-            .header("mcp-method", method);
-        if method != "initialize" {
-            request = request.header("mcp-protocol-version", &self.revision);
-        }
-        if let Some(name) = name.filter(|name| name.bytes().all(|byte| (b' '..0x7f).contains(&byte))) {
-            request = request.header("mcp-name", name);
-        }
-        if let Some(session) = &self.session {
-            request = request.header("mcp-session-id", session);
-        }
-        self.agent.run(request.body(message.to_string())?).map_err(|error| client::words(&self.url, error))
-    }
-
-    /// The message that answers a request, if one came; as JSON, or as an event of a stream.
-    fn read(&self, response: &mut Response<Body>, id: u64) -> Result<Option<Value>, Failure> {
-        let kind = response.headers().get("content-type").and_then(|value| value.to_str().ok());
-        let streams = kind.is_some_and(|kind| kind.starts_with("text/event-stream"));
-        let body = response.body_mut().with_config().limit(MESSAGE).reader();
-        if !streams {
-            let mut text = String::new();
-            BufReader::new(body).read_to_string(&mut text).map_err(|error| self.broken(&error))?;
-            return Ok(serde_json::from_str(&text).ok().filter(Value::is_object));
-        }
-        for event in Events::of(body) {
-            let event = event.map_err(|error| self.broken(&error))?;
-            let message: Option<Value> = serde_json::from_str(&event.data).ok();
-            if let Some(message) = message.filter(|message| message["id"] == id) {
-                return Ok(Some(message));
-            }
-        }
-        Ok(None)
-    }
-
-    fn broken(&self, error: &std::io::Error) -> Failure {
-        format!("{}: the answer broke off: {error}", self.url).into()
-    }
 }
 
 impl Drop for Server {
-    /// Ends the session, where there is one (a courtesy: servers end them by time).
     fn drop(&mut self) {
-        if let Some(session) = &self.session {
-            let request = Request::delete(&self.url)
-                .header("mcp-session-id", session)
-                .header("mcp-protocol-version", &self.revision)
-                .body(());
-            // Whether it could be ended or not, the command is over.
-            let _ = request.map(|request| self.agent.run(request));
-        }
+        self.endpoint.delete(&self.session);
     }
 }

@@ -1,6 +1,7 @@
 //! A bridge: an MCP server on standard input and output that is one of streamable HTTP behind authorization.
 
 mod flags;
+mod patience;
 mod upstream;
 
 use std::io::{self, BufRead as _, Read as _, Write as _};
@@ -14,7 +15,8 @@ use serde_json::{Value, json};
 pub(crate) use self::flags::Flags;
 use self::upstream::Upstream;
 use crate::arguments::Options;
-use crate::client::{self, Shared};
+use crate::client::{self, Client};
+use crate::endpoint::Endpoint;
 use crate::terminal::clean;
 use crate::{Failure, servers};
 
@@ -24,13 +26,13 @@ const MESSAGE: u64 = 16 * 1024 * 1024;
 const AT_ONCE: usize = 256;
 
 pub(crate) fn run(options: &Options, server: &str, flags: &Flags) -> Result<ExitCode, Failure> {
-    let store = Shared::open(options)?;
+    let store = client::store(options)?;
     let config = flags.config(options, server)?;
     let resource = config.resource().to_string();
     let browser = Browser::default().port(flags.port.unwrap_or(0));
-    let agent = client::open(options, store.clone(), config, browser)?;
-    servers::add(store.store(), &resource)?;
-    let upstream = Arc::new(Upstream::new(agent, server, flags.headers()?, Box::new(write)));
+    let client = Client::open(options, Arc::clone(&store), config, browser)?;
+    servers::add(&*store, &resource)?;
+    let upstream = Arc::new(Upstream::new(Endpoint::new(client, server, flags.headers()?), Box::new(write)));
     let under_way = Arc::new(UnderWay::default());
     let mut input = io::stdin().lock();
     loop {

@@ -4,23 +4,24 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use grantor_ureq::Store;
 use grantor_ureq::grantor::client::{Account, StoredGrant, accounts, stored_grant};
 use grantor_ureq::grantor::error::RecordProblem;
 use grantor_ureq::grantor::{RecordKind, StoreKey};
 use serde_json::{Value, json};
 
 use crate::arguments::Options;
-use crate::client::Shared;
+use crate::client;
 use crate::terminal::print;
 use crate::{Failure, servers};
 
 pub(crate) fn show(options: &Options, as_json: bool) -> Result<ExitCode, Failure> {
-    let store = Shared::open(options)?;
+    let store = client::store(options)?;
     let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let mut found = Vec::new();
-    for server in servers::all(store.store())? {
-        for account in listed(&store, &server)? {
-            if let Some(grant) = stored(&store, &server, &account)? {
+    for server in servers::all(&*store)? {
+        for account in listed(&*store, &server)? {
+            if let Some(grant) = stored(&*store, &server, &account)? {
                 found.push((server.clone(), account, grant));
             }
         }
@@ -82,23 +83,23 @@ fn words(left_s: Option<u64>, usable: bool, renewable: bool) -> String {
 }
 
 /// The grant of an account at a server.
-pub(crate) fn grant(store: &Shared, server: &str, account: &str) -> Result<Option<StoredGrant>, Failure> {
+pub(crate) fn grant(store: &dyn Store, server: &str, account: &str) -> Result<Option<StoredGrant>, Failure> {
     match listed(store, server)?.into_iter().find(|listed| *listed.name == *account) {
         Some(account) => stored(store, server, &account),
         None => Ok(None),
     }
 }
 
-fn listed(store: &Shared, server: &str) -> Result<Vec<Account>, Failure> {
-    match store.store().load(&StoreKey::accounts(server))? {
+fn listed(store: &dyn Store, server: &str) -> Result<Vec<Account>, Failure> {
+    match store.load(&StoreKey::accounts(server))? {
         Some(record) => accounts(&record.content).map_err(|problem| unreadable(server, problem)),
         None => Ok(Vec::new()),
     }
 }
 
-fn stored(store: &Shared, server: &str, account: &Account) -> Result<Option<StoredGrant>, Failure> {
+fn stored(store: &dyn Store, server: &str, account: &Account) -> Result<Option<StoredGrant>, Failure> {
     let key = StoreKey::new(RecordKind::Grant, server, &account.name, Some(&account.issuer));
-    match store.store().load(&key)? {
+    match store.load(&key)? {
         Some(record) => {
             stored_grant(&record.content).map(Some).map_err(|problem| unreadable(server, problem))
         }

@@ -12,7 +12,7 @@ use http::header::AUTHORIZATION;
 
 use crate::Failure;
 use crate::arguments::Options;
-use crate::client::{self, Shared};
+use crate::client::{self, PlainHttp};
 use crate::terminal::print;
 
 /// For commands that other programs run: nobody is there to be asked.
@@ -33,10 +33,10 @@ impl UserAgent for NobodyThere {
 }
 
 pub(crate) fn show(options: &Options, server: &str, header: bool) -> Result<ExitCode, Failure> {
-    let store = Shared::open(options)?;
-    let config = client::config(options, server)?;
+    let store = client::store(options)?;
+    let config = client::config(options, server, PlainHttp::Refused)?;
     let resource = config.resource().to_string();
-    let agent = client::open(options, store, config, NobodyThere)?;
+    let agent = client::agent(options, store, config, NobodyThere)?;
     let call = agent.session().call(RequestHead::new("POST", &resource))?;
     let mut headers = HeaderMap::new();
     // Nothing is sent: the credentials are all that is wanted.

@@ -1,29 +1,32 @@
 //! The tools of a server.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use grantor_ureq::Browser;
+use grantor_ureq::{Browser, Store};
+use http::HeaderMap;
 use serde_json::{Map, Value, json};
 
 use crate::arguments::Options;
-use crate::client::{self, Shared};
+use crate::client::{self, Client, PlainHttp};
+use crate::endpoint::Endpoint;
 use crate::mcp::Server;
 use crate::terminal::{clean, print};
 use crate::{Failure, servers, status};
 
 /// Connects; the user is asked where the server demands it.
-fn connect(options: &Options, server: &str) -> Result<(Server, Shared, String), Failure> {
-    let store = Shared::open(options)?;
-    let config = client::config(options, server)?;
+fn connect(options: &Options, server: &str) -> Result<(Server, Arc<dyn Store>, String), Failure> {
+    let store = client::store(options)?;
+    let config = client::config(options, server, PlainHttp::Refused)?;
     let resource = config.resource().to_string();
-    let agent = client::open(options, store.clone(), config, Browser::default())?;
-    Ok((Server::connect(agent, server)?, store, resource))
+    let client = Client::open(options, Arc::clone(&store), config, Browser::default())?;
+    Ok((Server::connect(Endpoint::new(client, server, HeaderMap::new()))?, store, resource))
 }
 
 /// Remembers a server that has led to a log-in.
-fn remember(options: &Options, store: &Shared, resource: &str) -> Result<(), Failure> {
+fn remember(options: &Options, store: &dyn Store, resource: &str) -> Result<(), Failure> {
     match status::grant(store, resource, &options.account)? {
-        Some(_) => servers::add(store.store(), resource),
+        Some(_) => servers::add(store, resource),
         None => Ok(()),
     }
 }
@@ -31,7 +34,7 @@ fn remember(options: &Options, store: &Shared, resource: &str) -> Result<(), Fai
 pub(crate) fn list(options: &Options, server: &str, as_json: bool) -> Result<ExitCode, Failure> {
     let (mut server, store, resource) = connect(options, server)?;
     let tools = server.list("tools/list", "tools")?;
-    remember(options, &store, &resource)?;
+    remember(options, &*store, &resource)?;
     if as_json {
         print(&serde_json::to_string_pretty(&tools)?)?;
         return Ok(ExitCode::SUCCESS);
@@ -71,7 +74,7 @@ pub(crate) fn call(
     let params = json!({ "name": tool, "arguments": read(arguments)? });
     let (mut server, store, resource) = connect(options, server)?;
     let result = server.request("tools/call", params)?;
-    remember(options, &store, &resource)?;
+    remember(options, &*store, &resource)?;
     let failed = result["isError"] == true;
     if as_json {
         print(&serde_json::to_string_pretty(&result)?)?;

@@ -5,8 +5,10 @@ mod common;
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
+use grantor_world::Consent;
 use serde_json::{Value, json};
 
 use crate::common::{Place, raw};
@@ -99,6 +101,152 @@ fn several_bridges_share_one_log_in() {
     assert_eq!(place.issuer.world().server().issued, issued, "one log-in");
     first.end();
     second.end();
+}
+
+#[test]
+fn bridges_that_start_at_once_ask_the_user_once() {
+    let place = Place::new();
+    let mut clients: Vec<Client> = (0..8).map(|_| Client::start(&place, &[&place.resource])).collect();
+    for client in &mut clients {
+        client.request(
+            0,
+            "initialize",
+            json!({ "protocolVersion": "2025-11-25", "capabilities": {},
+            "clientInfo": { "name": "test", "version": "1" } }),
+        );
+    }
+    for client in &mut clients {
+        assert_eq!(client.receive()["result"]["serverInfo"]["name"], "notes");
+    }
+    clients.into_iter().for_each(|client| drop(client.end()));
+    assert_eq!(place.pages.load(Ordering::Relaxed), 1, "one page");
+    assert_eq!(place.issuer.world().server().issued, 1, "and one log-in");
+}
+
+#[test]
+fn when_the_user_declines_one_bridge_the_next_one_asks() {
+    let place = Place::new();
+    place.issuer.world().server().consent = Consent::Deny;
+    let mut clients: Vec<Client> = (0..2).map(|_| Client::start(&place, &[&place.resource])).collect();
+    for client in &mut clients {
+        client.request(1, "tools/list", json!({}));
+    }
+    for client in &mut clients {
+        let answer = client.receive();
+        assert!(answer["error"]["message"].as_str().unwrap().contains("access_denied"), "{answer}");
+    }
+    clients.into_iter().for_each(|client| drop(client.end()));
+    assert_eq!(place.pages.load(Ordering::Relaxed), 2);
+}
+
+/// What `raw` answers to a message, as JSON.
+fn json_answer(message: &Value, result: Value) -> (String, String) {
+    let answer = json!({ "jsonrpc": "2.0", "id": message["id"], "result": result });
+    ("200 OK\r\ncontent-type: application/json".into(), answer.to_string())
+}
+
+const STREAM: &str = "200 OK\r\ncontent-type: text/event-stream";
+
+#[test]
+fn the_server_is_listened_to_over_cuts_failures_and_sessions() {
+    let place = Place::new();
+    let streams = Arc::new(Mutex::new((1, Vec::new())));
+    let seen = Arc::clone(&streams);
+    let server = raw(move |request| {
+        let mut streams = seen.lock().unwrap();
+        let message: Value = serde_json::from_str(&request.body).unwrap_or_default();
+        let id = format!("s{}", streams.0);
+        let is_lost = request.header("mcp-session-id").is_some_and(|session| session != id);
+        match (request.method.as_str(), message["method"].as_str()) {
+            _ if is_lost => ("404 Not Found".into(), String::new()),
+            (_, Some("initialize")) => {
+                let (head, body) = json_answer(&message, json!({ "protocolVersion": "2025-11-25" }));
+                (format!("{head}\r\nmcp-session-id: {id}"), body)
+            }
+            ("GET", _) => {
+                streams.1.push((id.clone(), request.header("last-event-id").map(str::to_owned)));
+                let count = streams.1.len();
+                match count {
+                    2 => ("503 Service Unavailable".into(), String::new()),
+                    _ => {
+                        let said = json!({ "jsonrpc": "2.0", "method": "notifications/message", "params": { "count": count } });
+                        (STREAM.into(), format!("retry: 1\nid: e{count}\ndata: {said}\n\n"))
+                    }
+                }
+            }
+            (_, Some("lose")) => {
+                streams.0 = 2;
+                ("202 Accepted".into(), String::new())
+            }
+            (_, Some("tools/list")) => json_answer(&message, json!({ "tools": [] })),
+            _ => ("202 Accepted".into(), String::new()),
+        }
+    });
+    let mut client = Client::start(&place, &[&server]);
+    client.initialize();
+    for count in [1, 3, 4] {
+        assert_eq!(client.receive()["params"]["count"], count);
+    }
+    client.send(&json!({ "jsonrpc": "2.0", "method": "lose" }));
+    // The session is lost, and with it the stream, until a request finds out.
+    while streams.lock().unwrap().0 == 1 {
+        std::thread::yield_now();
+    }
+    client.request(1, "tools/list", json!({}));
+    let answered = |message: &Value| message["id"] == 1;
+    while !answered(&client.receive()) {}
+    while !streams.lock().unwrap().1.iter().any(|(session, _)| session == "s2") {
+        client.receive();
+    }
+    client.end();
+    let asked = streams.lock().unwrap().1.clone();
+    let from: Vec<Option<&str>> = asked.iter().take(4).map(|(_, from)| from.as_deref()).collect();
+    assert_eq!(from, [None, Some("e1"), Some("e1"), Some("e3")]);
+    let first = asked.iter().find(|(session, _)| session == "s2").unwrap();
+    assert_eq!(first.1, None, "events of one session are none of another");
+}
+
+#[test]
+fn a_request_that_was_cancelled_is_not_taken_up_again() {
+    let place = Place::new();
+    let gets = Arc::new(Mutex::new(0));
+    let seen = Arc::clone(&gets);
+    let server = raw(move |request| {
+        let message: Value = serde_json::from_str(&request.body).unwrap_or_default();
+        let begun = json!({ "jsonrpc": "2.0", "method": "notifications/progress", "params": {} });
+        match (request.method.as_str(), message["method"].as_str()) {
+            ("GET", _) => {
+                *seen.lock().unwrap() += 1;
+                (STREAM.into(), "id: e2\ndata:\n\n".into())
+            }
+            // The pause that it demands is longer than any test.
+            (_, Some("tools/call")) => (STREAM.into(), format!("retry: 600000\nid: e1\ndata: {begun}\n\n")),
+            _ => ("202 Accepted".into(), String::new()),
+        }
+    });
+    let mut client = Client::start(&place, &[&server]);
+    client.request(1, "tools/call", json!({ "name": "slow" }));
+    assert_eq!(client.receive()["method"], "notifications/progress");
+    client.send(
+        &json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 1 } }),
+    );
+    assert_eq!(client.end(), [Value::Null; 0], "a cancelled request has no answer");
+    assert_eq!(*gets.lock().unwrap(), 0);
+}
+
+#[test]
+fn a_refusal_of_an_unread_request_is_its_answer() {
+    let place = Place::new();
+    let server = raw(|_| {
+        let error =
+            json!({ "jsonrpc": "2.0", "id": null, "error": { "code": -32600, "message": "no session" } });
+        ("400 Bad Request\r\ncontent-type: application/json".into(), error.to_string())
+    });
+    let mut client = Client::start(&place, &[&server]);
+    client.request(5, "tools/list", json!({}));
+    let answer = client.receive();
+    assert_eq!((&answer["id"], &answer["error"]["message"]), (&json!(5), &json!("no session")));
+    assert_eq!(client.end(), [Value::Null; 0]);
 }
 
 #[test]

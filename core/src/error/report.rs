@@ -158,3 +158,32 @@ impl ErrorReport {
 }
 
 impl std::error::Error for ErrorReport {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{PeerMisbehaved, Refused};
+
+    #[test]
+    fn without_its_hint_a_report_says_all_else() {
+        let url = Url::parse("https://as.example.com/token?secret=x").unwrap();
+        let asked = Asked { status: Some(400), ..Asked::new(Exchange::CodeToken, &url) };
+        let code = PeerText::new("invalid_scope");
+        let error = Error::from(Refused::Token { code, description: None });
+        let tried = ErrorReport::from(PeerMisbehaved::TooManyScopes { limit: 3 });
+        let report = ErrorReport::new(error, Some(asked)).with_tried(vec![tried]);
+        let (all, plain) = (report.to_string(), report.without_hint().to_string());
+        let hint = report.hint().unwrap();
+        assert_eq!(all, format!("{plain}; {hint}"), "the hint is at the end, and all that is left out");
+        for word in ["https://as.example.com/token", "invalid_scope", "status 400", "tried in vain"] {
+            assert!(plain.contains(word), "{word}: {plain}");
+        }
+        assert!(!plain.contains("registration_scopes") && !plain.contains("secret"), "{plain}");
+    }
+
+    #[test]
+    fn a_report_that_has_no_hint_is_the_same_without() {
+        let report = ErrorReport::from(Refused::Declined);
+        assert_eq!(report.without_hint().to_string(), report.to_string());
+    }
+}

@@ -1,15 +1,15 @@
 //! The flags of `mcp-remote`, which people have in the configurations of their clients.
 
 use clap::Args;
+use grantor_ureq::Config;
 use grantor_ureq::grantor::client::Preregistered;
-use grantor_ureq::grantor::{ScopeSet, Secret, UrlPolicy};
-use grantor_ureq::{ClientMetadata, Config};
+use grantor_ureq::grantor::{ScopeSet, Secret};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 
 use crate::Failure;
 use crate::arguments::Options;
-use crate::client;
+use crate::client::{self, PlainHttp};
 
 /// How the bridge is built.
 #[derive(Debug, Args)]
@@ -51,16 +51,8 @@ fn transport(way: &str) -> Result<String, String> {
 
 impl Flags {
     pub(crate) fn config(&self, options: &Options, server: &str) -> Result<Config, Failure> {
-        let mut config = client::config(options, server);
-        if self.allow_http {
-            let host = server.split_once("://").map_or(server, |(_, rest)| rest);
-            let host = host.split(['/', '?']).next().unwrap_or_default();
-            let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
-            let urls = UrlPolicy::default().development_host(host);
-            let named = Config::with_urls(server, ClientMetadata::named("Grantor"), urls)?;
-            config = Ok(named.account(&options.account).list_account(true));
-        }
-        let mut config = config?;
+        let plain = if self.allow_http { PlainHttp::Allowed } else { PlainHttp::Refused };
+        let mut config = client::config(options, server, plain)?;
         if let Some(info) = &self.static_oauth_client_info {
             let info = read("--static-oauth-client-info", info)?;
             let Some(id) = info["client_id"].as_str() else {

@@ -1,24 +1,19 @@
 //! The server of the bridge: its session, its streams, and what comes of each message.
 
-use std::io::Read as _;
+use std::cell::Cell;
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
 
-use grantor_ureq::AuthorizedAgent;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::StatusCode;
 use serde_json::{Value, json};
-use ureq::Body;
 
+use super::patience::{Patience, Requests};
 use super::refusal;
-use crate::client;
-use crate::events::Events;
+use crate::Failure;
+use crate::client::Unreachable;
+use crate::endpoint::{self, Ended, Endpoint, Session};
 
-/// The largest answer that is no stream.
-const ANSWER: u64 = 16 * 1024 * 1024;
-/// So often a stream that broke off is taken up again without anything new.
-const RESUMES: u32 = 5;
-const PAUSE: Duration = Duration::from_millis(500);
 /// An error of the bridge itself, in JSON-RPC's range for servers.
 const BROKEN: i32 = -32000;
 
@@ -26,254 +21,202 @@ const BROKEN: i32 = -32000;
 type Write = Box<dyn Fn(&Value) + Send + Sync>;
 
 pub(super) struct Upstream {
-    agent: AuthorizedAgent,
-    url: String,
-    headers: HeaderMap,
+    endpoint: Endpoint,
     write: Write,
-    session: Mutex<Session>,
+    opened: Mutex<Opened>,
     /// Held by the one that opens a lost session again.
     renewing: Mutex<()>,
+    requests: Requests,
 }
 
-/// What `initialize` has agreed on.
+/// The session that is open.
 #[derive(Clone, Default)]
-struct Session {
+struct Opened {
     /// The client's own message, for when the server forgets the session.
     hello: Option<Value>,
-    id: Option<String>,
-    revision: Option<String>,
+    session: Session,
     /// Grows with each session.
     generation: u64,
 }
 
-/// Why a message has no answer, in words.
-type Words = String;
-
 impl Upstream {
-    pub(super) fn new(agent: AuthorizedAgent, url: &str, headers: HeaderMap, write: Write) -> Self {
-        Self {
-            agent,
-            url: url.to_owned(),
-            headers,
-            write,
-            session: Mutex::default(),
-            renewing: Mutex::default(),
-        }
+    pub(super) fn new(endpoint: Endpoint, write: Write) -> Self {
+        let (opened, renewing, requests) = (Mutex::default(), Mutex::default(), Requests::default());
+        Self { endpoint, write, opened, renewing, requests }
     }
 
-    fn session(&self) -> MutexGuard<'_, Session> {
-        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    fn opened(&self) -> MutexGuard<'_, Opened> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Opens the session with the client's `initialize`.
     pub(super) fn open(self: &Arc<Self>, hello: &Value) {
-        *self.session() = Session { hello: Some(hello.clone()), ..Session::default() };
+        {
+            let mut opened = self.opened();
+            *opened =
+                Opened { hello: Some(hello.clone()), generation: opened.generation, ..Opened::default() };
+        }
         match self.greet(hello) {
             Ok(answer) => {
                 (self.write)(&answer);
                 self.listen();
             }
-            Err(words) => (self.write)(&refusal(&hello["id"], BROKEN, &words)),
+            Err(words) => (self.write)(&refusal(&hello["id"], BROKEN, &words.to_string())),
         }
     }
 
     /// Sends `initialize`; its answer.
-    fn greet(&self, hello: &Value) -> Result<Value, Words> {
-        let mut response = self.post(hello, &Session::default())?;
-        let id = response.headers().get("mcp-session-id").and_then(|value| value.to_str().ok());
-        let id = id.map(str::to_owned);
-        let mut answer = None;
-        self.messages(&mut response, &mut |message| {
-            let answers = message["id"] == hello["id"] && message["method"].is_null();
-            if answers { answer = Some(message) } else { (self.write)(&message) }
+    fn greet(&self, hello: &Value) -> Result<Value, Failure> {
+        let mut response = self.endpoint.post(hello, &Session::default())?;
+        let (mut session, mut answer) = (Session::of(&response), None);
+        self.endpoint.messages(&mut response, &mut |message| {
+            match endpoint::answers(&message, &hello["id"]) {
+                true => answer = Some(message),
+                false => (self.write)(&message),
+            }
+            ControlFlow::Continue(())
         })?;
-        let answer =
-            answer.ok_or_else(|| format!("{} answered {}, and no message", self.url, response.status()))?;
-        let mut session = self.session();
-        session.id = id;
+        let mut answer = answer.ok_or_else(|| {
+            format!("{} answered {}, and no message", self.endpoint.url(), response.status())
+        })?;
+        answer["id"] = hello["id"].clone();
         session.revision = answer["result"]["protocolVersion"].as_str().map(str::to_owned);
-        session.generation += 1;
+        let mut opened = self.opened();
+        opened.session = session;
+        opened.generation += 1;
         Ok(answer)
     }
 
     /// Sends a message, and hands on what comes back.
-    pub(super) fn send(&self, message: &Value) {
+    pub(super) fn send(self: &Arc<Self>, message: &Value) {
         let id = &message["id"];
-        let is_request = !id.is_null() && !message["method"].is_null();
-        if let Err(words) = self.exchange(message)
-            && is_request
-        {
-            (self.write)(&refusal(id, BROKEN, &words));
+        if id.is_null() || message["method"].is_null() {
+            if message["method"] == "notifications/cancelled" {
+                self.requests.cancel(&message["params"]["requestId"]);
+            }
+            // Nobody waits for an answer.
+            let _ = self.exchange(message);
+            return;
         }
+        self.requests.begin(id);
+        if let Err(words) = self.exchange(message) {
+            (self.write)(&refusal(id, BROKEN, &words.to_string()));
+        }
+        self.requests.end(id);
     }
 
-    fn exchange(&self, message: &Value) -> Result<(), Words> {
-        let session = self.session().clone();
-        let mut response = self.post(message, &session)?;
+    fn exchange(self: &Arc<Self>, message: &Value) -> Result<(), Failure> {
+        let opened = self.opened().clone();
+        let mut session = opened.session;
+        let mut response = self.endpoint.post(message, &session)?;
         if response.status() == StatusCode::NOT_FOUND && session.id.is_some() {
             // The server has forgotten the session (MCP "Session Management").
-            let session = self.renew(session.generation)?;
-            response = self.post(message, &session)?;
+            session = self.renew(opened.generation)?;
+            response = self.endpoint.post(message, &session)?;
         }
-        let status = response.status();
-        let mut answered = message["id"].is_null() || message["method"].is_null();
-        let mut last = None;
-        let mut hand_on = |received: Value| {
-            answered |= received["id"] == message["id"] && received["method"].is_null();
+        let (status, id) = (response.status(), &message["id"]);
+        let answered = Cell::new(id.is_null() || message["method"].is_null());
+        let mut hand_on = |mut received: Value| {
+            if !answered.get() && endpoint::answers(&received, id) {
+                answered.set(true);
+                received["id"] = id.clone();
+            }
             (self.write)(&received);
+            ControlFlow::Continue(())
         };
-        last = self.messages(&mut response, &mut hand_on)?.or(last);
-        for _ in 0..RESUMES {
-            let Some(from) = last.clone().filter(|_| !answered) else { break };
-            // A stream may break off; what it had still to say is asked for (MCP "Resumability and Redelivery").
-            thread::sleep(PAUSE);
-            let mut hand_on = |received: Value| {
-                answered |= received["id"] == message["id"] && received["method"].is_null();
-                (self.write)(&received);
-            };
-            let mut resumed = self.get(Some(&from))?;
-            if !resumed.status().is_success() {
+        let mut ended = self.endpoint.messages(&mut response, &mut hand_on)?;
+        let mut last = ended.last.take();
+        let mut patience = Patience::default();
+        // A stream may break off; what it had still to say is asked for (MCP "Resumability and Redelivery").
+        while !answered.get()
+            && let Some(from) = last.clone()
+        {
+            let pause = patience.after(&ended);
+            if patience.is_over() {
                 break;
             }
-            last = self.messages(&mut resumed, &mut hand_on)?.or(Some(from));
+            if !self.requests.wait(id, pause) {
+                return Ok(()); // the client wants it no more
+            }
+            ended = match self.endpoint.get(Some(&from), &session) {
+                Ok(mut resumed) if resumed.status().is_success() => {
+                    self.endpoint.messages(&mut resumed, &mut hand_on)?
+                }
+                Ok(refused) if !is_for_now(refused.status()) => break,
+                Ok(_) => Ended::default(),
+                Err(error) if error.is::<Unreachable>() => Ended::default(),
+                Err(error) => return Err(error),
+            };
+            last = ended.last.take().or(last);
         }
-        match answered {
+        match answered.get() {
             true => Ok(()),
-            false => Err(format!("{} answered {status}, and no message to this request", self.url)),
+            false => {
+                Err(format!("{} answered {status}, and no message to this request", self.endpoint.url())
+                    .into())
+            }
         }
     }
 
     /// Opens a new session after one that was lost; several threads may find out at once.
-    fn renew(&self, lost: u64) -> Result<Session, Words> {
+    fn renew(self: &Arc<Self>, lost: u64) -> Result<Session, Failure> {
         let _one = self.renewing.lock().unwrap_or_else(PoisonError::into_inner);
         let hello = {
-            let session = self.session();
-            if session.generation != lost {
-                return Ok(session.clone());
+            let opened = self.opened();
+            if opened.generation != lost {
+                return Ok(opened.session.clone());
             }
-            session.hello.clone()
+            opened.hello.clone()
         };
         let hello = hello.ok_or("the server has forgotten a session that was never opened")?;
         self.greet(&hello)?;
-        let session = self.session().clone();
-        self.post(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }), &session)?;
+        let session = self.opened().session.clone();
+        self.endpoint.post(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }), &session)?;
+        self.listen();
         Ok(session)
     }
 
-    /// Listens to what the server says by itself, where it does.
+    /// Listens to what the server says by itself, where it does, for as long as the session lasts.
     fn listen(self: &Arc<Self>) {
-        if self.session().id.is_none() {
+        let Opened { session, generation, .. } = self.opened().clone();
+        if session.id.is_none() {
             return;
         }
-        let (upstream, generation) = (Arc::clone(self), self.session().generation);
+        let upstream = Arc::clone(self);
         thread::spawn(move || {
-            let (mut last, mut quiet) = (None, 0);
-            while quiet < RESUMES && upstream.session().generation == generation {
-                let Ok(mut stream) = upstream.get(last.as_deref()) else { return };
-                if !stream.status().is_success() {
-                    return; // most servers have nothing to say: 405
-                }
-                let mut heard = false;
-                let ended = upstream.messages(&mut stream, &mut |message| {
-                    heard = true;
-                    (upstream.write)(&message);
-                });
-                last = ended.unwrap_or_default().or(last);
-                quiet = if heard { 0 } else { quiet + 1 };
-                thread::sleep(PAUSE);
+            let (mut last, mut patience) = (None, Patience::default());
+            while upstream.opened().generation == generation {
+                let ended = match upstream.endpoint.get(last.as_deref(), &session) {
+                    Ok(mut stream) if stream.status().is_success() => {
+                        let hand_on = &mut |message| {
+                            (upstream.write)(&message);
+                            ControlFlow::Continue(())
+                        };
+                        upstream.endpoint.messages(&mut stream, hand_on).unwrap_or_default()
+                    }
+                    // Most servers have nothing to say: 405. One that has lost the session says so to the next request.
+                    Ok(refused) if !is_for_now(refused.status()) => return,
+                    Ok(_) => Ended::default(),
+                    Err(error) if error.is::<Unreachable>() => Ended::default(),
+                    // Nobody is asked again and again for what the client has not asked for.
+                    Err(_) => return,
+                };
+                let pause = patience.after(&ended);
+                last = ended.last.or(last);
+                thread::sleep(pause);
             }
         });
     }
 
     /// Ends the session.
     pub(super) fn close(&self) {
-        let session = self.session().clone();
-        if session.id.is_some() {
-            let request = self.decorate(Request::delete(&self.url), &session).body(());
-            // Whether it could be ended or not, the client is gone.
-            let _ = request.map(|request| self.agent.run(request));
-        }
-    }
-
-    fn post(&self, message: &Value, session: &Session) -> Result<Response<Body>, Words> {
-        let mut request = Request::post(&self.url)
-            .header("content-type", "application/json")
-            .header("accept", "application/json, text/event-stream");
-        if let Some(method) = message["method"].as_str().filter(|method| is_plain(method)) {
-            request = request.header("mcp-method", method);
-        }
-        let params = &message["params"];
-        let name = params["name"].as_str().or_else(|| params["uri"].as_str());
-        if let Some(name) = name.filter(|name| is_plain(name)) {
-            request = request.header("mcp-name", name);
-        }
-        // Where there is no session, each message says of which revision it is.
-        let stated = params["_meta"]["io.modelcontextprotocol/protocolVersion"].as_str();
-        let session = match stated {
-            Some(revision) => &Session { revision: Some(revision.to_owned()), ..session.clone() },
-            None => session,
-        };
-        let request = self.decorate(request, session).body(message.to_string());
-        let request = request.map_err(|error| error.to_string())?;
-        self.agent.run(request).map_err(|error| client::words(&self.url, error).to_string())
-    }
-
-    fn get(&self, from: Option<&str>) -> Result<Response<Body>, Words> {
-        let session = self.session().clone();
-        let mut request = Request::get(&self.url).header("accept", "text/event-stream");
-        if let Some(from) = from {
-            request = request.header("last-event-id", from);
-        }
-        let request = self.decorate(request, &session).body(()).map_err(|error| error.to_string())?;
-        self.agent.run(request).map_err(|error| client::words(&self.url, error).to_string())
-    }
-
-    fn decorate(&self, mut request: http::request::Builder, session: &Session) -> http::request::Builder {
-        if let Some(headers) = request.headers_mut() {
-            headers.extend(self.headers.clone());
-        }
-        if let Some(id) = &session.id {
-            request = request.header("mcp-session-id", id);
-        }
-        if let Some(revision) = session.revision.as_deref().filter(|revision| is_plain(revision)) {
-            request = request.header("mcp-protocol-version", revision);
-        }
-        request
-    }
-
-    /// Hands out the messages of a response; the id of the last event, if it was a stream that can be taken up again.
-    fn messages(
-        &self,
-        response: &mut Response<Body>,
-        hand_out: &mut dyn FnMut(Value),
-    ) -> Result<Option<String>, Words> {
-        let kind = response.headers().get("content-type").and_then(|value| value.to_str().ok());
-        if kind.is_some_and(|kind| kind.starts_with("text/event-stream")) {
-            let mut last = None;
-            for event in Events::of(response.body_mut().with_config().limit(u64::MAX).reader()) {
-                // A stream that breaks off is taken up again from its last event.
-                let Ok(event) = event else { break };
-                last = event.id.or(last);
-                if let Ok(message) = serde_json::from_str::<Value>(&event.data) {
-                    hand_out(message);
-                }
-            }
-            return Ok(last);
-        }
-        let mut text = String::new();
-        let body = response.body_mut().with_config().limit(ANSWER).reader();
-        let mut body = std::io::BufReader::new(body);
-        body.read_to_string(&mut text)
-            .map_err(|error| format!("{}: the answer broke off: {error}", self.url))?;
-        match serde_json::from_str::<Value>(&text) {
-            Ok(message) if message.is_object() && !message["jsonrpc"].is_null() => hand_out(message),
-            _ => {}
-        }
-        Ok(None)
+        let session = self.opened().session.clone();
+        self.endpoint.delete(&session);
     }
 }
 
-/// Whether it may stand in a header as it is.
-fn is_plain(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| (b' '..0x7f).contains(&byte))
+/// Whether a refusal says nothing about later.
+fn is_for_now(status: StatusCode) -> bool {
+    status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED
+        || status == StatusCode::TOO_MANY_REQUESTS
 }

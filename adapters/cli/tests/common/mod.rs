@@ -20,6 +20,8 @@ pub(crate) struct Place {
     pub(crate) store: PathBuf,
     /// What commands have written to standard error.
     said: Arc<Mutex<String>>,
+    /// How many pages they have shown.
+    pub(crate) pages: Arc<AtomicUsize>,
     readers: Mutex<Vec<JoinHandle<()>>>,
     _runtime: tokio::runtime::Runtime,
 }
@@ -45,7 +47,8 @@ impl Place {
         runtime.spawn(async move { axum::serve(listener, app).await });
         let name = format!("grantor-cli-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let store = std::env::temp_dir().join(name);
-        Self { resource, issuer, store, said: Arc::default(), readers: Mutex::default(), _runtime: runtime }
+        let (said, pages, readers) = (Arc::default(), Arc::default(), Mutex::default());
+        Self { resource, issuer, store, said, pages, readers, _runtime: runtime }
     }
 
     /// Starts the command. Pages that it shows are opened by somebody who agrees.
@@ -63,11 +66,12 @@ impl Place {
             .spawn()
             .unwrap();
         let errors = BufReader::new(child.stderr.take().unwrap());
-        let said = Arc::clone(&self.said);
+        let (said, pages) = (Arc::clone(&self.said), Arc::clone(&self.pages));
         let reader = thread::spawn(move || {
             for line in errors.lines().map_while(Result::ok) {
                 if line.trim().starts_with("http") && line.contains("/authorize?") {
                     let page = line.trim().to_owned();
+                    pages.fetch_add(1, Ordering::Relaxed);
                     thread::spawn(move || ureq::get(&page).call().map(drop));
                 }
                 let mut said = said.lock().unwrap();
