@@ -28,7 +28,7 @@ const NOTE: u64 = 20;
 pub(crate) struct Turn {
     path: PathBuf,
     held: Mutex<Option<Held>>,
-    /// What others have obtained since then, this process may not have seen, in milliseconds of Unix time.
+    /// What others have obtained since then this process may not have seen; in milliseconds of Unix time.
     seen_ms: AtomicU64,
 }
 
@@ -84,8 +84,11 @@ impl Turn {
         if let Some(Held { file, answered }) = held.take_if(|held| held.answered || failed)
             && answered
         {
+            let now_ms = now_ms();
             // Without the note another page is opened at worst.
-            let _ = write(file, now_ms());
+            let _ = write(file, now_ms);
+            // This process knows what it has obtained itself.
+            self.seen_ms.store(now_ms.saturating_add(1), Ordering::Relaxed);
         }
     }
 

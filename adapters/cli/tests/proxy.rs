@@ -118,9 +118,23 @@ fn bridges_that_start_at_once_ask_the_user_once() {
     for client in &mut clients {
         assert_eq!(client.receive()["result"]["serverInfo"]["name"], "notes");
     }
-    clients.into_iter().for_each(|client| drop(client.end()));
     assert_eq!(place.pages.load(Ordering::Relaxed), 1, "one page");
     assert_eq!(place.issuer.world().server().issued, 1, "and one log-in");
+    // A step-up of all of them, many times each.
+    for client in &mut clients {
+        client.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
+        for id in 1..=5 {
+            client.request(id, "tools/call", json!({ "name": "write_note", "arguments": {} }));
+        }
+    }
+    for client in &mut clients {
+        for _ in 1..=5 {
+            let answer = client.receive();
+            assert_eq!(words(&answer), "write_note done for planted-user", "{answer}");
+        }
+    }
+    clients.into_iter().for_each(|client| drop(client.end()));
+    assert_eq!(place.pages.load(Ordering::Relaxed), 2, "one page more");
 }
 
 #[test]
