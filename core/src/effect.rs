@@ -385,6 +385,26 @@ pub enum RecordKind {
     Proof,
     /// A dynamic registration.
     Registration,
+    /// A provider's: that an assertion was redeemed, which it can be once.
+    Assertion,
+    /// A provider's: how often a user typed in a wrong code.
+    Attempts,
+    /// A provider's: a client that registered itself.
+    Client,
+    /// A provider's: a device that waits for its user.
+    Device,
+    /// A provider's: a document that was fetched.
+    Document,
+    /// A provider's: a user who was asked, and has not answered.
+    Interaction,
+    /// A provider's: what a client may do, for a user or for itself.
+    IssuedGrant,
+    /// A provider's: a pushed authorization request.
+    PushedRequest,
+    /// A provider's: the code by which a user finds a device.
+    UserCode,
+    /// A provider's: what a user granted and consented to.
+    UserGrants,
 }
 
 impl RecordKind {
@@ -397,6 +417,16 @@ impl RecordKind {
             Self::Pending => "pending",
             Self::Proof => "proof",
             Self::Registration => "registration",
+            Self::Assertion => "assertion",
+            Self::Attempts => "attempts",
+            Self::Client => "client",
+            Self::Device => "device",
+            Self::Document => "document",
+            Self::Interaction => "interaction",
+            Self::IssuedGrant => "issued-grant",
+            Self::PushedRequest => "pushed-request",
+            Self::UserCode => "user-code",
+            Self::UserGrants => "user-grants",
         }
     }
 }

@@ -530,6 +530,8 @@ pub enum Exchange {
     Authorization,
     /// A challenge in a response of the resource.
     Challenge,
+    /// A client's metadata at the URL that is its id (draft-ietf-oauth-client-id-metadata-document).
+    ClientDocument,
     /// A token request of the client itself (RFC 6749 4.4).
     ClientToken,
     /// A token request with an authorization code.
@@ -564,6 +566,7 @@ impl fmt::Display for Exchange {
             Self::AssertionToken => "token request (assertion)",
             Self::Authorization => "authorization",
             Self::Challenge => "challenge",
+            Self::ClientDocument => "client ID metadata document",
             Self::ClientToken => "token request (client credentials)",
             Self::CodeToken => "token request (authorization code)",
             Self::DeviceAuthorization => "device authorization",

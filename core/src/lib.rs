@@ -147,6 +147,8 @@ pub mod resource;
 mod revision;
 mod scope;
 mod secret;
+#[cfg(feature = "crypto")]
+pub mod server;
 mod time;
 pub mod wire;
 

@@ -242,3 +242,23 @@ pub const LEASE_RENEW_MS: u64 = 4 * 1000;
 pub const LEASE_POLL_MS: u64 = 200;
 /// The longest lifetime believed of a token: a year.
 pub const LIFETIME_S: u64 = 365 * 24 * 60 * 60;
+
+/// Time for a request of the provider: a client's document, a key set.
+pub const PROVIDER_HTTP_MS: u64 = 5 * 1000;
+/// A client's metadata, in a registration or at its URL
+/// (draft-ietf-oauth-client-id-metadata-document 6.6).
+pub const CLIENT_DOCUMENT: usize = 5 * 1024;
+/// Redirect URIs of a client.
+pub const REDIRECT_URIS: usize = 16;
+/// Resources of one request.
+pub const RESOURCES: usize = 8;
+/// The body of a request to the provider.
+pub const PROVIDER_BODY: usize = 64 * 1024;
+/// Grants of one user: the oldest is revoked for one more.
+pub const USER_GRANTS: usize = 128;
+/// Wrong user codes that one user may type in ten minutes (RFC 8628 5.1).
+pub const USER_CODE_ATTEMPTS: u32 = 10;
+/// How many access tokens of one grant the store knows by themselves.
+pub const OPAQUE_TOKENS: usize = 16;
+/// How far ahead an assertion may end that is to be redeemed, in seconds.
+pub const ASSERTION_S: u64 = 60 * 60;

@@ -24,6 +24,7 @@
 //!
 //! No library's error says more than "no", and none is passed on.
 
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::encoding::{AsBigEndian as _, EcPrivateKeyBin};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPairComponents, PublicKeyComponents};
@@ -238,6 +239,46 @@ fn agreement(curve: EcCurve) -> &'static agreement::Algorithm {
         EcCurve::P256 => &agreement::ECDH_P256,
         EcCurve::P384 => &agreement::ECDH_P384,
     }
+}
+
+/// A key for HMAC with SHA-256, prepared once.
+#[derive(Clone)]
+pub(crate) struct MacKey(hmac::Key);
+
+impl MacKey {
+    pub(crate) fn new(secret: &[u8]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
+    }
+
+    /// The tag of all parts in a row. The caller sees to it that no two rows read the same.
+    pub(crate) fn tag(&self, parts: &[&[u8]]) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&self.0);
+        parts.iter().for_each(|part| context.update(part));
+        let mut tag = [0; 32];
+        tag.iter_mut().zip(context.sign().as_ref()).for_each(|(own, made)| *own = *made);
+        tag
+    }
+}
+
+/// Encrypts with AES-256-GCM, under a key that is used for nothing else: there is no nonce to repeat.
+pub(crate) fn seal(key: &[u8; 32], context: &[u8], text: &[u8]) -> Option<Vec<u8>> {
+    let mut sealed = text.to_vec();
+    let nonce = Nonce::assume_unique_for_key([0; 12]);
+    once(key)?.seal_in_place_append_tag(nonce, Aad::from(context), &mut sealed).ok()?;
+    Some(sealed)
+}
+
+/// What was [`seal`]ed; `None` with another key or context.
+pub(crate) fn open(key: &[u8; 32], context: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let mut text = Zeroizing::new(sealed.to_vec());
+    let nonce = Nonce::assume_unique_for_key([0; 12]);
+    let len = once(key)?.open_in_place(nonce, Aad::from(context), &mut text).ok()?.len();
+    text.truncate(len);
+    Some(text)
+}
+
+fn once(key: &[u8; 32]) -> Option<LessSafeKey> {
+    UnboundKey::new(&AES_256_GCM, key).map(LessSafeKey::new).ok()
 }
 
 /// HS256, for `client_secret_jwt` and nothing else.

@@ -124,7 +124,7 @@ impl IdToken {
 }
 
 /// The left half of the hash of the token's algorithm (`OpenID` Connect Core 3.1.3.6).
-fn half_hash(algorithm: Algorithm, text: &str) -> String {
+pub(crate) fn half_hash(algorithm: Algorithm, text: &str) -> String {
     let half = |hash: &[u8]| base64url::encode(hash.get(..hash.len() / 2).unwrap_or_default());
     match algorithm {
         Algorithm::Es256 | Algorithm::Ps256 | Algorithm::Rs256 => half(&Sha256::digest(text)),

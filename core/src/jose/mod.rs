@@ -65,6 +65,7 @@
 
 mod access_token;
 mod algorithm;
+mod assertion;
 mod base64url;
 mod claims;
 mod client_assertion;
@@ -80,15 +81,22 @@ mod object;
 
 pub use access_token::{AccessToken, AccessTokenRules};
 pub use algorithm::Algorithm;
+pub use assertion::{Assertion, AssertionRules};
 #[cfg(feature = "crypto")]
 pub(crate) use base64url::{decode as decode_base64url, encode as encode_base64url};
 pub use claims::{Claims, ClaimsError, Confirmation, NumericDate};
 pub use client_assertion::ClientAssertion;
 #[cfg(feature = "crypto")]
 pub use client_assertion::SecretTooShort;
+#[cfg(feature = "crypto")]
+pub(crate) use crypto::{MacKey, open, seal};
 pub use der::ecdsa_from_der;
 pub use id_jag::{IdJag, IdJagRules};
+#[cfg(feature = "crypto")]
+pub(crate) use id_token::half_hash;
 pub use id_token::{IdToken, IdTokenRules};
+#[cfg(feature = "crypto")]
+pub(crate) use jws::encoded;
 pub use jws::{Header, Jws, JwsError, Part, SignatureFormat, Trusted, Unsigned};
 #[cfg(test)]
 pub(crate) use key::KeySetDocument;

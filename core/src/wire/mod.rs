@@ -10,6 +10,8 @@ pub mod client_metadata;
 pub mod device;
 pub(crate) mod document;
 pub(crate) mod form;
+#[cfg(feature = "crypto")]
+pub(crate) mod freshness;
 pub mod http;
 pub mod introspection;
 pub(crate) mod json;

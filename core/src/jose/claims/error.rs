@@ -58,6 +58,9 @@ pub enum ClaimsError {
     /// Scope tokens that are none (RFC 6749 3.3).
     #[error("the token's scope is malformed")]
     Scope,
+    /// `sub` is somebody else.
+    #[error("the token is about somebody else")]
+    Subject,
     /// No JSON object.
     #[error("the token's claims are no JSON object")]
     Syntax,

@@ -6,7 +6,7 @@ mod unsigned;
 use std::fmt;
 
 pub use header::Header;
-pub(super) use unsigned::encoded;
+pub(crate) use unsigned::encoded;
 #[cfg(feature = "crypto")]
 pub(super) use unsigned::input;
 pub use unsigned::{SignatureFormat, Unsigned};

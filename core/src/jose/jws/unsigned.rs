@@ -39,7 +39,7 @@ impl Unsigned {
     }
 
     /// With a header that is encoded already.
-    pub(in crate::jose) fn with_header(algorithm: Algorithm, header: &str, claims: &impl Serialize) -> Self {
+    pub(crate) fn with_header(algorithm: Algorithm, header: &str, claims: &impl Serialize) -> Self {
         Self { algorithm, input: join(header, claims) }
     }
 
@@ -104,7 +104,7 @@ fn join(header: &str, claims: &impl Serialize) -> String {
     input
 }
 
-pub(in crate::jose) fn encoded(header: &impl Serialize) -> String {
+pub(crate) fn encoded(header: &impl Serialize) -> String {
     base64url::encode(json(header))
 }
 

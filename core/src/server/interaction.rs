@@ -1,0 +1,238 @@
+//! Login and consent: what is asked, and who answers. Only the browser that was asked can: it has a cookie that no
+//! other site can send or set (RFC 9700 4.7, MCP "Security Best Practices", "Confused Deputy").
+
+use std::fmt;
+
+use http::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
+
+use super::account;
+use super::client::{Client, Origin};
+use super::context::Cx;
+use super::credential::{Credential, Purpose, Use, id_text};
+use super::exchange::{Unavailable, Written};
+use super::outcome::Outcome;
+use super::page::{ConsentRequest, Page, PageContent, ScopeShown, Warning};
+use super::records::{Interaction, Purpose as Asking, User};
+use super::store::Stored;
+use super::target::{OFFLINE, OPENID};
+use super::wire::{ErrorCode, OAuthError, RedirectKind, redirect_kind};
+use crate::effect::RecordKind;
+use crate::jose::{decode_base64url, encode_base64url};
+use crate::scope::ScopeSet;
+use crate::secret::Secret;
+
+/// A browser that sends a form.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct Browser<'a> {
+    /// The hidden field of the form: [`ConsentRequest::interaction`].
+    pub interaction: &'a str,
+    /// The headers of the request, for its cookies.
+    pub headers: &'a HeaderMap,
+}
+
+impl<'a> Browser<'a> {
+    /// A browser that sent this field and these headers.
+    pub fn new(interaction: &'a str, headers: &'a HeaderMap) -> Self {
+        Self { interaction, headers }
+    }
+
+    pub(super) fn owned(&self) -> Asked {
+        let cookies = self.headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
+        Asked {
+            interaction: self.interaction.into(),
+            cookies: Secret::from(cookies.collect::<Vec<_>>().join("; ")),
+        }
+    }
+}
+
+impl fmt::Debug for Browser<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Browser")
+    }
+}
+
+pub(super) struct Asked {
+    interaction: Secret,
+    cookies: Secret,
+}
+
+/// What a user says to a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UserDecision {
+    /// Yes, to all of it.
+    Allow,
+    /// Yes, to these scopes of it.
+    AllowOnly(ScopeSet),
+    /// No.
+    Deny,
+}
+
+const UNKNOWN: OAuthError = OAuthError::new(
+    ErrorCode::InvalidRequest,
+    "this page was answered before, is too old, or was opened in another browser",
+);
+
+/// Remembers what is asked, and gives the page and the cookie.
+pub(super) async fn begin(
+    cx: &Cx,
+    mut record: Interaction,
+    client: &Client,
+    user: Option<User>,
+) -> Result<Outcome, Unavailable> {
+    let credential = Credential::new(cx.io.random(), 0, cx.io.random());
+    record.secret = credential.hash().into();
+    let why = "the user is asked";
+    cx.save(RecordKind::Interaction, &id_text(&credential.id), &record, None, record.until, why).await?;
+    let mut page = page(cx, &record, &credential, client, user).await?;
+    let max_age = record.until.saturating_sub(record.created_at);
+    if let Ok(mut cookie) = HeaderValue::from_str(&set_cookie(cx, &credential, max_age)) {
+        cookie.set_sensitive(true);
+        page.headers.append(SET_COOKIE, cookie);
+    }
+    Ok(Outcome::Page(Box::new(page)))
+}
+
+/// `__Host-`: of this host over TLS, and set by no other (RFC 6265bis 4.1.3.2). A development server has no TLS.
+fn cookie_name(cx: &Cx, credential: &Credential) -> String {
+    let prefix = if cx.provider.issuer_url.scheme() == "https" { "__Host-" } else { "" };
+    let id = id_text(&credential.id);
+    format!("{prefix}grantor-{}", id.get(..8).unwrap_or_default())
+}
+
+/// `Lax`, for a browser that comes back from the login page of another site; forms of other sites come without it.
+fn set_cookie(cx: &Cx, credential: &Credential, max_age: u64) -> String {
+    let name = cookie_name(cx, credential);
+    let value = encode_base64url(cx.provider.secrets.mac(Use::Cookie, &[&credential.id]));
+    let secure = if cx.provider.issuer_url.scheme() == "https" { "; Secure" } else { "" };
+    format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age}{secure}")
+}
+
+/// The interaction that a browser takes part in.
+pub(super) async fn find(cx: &Cx, asked: &Asked) -> Result<(Stored<Interaction>, Credential), OAuthError> {
+    let secrets = &cx.provider.secrets;
+    let credential =
+        Credential::read(asked.interaction.expose(), Purpose::Interaction, secrets).ok_or(UNKNOWN)?;
+    let name = cookie_name(cx, &credential);
+    let is_own = |cookie: &str| {
+        cookie.trim().strip_prefix(&*name).and_then(|rest| rest.strip_prefix('=')).is_some_and(|value| {
+            let tag = decode_base64url(value).unwrap_or_default();
+            tag.len() == 32 && secrets.made(Use::Cookie, &[&credential.id], &tag)
+        })
+    };
+    if !asked.cookies.expose().split(';').any(is_own) {
+        return Err(UNKNOWN);
+    }
+    let why = "the user answers";
+    let stored = cx.load::<Interaction>(RecordKind::Interaction, &id_text(&credential.id), why).await?;
+    let stored = stored.ok_or(UNKNOWN)?;
+    let fresh = cx.io.now_s() < stored.value.until && credential.has_hash(&stored.value.secret);
+    fresh.then_some((stored, credential)).ok_or(UNKNOWN)
+}
+
+pub(super) async fn page(
+    cx: &Cx,
+    record: &Interaction,
+    credential: &Credential,
+    client: &Client,
+    user: Option<User>,
+) -> Result<Page, Unavailable> {
+    let user = user.filter(|user| is_fresh(record, user));
+    let known = match &user {
+        Some(user) => account::consented(cx, &user.subject, &client.id, &record.resources).await?,
+        None => ScopeSet::new(),
+    };
+    let must_sign_in = user.as_ref().is_none_or(|user| {
+        let acr = user.acr.as_deref();
+        // The host does what it can: whoever signed in for this page goes on.
+        user.authenticated_at_s < record.created_at
+            && !record.acr_values.is_empty()
+            && acr.is_none_or(|acr| record.acr_values.iter().all(|wanted| **wanted != *acr))
+    });
+    let redirect_uri = match &record.purpose {
+        Asking::Authorize { redirect_uri, .. } => Some(redirect_uri.clone()),
+        Asking::Device { .. } => None,
+    };
+    let request = ConsentRequest {
+        interaction: credential.text(Purpose::Interaction, &cx.provider.secrets),
+        user,
+        login_hint: record.login_hint.clone(),
+        acr_values: record.acr_values.clone(),
+        client: client.shown(),
+        warnings: warnings(cx, client, redirect_uri.as_deref()),
+        redirect_uri,
+        scopes: scopes(cx, record, &known),
+        resources: resource_names(cx, record),
+    };
+    let content = if must_sign_in { PageContent::SignIn(request) } else { PageContent::Consent(request) };
+    Ok(Page::new(200, content))
+}
+
+fn is_fresh(record: &Interaction, user: &User) -> bool {
+    record.signed_in_since.is_none_or(|since| user.authenticated_at_s >= since)
+}
+
+fn warnings(cx: &Cx, client: &Client, redirect_uri: Option<&str>) -> Vec<Warning> {
+    let schemes = cx.provider.config.redirect_schemes.iter().map(|scheme| &**scheme);
+    let target = match redirect_uri {
+        None => Some(Warning::CodeFromElsewhere),
+        Some(uri) => {
+            (redirect_kind(uri, schemes) != Some(RedirectKind::Https)).then_some(Warning::AnyLocalProgram)
+        }
+    };
+    let name = (client.origin == Origin::Dynamic).then_some(Warning::NameIsNotVerified);
+    target.into_iter().chain(name).collect()
+}
+
+fn scopes(cx: &Cx, record: &Interaction, known: &ScopeSet) -> Vec<ScopeShown> {
+    let described = |token: &str| {
+        let resources = cx.provider.config.resources.iter();
+        let mut all = resources.filter(|own| record.resources.contains(&own.uri)).flat_map(|own| &own.scopes);
+        let own = all.find(|(own, _)| **own == *token).map(|(_, description)| description.clone());
+        own.unwrap_or_else(|| match token {
+            OPENID => "Know who you are".into(),
+            OFFLINE => "Keep its access while you are away".into(),
+            other => other.into(),
+        })
+    };
+    let shown = |token: &str| ScopeShown {
+        token: token.into(),
+        description: described(token),
+        allowed_before: known.contains(token),
+    };
+    record.scope.iter().map(shown).collect()
+}
+
+fn resource_names(cx: &Cx, record: &Interaction) -> Vec<Box<str>> {
+    let own = cx.provider.config.resources.iter().filter(|own| record.resources.contains(&own.uri));
+    own.map(|resource| resource.name.clone().unwrap_or_else(|| resource.uri.clone())).collect()
+}
+
+/// Takes an interaction off the store: it is answered once.
+pub(super) async fn taken(cx: &Cx, asked: &Asked, user: &User) -> Result<Interaction, OAuthError> {
+    let (stored, credential) = find(cx, asked).await?;
+    if !is_fresh(&stored.value, user) {
+        return Err(OAuthError::new(ErrorCode::LoginRequired, "the user has to sign in again"));
+    }
+    let name = id_text(&credential.id);
+    let why = "the user answers once";
+    match cx.delete(RecordKind::Interaction, &name, stored.revision, why).await? {
+        Written::Saved => Ok(stored.value),
+        Written::Conflict => Err(UNKNOWN),
+    }
+}
+
+/// What the user allowed of what was asked for.
+pub(super) fn allowed(asked: &ScopeSet, decision: UserDecision) -> Result<ScopeSet, OAuthError> {
+    let denied = OAuthError::new(ErrorCode::AccessDenied, "the user said no");
+    match decision {
+        UserDecision::Allow => Ok(asked.clone()),
+        UserDecision::AllowOnly(only) => {
+            let both =
+                ScopeSet::from_tokens(asked.iter().filter(|token| only.contains(token))).unwrap_or_default();
+            if both.is_empty() && !asked.is_empty() { Err(denied) } else { Ok(both) }
+        }
+        UserDecision::Deny => Err(denied),
+    }
+}

@@ -1,0 +1,13 @@
+//! The authorization server's endpoints, against a host in memory.
+
+// What the core itself must not do, its tests may.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod authorize;
+mod clients;
+mod consent;
+mod devices;
+mod leaks;
+mod settings;
+mod tokens;
+mod world;
