@@ -10,11 +10,17 @@ use std::thread;
 use grantor::{AuthorizationPrompt, RecordKind, RecordRevision, Secret, StoreKey, Summary};
 use grantor_driver::store::{Record, StoreError, Swap};
 use grantor_driver::{Answer, FileStore, InteractionFailure, Store, UserAgent, Wait};
+use grantor_postgres::PostgresStore;
 use grantor_sqlite::SqliteStore;
 
 /// The record that the `n`th thread of the program `counter` counts up, from 0.
 pub fn counted(n: usize) -> StoreKey {
     StoreKey::new(RecordKind::Grant, "https://mcp.example.com/mcp", &format!("counter {n}"), None)
+}
+
+/// What it holds: long enough to be cut in two.
+pub fn content(count: u64) -> String {
+    format!("{count} ").repeat(1500)
 }
 
 /// Which side of an effect.
@@ -106,8 +112,8 @@ impl<U: UserAgent> UserAgent for Stopping<U> {
     }
 }
 
-/// The store in a directory, or of what comes before a colon: in the keyring with its locks in the directory after
-/// `keyring:`, in a database in the directory after `sqlite:`.
+/// The store in a directory, or what the word before a colon says: in the keyring with its locks in the directory after
+/// `keyring:`, in a database in the directory after `sqlite:`, in the one to which `postgres:` connects.
 ///
 /// # Errors
 /// When it cannot be used.
@@ -117,6 +123,7 @@ pub fn store(place: &str) -> Result<Arc<dyn Store>, StoreError> {
         Some(("sqlite", directory)) => {
             Ok(Arc::new(SqliteStore::open(Path::new(directory).join("records.sqlite"))?))
         }
+        Some(("postgres", to)) => Ok(Arc::new(PostgresStore::connect(to)?)),
         _ => Ok(Arc::new(FileStore::new(place)?)),
     }
 }

@@ -2,6 +2,8 @@
 //! keyring (`KeyringStore`, with the feature `keyring`), or wherever a [`Store`] of your own puts them. The crate
 //! `grantor-sqlite` has one in a database. [`manual::stores`](grantor::manual::stores) tells what each promises.
 
+#[cfg(feature = "background")]
+mod background;
 mod contract;
 mod file;
 #[cfg(feature = "keyring")]
@@ -11,6 +13,8 @@ mod memory;
 mod private;
 mod sweep;
 
+#[cfg(feature = "background")]
+pub use background::Background;
 pub use contract::check_contract;
 pub use file::FileStore;
 #[cfg(feature = "keyring")]

@@ -6,7 +6,7 @@ use std::thread;
 
 use grantor::Secret;
 use grantor_driver::store::{Store, StoreError, Swap};
-use grantor_durability::{counted, store};
+use grantor_durability::{content, counted, store};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -25,9 +25,7 @@ fn count(store: &dyn Store, n: usize) -> Result<(), StoreError> {
     let key = counted(n);
     let mut expect = None;
     for count in 0_u64.. {
-        // Long enough to be cut in two.
-        let record = Secret::from(format!("{count} ").repeat(1500));
-        match store.save(&key, &record, expect)? {
+        match store.save(&key, &Secret::from(content(count)), expect)? {
             Swap::Done(revision) => expect = revision,
             Swap::Conflict => return Err(StoreError::new("somebody else counts")),
         }

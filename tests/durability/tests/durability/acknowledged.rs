@@ -2,8 +2,12 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
 
-use grantor_durability::{counted, store};
+use grantor::Secret;
+use grantor_driver::store::{Store, Swap};
+use grantor_durability::{content, counted, store};
 
 use crate::common::Directory;
 
@@ -33,18 +37,57 @@ fn killed_after(place: &str, acknowledgements: usize) {
     assert!(acknowledged.iter().any(Option::is_some));
     let store = store(place).unwrap();
     for (n, acknowledged) in acknowledged.into_iter().enumerate() {
-        let stored = store.load(&counted(n)).unwrap().map(|record| {
-            let text = String::from_utf8(record.content.to_vec()).unwrap();
-            let count: u64 = text.split(' ').next().unwrap().parse().unwrap();
-            assert_eq!(text, format!("{count} ").repeat(1500), "a whole one");
-            count
-        });
+        let stored = stored(&*store, n);
         // One more may have been saved without a word.
         assert!(stored >= acknowledged, "{n}: {stored:?}, acknowledged was {acknowledged:?}");
         assert!(stored <= Some(acknowledged.map_or(0, |count| count + 1)), "{n}: {stored:?}");
         if let Some(record) = store.load(&counted(n)).unwrap() {
             store.delete(&counted(n), record.revision).unwrap();
         }
+    }
+}
+
+/// What the `n`th record has been counted up to.
+fn stored(store: &dyn Store, n: usize) -> Option<u64> {
+    let record = store.load(&counted(n)).unwrap()?;
+    let text = String::from_utf8(record.content.to_vec()).unwrap();
+    let count: u64 = text.split(' ').next().unwrap().parse().unwrap();
+    assert_eq!(text, content(count), "a whole one");
+    Some(count)
+}
+
+/// The server of a store is restarted again and again while threads save.
+#[cfg(unix)]
+pub(crate) fn while_restarted(place: &str, restarts: usize, mut restart: impl FnMut(usize)) {
+    let store = store(place).unwrap();
+    let (over, saves) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let count = &|n| {
+        let (key, mut expect, mut acknowledged) = (counted(n), None, None);
+        while !over.load(Ordering::SeqCst) {
+            let next = acknowledged.map_or(0, |count| count + 1);
+            match store.save(&key, &Secret::from(content(next)), expect).expect("servers come back in time") {
+                Swap::Done(revision) => (expect, acknowledged) = (revision, Some(next)),
+                Swap::Conflict => panic!("nobody else counts, and what was repeated is known"),
+            }
+            saves.fetch_add(1, Ordering::SeqCst);
+        }
+        acknowledged
+    };
+    let acknowledged: Vec<_> = thread::scope(|scope| {
+        let counting: Vec<_> = (0..THREADS).map(|n| scope.spawn(move || count(n))).collect();
+        for n in 0..restarts {
+            let before = saves.load(Ordering::SeqCst);
+            while saves.load(Ordering::SeqCst) < before + 100 && !counting.iter().all(|one| one.is_finished())
+            {
+                thread::yield_now();
+            }
+            restart(n);
+        }
+        over.store(true, Ordering::SeqCst);
+        counting.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    for (n, acknowledged) in acknowledged.into_iter().enumerate() {
+        assert_eq!(stored(&*store, n), acknowledged, "thread {n}: neither less nor more");
     }
 }
 

@@ -28,8 +28,8 @@ impl Host for Offline {
         Err(HttpFailure::new(FailureKind::Impossible, "there is no network"))
     }
 
-    async fn sleep(&self, _: Duration) {
-        future::pending().await
+    fn sleep(&self, _: Duration) -> impl Future<Output = ()> + Send {
+        future::pending()
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {

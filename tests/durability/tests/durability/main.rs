@@ -6,5 +6,9 @@ mod guard;
 #[cfg(feature = "secret-service")]
 mod keyring;
 mod kill;
+#[cfg(unix)]
+mod postgres;
 mod processes;
 mod records;
+#[cfg(unix)]
+mod servers;

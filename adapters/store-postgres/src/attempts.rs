@@ -1,0 +1,107 @@
+//! Operations are repeated while the server is away.
+
+use std::future::Future;
+use std::time::Duration;
+
+use deadpool_postgres::PoolError;
+use grantor_driver::store::StoreError;
+use tokio::time::{Instant, sleep, timeout_at};
+use tokio_postgres::error::SqlState;
+
+/// So long an operation waits for a server that restarts.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// The first pause between two attempts, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
+
+/// What went wrong with one attempt.
+pub(crate) enum Failed {
+    /// Of the server, the network, or the pool.
+    Pool(PoolError),
+    Postgres(tokio_postgres::Error),
+}
+
+impl From<PoolError> for Failed {
+    fn from(error: PoolError) -> Self {
+        Self::Pool(error)
+    }
+}
+
+impl From<tokio_postgres::Error> for Failed {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Postgres(error)
+    }
+}
+
+impl Failed {
+    /// Whether another attempt may go better: the connection ended, the server comes or goes, or others were in the way.
+    fn may_pass(&self) -> bool {
+        let error = match self {
+            Self::Pool(
+                PoolError::Backend(error)
+                | PoolError::PostCreateHook(deadpool_postgres::HookError::Backend(error)),
+            ) => error,
+            Self::Pool(PoolError::Timeout(_)) => return true,
+            Self::Pool(_) => return false,
+            Self::Postgres(error) => error,
+        };
+        match error.code() {
+            Some(code) => {
+                let class = &code.code()[..2.min(code.code().len())];
+                // Connections (08), too many of them (53300), serialization (40), the operator (57P0x), read-only
+                // after a hand-over.
+                class == "08"
+                    || class == "40"
+                    || *code == SqlState::TOO_MANY_CONNECTIONS
+                    || *code == SqlState::ADMIN_SHUTDOWN
+                    || *code == SqlState::CRASH_SHUTDOWN
+                    || *code == SqlState::CANNOT_CONNECT_NOW
+                    || *code == SqlState::READ_ONLY_SQL_TRANSACTION
+            }
+            // No answer of the server's: the connection failed, or could not be made.
+            None => true,
+        }
+    }
+
+    /// Words without what was sent: those of the server's main line, no details.
+    fn words(&self) -> String {
+        let error = match self {
+            Self::Pool(PoolError::Backend(error)) | Self::Postgres(error) => error,
+            Self::Pool(PoolError::PostCreateHook(deadpool_postgres::HookError::Backend(error))) => error,
+            Self::Pool(PoolError::Timeout(_)) => return "no connection within the time".into(),
+            Self::Pool(other) => return other.to_string(),
+        };
+        match error.as_db_error() {
+            Some(said) => format!("{} ({})", said.message(), said.code().code()),
+            None => match std::error::Error::source(error) {
+                Some(source) => format!("{error}: {source}"),
+                None => error.to_string(),
+            },
+        }
+    }
+}
+
+/// Does an operation, and does it again while that may help. It must do no harm to do it twice.
+pub(crate) async fn attempt<T, F: Future<Output = Result<T, Failed>>>(
+    verb: &'static str,
+    operation: impl Fn() -> F,
+) -> Result<T, StoreError> {
+    let end = Instant::now() + PATIENCE;
+    let mut pause = PAUSES.0;
+    let mut last = None;
+    loop {
+        let error = match timeout_at(end, operation()).await {
+            Ok(Ok(done)) => return Ok(done),
+            Ok(Err(error)) => error,
+            Err(_) => break,
+        };
+        if !error.may_pass() || Instant::now() + pause > end {
+            last = Some(error);
+            break;
+        }
+        last = Some(error);
+        sleep(pause).await;
+        pause = (pause * 2).min(PAUSES.1);
+    }
+    let words = last.map_or_else(|| "no answer within the time".into(), |error| error.words());
+    Err(StoreError::new(format_args!("cannot {verb} the PostgreSQL database: {words}")))
+}

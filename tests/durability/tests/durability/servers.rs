@@ -1,0 +1,142 @@
+//! Database servers of a test's own, in a directory of their own, spoken to by a socket in it.
+
+use std::fs;
+use std::os::unix::fs::chown;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use crate::common::Directory;
+
+/// How a server ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// At once, as by a loss of power: what is not on disk is gone.
+    Crash,
+    /// In order, cutting connections off.
+    Orderly,
+}
+
+/// A `PostgreSQL` server, as a user of its own where the test is root's, since it refuses to be root's.
+pub(crate) struct Postgres {
+    directory: Directory,
+    /// How to connect to it.
+    to: String,
+    child: Child,
+}
+
+impl Postgres {
+    pub(crate) fn start() -> Self {
+        let directory = Directory::new();
+        fs::create_dir(&directory.0).unwrap();
+        if is_root() {
+            let user = |flag| {
+                let id = Command::new("id").args([flag, "postgres"]).output().unwrap();
+                String::from_utf8(id.stdout)
+                    .unwrap()
+                    .trim()
+                    .parse()
+                    .expect("the package has made a user `postgres`")
+            };
+            chown(&directory.0, Some(user("-u")), Some(user("-g"))).unwrap();
+        }
+        let made = as_postgres("initdb")
+            .args([
+                "--no-sync",
+                "--auth=trust",
+                "--username=postgres",
+                "--encoding=UTF8",
+                "--locale=C",
+                "--pgdata",
+            ])
+            .arg(directory.0.join("data"))
+            .current_dir("/")
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let child = Self::run(&directory.0);
+        let to = format!("host={} user=postgres dbname=postgres", directory.place());
+        Self { directory, to, child }
+    }
+
+    pub(crate) fn to(&self) -> &str {
+        &self.to
+    }
+
+    fn run(directory: &Path) -> Child {
+        as_postgres("postgres")
+            .arg("-D")
+            .arg(directory.join("data"))
+            .arg("-k")
+            .arg(directory)
+            .args(["-c", "listen_addresses=", "-c", "shared_buffers=16MB", "-c", "max_connections=200"])
+            .current_dir("/")
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
+    }
+
+    pub(crate) fn place(&self) -> String {
+        format!("postgres:{}", self.to)
+    }
+
+    /// Has a statement done, and returns what it says.
+    pub(crate) fn sql(&self, statement: &str) -> String {
+        let done = Command::new("psql")
+            .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", "postgres", "-h"])
+            .arg(&self.directory.0)
+            .args(["-c", statement])
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8(done.stdout).unwrap().trim().to_owned()
+    }
+
+    pub(crate) fn restart(&mut self, end: End) {
+        self.end(end);
+        self.child = Self::run(&self.directory.0);
+    }
+
+    fn end(&mut self, end: End) {
+        // Its own words: QUIT leaves everything as it is, INT cuts connections off and writes all down.
+        signal(if end == End::Crash { "QUIT" } else { "INT" }, &self.child);
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        self.end(End::Crash);
+    }
+}
+
+fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0)
+}
+
+/// A program of `PostgreSQL`'s that ends with this test.
+fn as_postgres(program: &str) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "QUIT"]);
+    if is_root() {
+        command.args(["--reuid=postgres", "--regid=postgres", "--init-groups"]);
+    }
+    command.arg(installed(&[program]));
+    command
+}
+
+/// The first of these programs that there is, on the path or where Debian has those of `PostgreSQL`.
+fn installed(programs: &[&str]) -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut directories: Vec<_> = std::env::split_paths(&path).collect();
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    directories.extend(versions.map(|version| version.path().join("bin")));
+    let all =
+        programs.iter().flat_map(|program| directories.iter().map(move |directory| directory.join(program)));
+    let found = all.into_iter().find(|path| path.is_file());
+    found.unwrap_or_else(|| panic!("{programs:?} is not installed; `tests/run stores` says what to do"))
+}
+
+fn signal(name: &str, child: &Child) {
+    let sent = Command::new("kill").args(["-s", name, &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+}
