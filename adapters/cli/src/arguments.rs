@@ -85,6 +85,12 @@ pub(crate) enum Command {
         /// Show what is right as well
         #[arg(long)]
         all: bool,
+        /// Go on through consent, token, refresh and step-up: you log in once or twice, and nothing of it is kept
+        #[arg(long)]
+        login: bool,
+        /// Step up for these scopes, too, of those that the metadata does not name
+        #[arg(long, value_name = "SCOPE", requires = "login")]
+        scope: Vec<String>,
     },
     /// Be the server on standard input and output, for clients that speak nothing else
     Proxy {

@@ -75,8 +75,22 @@ pub(crate) fn agent(
     config: Config,
     user: impl UserAgent,
 ) -> Result<AuthorizedAgent, Failure> {
+    watched(options, store, config, user, |_| {})
+}
+
+/// The same, with somebody who is told what happens.
+pub(crate) fn watched(
+    options: &Options,
+    store: Arc<dyn Store>,
+    config: Config,
+    user: impl UserAgent,
+    watch: impl Fn(&Event<'_>) + Send + Sync + 'static,
+) -> Result<AuthorizedAgent, Failure> {
     let verbose = options.verbose;
-    let observer = move |event: Event<'_>| observe(verbose, event);
+    let observer = move |event: Event<'_>| {
+        watch(&event);
+        observe(verbose, event);
+    };
     let setup = Setup::new(config).store(store).user_agent(user).observer(observer);
     let agent = Agent::config_builder()
         .http_status_as_error(false)

@@ -1,13 +1,15 @@
 //! The doctor: examines a server as a client meets it.
 
+mod log_in;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use grantor_ureq::driver::{HttpAnswer, HttpFailure};
-use grantor_ureq::grantor::diagnosis::{Check, Examination, Outcome, RULES, Rule, Severity};
+use grantor_ureq::grantor::diagnosis::{Check, Examination, LOG_IN_RULES, Outcome, RULES, Rule, Severity};
 use grantor_ureq::grantor::wire::HttpResponse;
-use grantor_ureq::grantor::{UrlPolicy, limits};
+use grantor_ureq::grantor::{ScopeSet, UrlPolicy, limits};
 use serde_json::{Value, json};
 
 use crate::arguments::Options;
@@ -26,6 +28,10 @@ pub(crate) struct Report {
     pub(crate) json: bool,
     pub(crate) junit: Option<PathBuf>,
     pub(crate) all: bool,
+    /// Whether the user logs in for it.
+    pub(crate) login: bool,
+    /// What else is asked for then.
+    pub(crate) scope: Vec<String>,
 }
 
 pub(crate) fn examine(options: &Options, server: &str, report: &Report) -> Result<ExitCode, Failure> {
@@ -42,7 +48,17 @@ pub(crate) fn examine(options: &Options, server: &str, report: &Report) -> Resul
             Err(failure) => examination.answer(Err(&words(failure))),
         }
     }
-    let checks = examination.checks();
+    let mut checks = examination.checks().to_vec();
+    if report.login {
+        match examination.log_in() {
+            Some(log_in) => {
+                let log_in = log_in.step_up_for(ScopeSet::parse(&report.scope.join(" "))?);
+                checks.extend(log_in::examine(options, server, log_in)?);
+            }
+            None => eprintln!("The server asks for no token, so there is nothing to log in to."),
+        }
+    }
+    let checks = &checks;
     if let Some(file) = &report.junit {
         std::fs::write(file, junit::write(server, checks))
             .map_err(|error| format!("{}: {error}", file.display()))?;
@@ -153,7 +169,7 @@ fn to_json(server: &str, checks: &[Check]) -> Value {
 
 pub(crate) fn explain(code: Option<&str>) -> Result<ExitCode, Failure> {
     let Some(code) = code else {
-        for rule in RULES {
+        for rule in RULES.iter().chain(LOG_IN_RULES) {
             print(&format!("{:<22} {:<8} {}", rule.code, rule.severity.to_string(), rule.title))?;
         }
         return Ok(ExitCode::SUCCESS);

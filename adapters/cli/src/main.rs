@@ -39,8 +39,8 @@ fn main() -> ExitCode {
         Command::Status { json } => status::show(&options, json),
         Command::Token { server, header } => token::show(&options, &server, header),
         Command::Tools { server, json } => tools::list(&options, &server, json),
-        Command::Doctor { server, json, junit, all } => {
-            doctor::examine(&options, &server, &doctor::Report { json, junit, all })
+        Command::Doctor { server, json, junit, all, login, scope } => {
+            doctor::examine(&options, &server, &doctor::Report { json, junit, all, login, scope })
         }
         Command::Proxy { server, flags } => {
             options.verbose |= flags.debug;

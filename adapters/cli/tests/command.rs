@@ -3,6 +3,7 @@
 mod common;
 
 use std::net::TcpListener;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
@@ -199,6 +200,53 @@ fn the_doctor_says_what_is_wrong_and_how_to_mend_it() {
     );
     assert!(place.must(&["explain"]).out.lines().count() > 25);
     assert_eq!(place.run(&["explain", "nothing"]).code, 1);
+}
+
+/// The codes of the rules that `doctor --login` found broken and kept.
+fn doctor_login(place: &Place) -> (Vec<String>, Vec<String>) {
+    let done = place.run(&["doctor", "--json", "--login", "--scope", "notes:write", &place.resource]);
+    assert!(!done.out.contains("eyJ") && !done.err.contains("eyJ"), "a token is told");
+    let report: Value = serde_json::from_str(&done.out).unwrap();
+    let codes = |outcome: &str| {
+        let checks = report["checks"].as_array().unwrap().iter();
+        let of = checks.filter(|check| check["outcome"] == outcome && check["severity"] != "note");
+        of.map(|check| check["code"].as_str().unwrap().to_owned()).collect()
+    };
+    (codes("failed"), codes("passed"))
+}
+
+#[test]
+fn the_doctor_goes_through_log_in_refresh_and_step_up() {
+    let place = Place::new();
+    let (failed, passed) = doctor_login(&place);
+    let of_log_ins =
+        ["log-in", "token-audience", "token-accepted", "refreshed", "refresh-rotation", "step-up"];
+    for code in of_log_ins {
+        assert!(passed.iter().any(|passed| passed == code), "{code}: {passed:?} {failed:?}");
+        assert!(!failed.iter().any(|failed| failed == code), "{failed:?}");
+    }
+    assert_eq!(place.pages.load(Ordering::Relaxed), 2, "a log-in and a step-up");
+    assert_eq!(place.must(&["status", "--json"]).out, "[]\n", "nothing is kept");
+
+    place.issuer.world().bend = Some(Box::new(|request, answer| match request.uri().path() {
+        "/token" => {
+            let mut token: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
+            token["access_token"] =
+                "eyJhbGciOiJub25lIn0.eyJhdWQiOiJodHRwczovL290aGVyLmV4YW1wbGUuY29tIn0.c2ln".into();
+            answer.map(|_| token.to_string().into_bytes())
+        }
+        _ => answer,
+    }));
+    let (failed, _) = doctor_login(&place);
+    for code in ["token-audience", "token-accepted"] {
+        assert!(failed.iter().any(|failed| failed == code), "{code}: {failed:?}");
+    }
+
+    place.issuer.world().bend = None;
+    place.issuer.world().server().consent = Consent::Deny;
+    let (failed, passed) = doctor_login(&place);
+    assert!(failed.iter().any(|failed| failed == "log-in"), "{failed:?}");
+    assert!(!passed.iter().any(|passed| passed == "token-accepted"));
 }
 
 #[test]

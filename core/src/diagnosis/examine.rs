@@ -11,6 +11,7 @@ use http::{HeaderMap, Method};
 use url::Url;
 
 use super::check::{Check, Outcome, Rule};
+use super::log_in::{self, LogInExamination};
 use super::rules;
 use crate::address::{self, Reach, UrlPolicy};
 use crate::discover::Probe;
@@ -21,6 +22,7 @@ use crate::error::{
 use crate::finding::Findings;
 use crate::quirks::Quirks;
 use crate::revision::Revision;
+use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::wire::challenge::Challenges;
 use crate::wire::document::Reader;
@@ -33,8 +35,6 @@ use crate::wire::{HttpRequest, HttpResponse};
 const BAD_TOKEN: &str = "grantor-diagnosis-not-a-token";
 /// A page of nobody's, for what browsers may do.
 const PAGE: &str = "https://client.example";
-/// The first message to a server.
-const HELLO: &str = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"grantor","version":"0"}}}"#;
 /// So many authorization servers are looked at.
 const SERVERS: usize = 4;
 
@@ -49,6 +49,8 @@ pub struct Examination {
     protected: bool,
     /// Whether the metadata of the resource was found.
     found: bool,
+    /// The scopes that it names.
+    scopes: ScopeSet,
 }
 
 /// A request, and what it is about.
@@ -82,6 +84,7 @@ impl Examination {
             checks: Vec::new(),
             protected: false,
             found: false,
+            scopes: ScopeSet::default(),
         })
     }
 
@@ -105,6 +108,11 @@ impl Examination {
             Some(Step::Token(endpoint)) => self.on_token(&endpoint, answer.ok()),
             None => {}
         }
+    }
+
+    /// The examination of a log-in with this server, once this one has ended; `None` where there is nothing to log in to.
+    pub fn log_in(&self) -> Option<LogInExamination> {
+        self.protected.then(|| LogInExamination::new(self.resource.clone(), self.scopes.clone()))
     }
 
     /// What was found so far, in the order in which it was looked at.
@@ -171,12 +179,7 @@ impl Examination {
     }
 
     fn hello(&self, url: Url) -> HttpRequest {
-        let mut request =
-            HttpRequest::post(Exchange::Challenge, url, "application/json", Secret::from(HELLO));
-        let accept = HeaderValue::from_static("application/json, text/event-stream");
-        request.headers.insert(http::header::ACCEPT, accept);
-        request.headers.insert(HeaderName::from_static("mcp-method"), HeaderValue::from_static("initialize"));
-        from_a_page(request)
+        from_a_page(log_in::hello(url))
     }
 
     /// A request to a URL that the server has named.
@@ -313,6 +316,7 @@ impl Examination {
         match document {
             Some(document) if !self.found => {
                 self.found = true;
+                self.scopes = document.scopes_supported.clone().unwrap_or_default();
                 self.check(&rules::RESOURCE_METADATA, &asked, true, "");
                 self.check(&rules::RESOURCE_IDENTITY, &asked, true, "");
                 self.check(&rules::AUTHORIZATION_SERVERS, &asked, true, "");

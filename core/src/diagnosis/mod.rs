@@ -19,13 +19,17 @@
 //! # Ok::<(), grantor::Error>(())
 //! ```
 //!
-//! It asks without a token, with one that is none, and with one in the query; it registers no client and asks for no
+//! A [`LogInExamination`] goes on from there, with a user: through consent, token, refresh and step-up.
+//!
+//! An `Examination` asks without a token, with one that is none, and with one in the query; it registers no client and asks for no
 //! token that could be issued.
 
 mod check;
 mod examine;
+mod log_in;
 mod rules;
 
 pub use self::check::{Check, Outcome, Rule, Severity};
 pub use self::examine::Examination;
-pub use self::rules::RULES;
+pub use self::log_in::{LogInExamination, LogInStep};
+pub use self::rules::{LOG_IN_RULES, RULES};

@@ -6,21 +6,23 @@ use super::check::Severity::{Error, Note, Warning};
 impl Rule {
     /// The rule of this name.
     pub fn find(code: &str) -> Option<&'static Self> {
-        RULES.iter().copied().find(|rule| rule.code == code)
+        RULES.iter().chain(LOG_IN_RULES).copied().find(|rule| rule.code == code)
     }
 }
 
 macro_rules! rules {
-    ($($name:ident: $code:literal, $severity:ident, $title:literal, $section:literal, $who:literal, $mend:literal;)*) => {
+    ($(#[$about:meta])* $all:ident; $($name:ident: $code:literal, $severity:ident, $title:literal, $section:literal, $who:literal, $mend:literal;)*) => {
         $(pub(super) static $name: Rule = Rule {
             code: $code, severity: $severity, title: $title, section: $section, who: $who, mend: $mend,
         };)*
-        /// All rules.
-        pub static RULES: &[&Rule] = &[$(&$name),*];
+        $(#[$about])*
+        pub static $all: &[&Rule] = &[$(&$name),*];
     };
 }
 
 rules! {
+    /// What an [`Examination`](super::Examination) looks at.
+    RULES;
     REACHABLE: "reachable", Error, "The server answers",
         "MCP \"Streamable HTTP\"",
         "everybody",
@@ -145,4 +147,61 @@ rules! {
         "RFC 6749 section 5.2",
         "Clients and their users: they cannot tell why no token came.",
         "Answer 400, or 401 for `invalid_client`, with a JSON body that has `error`.";
+}
+
+rules! {
+    /// What a [`LogInExamination`](super::LogInExamination) looks at.
+    LOG_IN_RULES;
+    LOG_IN: "log-in", Error, "The user can log in",
+        "MCP \"Authorization Flow Steps\"; OAuth 2.1 section 4.1",
+        "All clients and their users.",
+        "Read what was seen: it names the exchange that failed, and what the server answered.";
+    TOKEN_DOCUMENT: "token-document", Warning, "The token's answer is as the specification has it",
+        "RFC 6749 section 5.1",
+        "Clients whose JSON types are strict.",
+        "Answer 200 with application/json, give each member the type that RFC 6749 gives it, and name `token_type`.";
+    TOKEN_CACHE: "token-cache", Warning, "The token's answer is stored nowhere on the way",
+        "RFC 6749 section 5.1",
+        "Users: a cache keeps their token.",
+        "Add `Cache-Control: no-store` to each answer of the token endpoint.";
+    TOKEN_EXPIRY: "token-expiry", Note, "The token says when it expires",
+        "RFC 6749 section 5.1",
+        "Clients: they learn from a refused request alone that it is time to renew.",
+        "Add `expires_in`, in seconds.";
+    TOKEN_AUDIENCE: "token-audience", Warning, "The token is for this server",
+        "RFC 8707 section 2; MCP \"Access Token Privilege Restriction\"",
+        "Users: whoever runs one server can use its tokens at the others.",
+        "Take the `resource` parameter as the token's audience, and check it at the MCP server.";
+    TOKEN_ACCEPTED: "token-accepted", Error, "The server accepts the token",
+        "RFC 6750 section 3.1; MCP \"Token Handling\"",
+        "All clients: they log in again and again.",
+        "Compare what the MCP server demands of a token (issuer, audience, keys, lifetime) with what the authorization server issues.";
+    INSUFFICIENT_SCOPE: "insufficient-scope", Warning, "A refusal for want of scopes says which",
+        "RFC 6750 section 3.1; MCP \"Runtime Insufficient Scope Errors\"",
+        "Users: clients cannot ask for what is missing.",
+        "Answer 403 with `WWW-Authenticate: Bearer error=\"insufficient_scope\", scope=\"...\"`.";
+    REFRESH_TOKEN: "refresh-token", Note, "A refresh token comes with the token",
+        "RFC 6749 section 5.1; MCP \"Refresh Tokens\"",
+        "Users: they are asked again whenever a token has expired.",
+        "Issue refresh tokens to clients that have registered the grant, and bind them to scopes and resource.";
+    REFRESHED: "refreshed", Error, "The refresh token gets a new token",
+        "RFC 6749 section 6",
+        "Users: they are asked again though a refresh token was issued.",
+        "Accept the refresh token from the client that it was issued to, with the `resource` that it is for.";
+    ROTATION: "refresh-rotation", Warning, "A refresh token is replaced when it is used",
+        "OAuth 2.1 section 4.3.1; MCP \"Token Theft\"",
+        "Users: a stolen refresh token stays good, and nobody notices.",
+        "Issue another refresh token with each refresh to a public client, and revoke all when an old one comes.";
+    STEP_UP: "step-up", Error, "More scopes can be asked for afterwards",
+        "MCP \"Step-Up Authorization Flow\"",
+        "Users of operations that need more than the log-in gave.",
+        "Grant to clients what the MCP server demands of them, `scopes_supported` of its metadata included, beside what was granted before.";
+    STEP_UP_SCOPES: "step-up-scopes", Warning, "Scopes that were granted stay when more are asked for",
+        "MCP \"Step-Up Authorization Flow\"",
+        "Users: they are asked for the same scopes in turn.",
+        "Grant all scopes of the request that the user has agreed to, those from before included.";
+    REVOKED: "revoked", Warning, "Tokens that are given back are taken",
+        "RFC 7009 section 2.2",
+        "Users: logging out ends nothing at the server.",
+        "Answer 200 at the revocation endpoint, whether the token is known or not.";
 }

@@ -66,7 +66,7 @@
 mod access_token;
 mod algorithm;
 mod assertion;
-mod base64url;
+pub(crate) mod base64url;
 mod claims;
 mod client_assertion;
 #[cfg(feature = "crypto")]

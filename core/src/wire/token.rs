@@ -50,7 +50,7 @@ use crate::wire::pkce::Verifier;
 
 #[cfg(test)]
 pub(crate) use self::answer::Fields;
-pub(crate) use self::answer::{error_in, refused};
+pub(crate) use self::answer::{error_in, issued_in, refused};
 pub use self::answer::{read, read_exchange};
 
 /// What is exchanged for a token.

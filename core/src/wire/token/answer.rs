@@ -4,7 +4,7 @@ use http::header::HeaderValue;
 use zeroize::Zeroizing;
 
 use super::{Exchanged, Issued, TokenRequest, TokenType, TokenTypeUri};
-use crate::error::{Error, PeerIncompatible, PeerMisbehaved, PeerText, RedirectProblem, Refused};
+use crate::error::{Error, Exchange, PeerIncompatible, PeerMisbehaved, PeerText, RedirectProblem, Refused};
 use crate::finding::{Findings, Handling, JsonType, Problem};
 use crate::limits;
 use crate::quirks::Quirks;
@@ -50,6 +50,18 @@ pub fn read_exchange(
     reader.secrets = &secrets;
     let mut form = Zeroizing::default();
     good(response, &mut form, &mut reader, quirks)?.into_exchanged(&mut reader, requested, quirks)
+}
+
+/// The token in an answer to somebody's request, if there is one.
+pub(crate) fn issued_in(
+    exchange: Exchange,
+    response: &HttpResponse<'_>,
+    findings: &mut Findings,
+) -> Option<Issued> {
+    let mut reader = Reader::new(exchange, findings);
+    let (mut form, quirks) = (Zeroizing::default(), Quirks::none());
+    let fields = good(response, &mut form, &mut reader, &quirks).ok()?;
+    fields.into_issued(&mut reader, false, &quirks).ok()
 }
 
 /// Reads the members of an answer that is none of the server's errors (RFC 6749 5.2).
