@@ -48,10 +48,17 @@ struct State {
     waiting: HashMap<CheckId, oneshot::Sender<()>>,
 }
 
-enum Checked {
-    Decided(Decision),
+/// A check that has to wait for something to be fetched, which is under way. [`Guarded::check_after`] goes on with it.
+#[must_use = "the check is not decided"]
+pub struct Pending {
     /// Until this is done or dropped.
-    Waits(oneshot::Receiver<()>),
+    ready: oneshot::Receiver<()>,
+}
+
+impl fmt::Debug for Pending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pending").finish_non_exhaustive()
+    }
 }
 
 /// What an input leads to, to be done without the lock.
@@ -141,22 +148,35 @@ impl<H: Host> Guarded<H> {
     /// stops nothing that others wait for.
     pub async fn check(&self, request: RequestHead<'_>, body: Option<&[u8]>) -> Decision {
         let body = body.map(Body::new);
+        match self.0.check(&request, body.as_ref()) {
+            Ok(decision) => decision,
+            Err(pending) => self.wait(pending, request, body.as_ref()).await,
+        }
+    }
+
+    /// The same of a request's head, without waiting.
+    ///
+    /// # Errors
+    /// What to wait for, when something has to be fetched first.
+    pub fn check_now(&self, request: &RequestHead<'_>) -> Result<Decision, Pending> {
+        self.0.check(request, None)
+    }
+
+    /// Goes on with the check of a request's head that [`check_now`](Self::check_now) could not decide.
+    pub async fn check_after(&self, pending: Pending, request: RequestHead<'_>) -> Decision {
+        self.wait(pending, request, None).await
+    }
+
+    async fn wait(&self, first: Pending, request: RequestHead<'_>, body: Option<&Body<'_>>) -> Decision {
+        let mut pending = first;
         for _ in 0..ROUNDS {
-            match self.0.check(&request, body.as_ref()) {
-                Checked::Decided(decision) => return decision,
-                Checked::Waits(wait) => drop(wait.await),
+            let _ = pending.ready.await; // or the Guard has given up: it says so
+            match self.0.check(&request, body) {
+                Ok(decision) => return decision,
+                Err(again) => pending = again,
             }
         }
         Decision::Answer(Box::new(self.0.read().guard.unavailable(&request)))
-    }
-
-    /// The same without waiting: `None` when something has to be fetched first. That is under way then, and
-    /// [`check`](Self::check) waits for it.
-    pub fn check_now(&self, request: &RequestHead<'_>) -> Option<Decision> {
-        match self.0.check(request, None) {
-            Checked::Decided(decision) => Some(decision),
-            Checked::Waits(_) => None,
-        }
     }
 
     /// Headers to add to the server's own answer ([`Guard::answer_headers`]), where there can be any.
@@ -216,21 +236,25 @@ impl<H: Host> Shared<H> {
     }
 
     /// Signatures are checked while others read, too; the lock is held alone to remember something.
-    fn check(self: &Arc<Self>, request: &RequestHead<'_>, body: Option<&Body<'_>>) -> Checked {
+    fn check(
+        self: &Arc<Self>,
+        request: &RequestHead<'_>,
+        body: Option<&Body<'_>>,
+    ) -> Result<Decision, Pending> {
         let now = self.clock.now();
         let examined = match self.read().guard.examine(now, request, body) {
-            Ok(decision) => return Checked::Decided(decision),
+            Ok(decision) => return Ok(decision),
             Err(examined) => examined,
         };
         let (checked, work) = {
             let mut state = self.lock();
             let checked = match state.guard.conclude(now, examined, body) {
                 Decision::Wait(check) => {
-                    let (ready, wait) = oneshot::channel();
-                    state.waiting.insert(check, ready);
-                    Checked::Waits(wait)
+                    let (done, ready) = oneshot::channel();
+                    state.waiting.insert(check, done);
+                    Err(Pending { ready })
                 }
-                decision => Checked::Decided(decision),
+                decision => Ok(decision),
             };
             (checked, state.drain(self.clock))
         };

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use grantor_driver::grantor::resource::{Answer, Decision, Grant, RequestHead};
-use grantor_driver::guard::Guarded;
+use grantor_driver::guard::{Guarded, Pending};
 use grantor_driver::nonblocking::Host;
 use http::header::{CONNECTION, HeaderValue};
 use http::{Request, Response, StatusCode, Version};
@@ -66,8 +66,8 @@ where
         let target = target::whole(request.uri(), request.extensions(), self.prefix.as_ref());
         let head = RequestHead::new(request.method(), &target, request.headers());
         // Most requests are decided at once.
-        match self.guarded.check_now(&head) {
-            Some(Decision::Allow(grant)) => {
+        let first = match self.guarded.check_now(&head) {
+            Ok(Decision::Allow(grant)) => {
                 let more = self.guarded.answer_headers(&head);
                 drop(target);
                 if let Some(grant) = grant {
@@ -75,9 +75,9 @@ where
                 }
                 return GuardFuture::passed(self.inner.call(request.map(GuardBody::stream)), more);
             }
-            Some(Decision::Answer(answer)) => return GuardFuture::answered(response(*answer)),
-            _ => {}
-        }
+            Ok(Decision::Answer(answer)) => return GuardFuture::answered(response(*answer)),
+            undecided => undecided,
+        };
         // The one that is ready is used, and its clone takes its place.
         let clone = self.inner.clone();
         drop(target);
@@ -88,7 +88,7 @@ where
             let (grant, body, more) = {
                 let target = target::whole(&parts.uri, &parts.extensions, prefix.as_ref());
                 let head = RequestHead::new(&parts.method, &target, &parts.headers);
-                match admit(&guarded, head, parts.version, body).await {
+                match admit(&guarded, first, head, parts.version, body).await {
                     Ok((grant, body)) => (grant, body, guarded.answer_headers(&head)),
                     Err(response) => return Ok(response.map(GuardBody::read)),
                 }
@@ -105,14 +105,19 @@ where
 
 type Admitted<B> = (Option<Arc<Grant>>, GuardBody<B>);
 
-/// Asks the Guard; the request's body to go on with, or the answer.
+/// Goes on from what the Guard said first; the request's body to go on with, or the answer.
 async fn admit<H: Host, B: Body<Data = Bytes>>(
     guarded: &Guarded<H>,
+    first: Result<Decision, Pending>,
     head: RequestHead<'_>,
     version: Version,
     body: B,
 ) -> Result<Admitted<B>, Response<Bytes>> {
-    let max = match guarded.check(head, None).await {
+    let decision = match first {
+        Ok(decision) => decision,
+        Err(pending) => guarded.check_after(pending, head).await,
+    };
+    let max = match decision {
         Decision::Allow(grant) => return Ok((grant, GuardBody::stream(body))),
         Decision::Answer(answer) => return Err(response(*answer)),
         Decision::NeedBody { max } => max,

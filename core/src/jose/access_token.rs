@@ -82,20 +82,23 @@ impl AccessToken {
     /// # Errors
     /// [`ClaimsError`]: one variant for each rule.
     pub fn check(token: Trusted, rules: &AccessTokenRules<'_>, unix_s: u64) -> Result<Self, ClaimsError> {
-        let checked = Self::of_claims(token.header(), &token.claims()?, rules, unix_s)?;
+        let accepts = |audience: &str| rules.audiences.contains(&audience);
+        let checked = Self::of_claims(token.header(), &token.claims()?, rules, accepts, unix_s)?;
         Ok(Self { payload: token.into_payload(), ..checked })
     }
 
-    /// What these claims of a signed token say. All but the payload, which is for the caller to add.
+    /// What these claims of a signed token say, for an audience that the caller accepts. All but the payload, which is
+    /// for the caller to add.
     pub(crate) fn of_claims(
         header: &Header,
         claims: &Claims<'_>,
         rules: &AccessTokenRules<'_>,
+        accepts: impl Fn(&str) -> bool,
         unix_s: u64,
     ) -> Result<Self, ClaimsError> {
         check_type(header, rules)?;
         claims.check_issuer(rules.issuer)?;
-        claims.check_audience_or(rules.audiences, rules.audience_claim)?;
+        claims.check_audience_or(accepts, rules.audience_claim)?;
         if !rules.rfc9068 {
             claims.check_access_token()?;
         }

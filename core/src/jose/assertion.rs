@@ -59,7 +59,7 @@ impl Assertion {
         if rules.subject.is_some_and(|expected| *expected != *subject) {
             return Err(ClaimsError::Subject);
         }
-        claims.check_audience(rules.audiences)?;
+        claims.check_audience(|audience| rules.audiences.contains(&audience))?;
         // One that others redeem, too, could be replayed there.
         if !claims.audiences()?.iter().all(|audience| rules.audiences.contains(&&**audience)) {
             return Err(ClaimsError::AudienceUntrusted);

@@ -60,7 +60,7 @@ impl IdJag {
         }
         let claims = grant.claims()?;
         claims.check_issuer(rules.issuer)?;
-        claims.check_audience(&[rules.audience])?;
+        claims.check_audience(|audience| audience == rules.audience)?;
         if claims.audiences()?.len() > 1 {
             return Err(ClaimsError::AudienceUntrusted);
         }

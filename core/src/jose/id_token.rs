@@ -77,7 +77,7 @@ impl IdToken {
         }
         let claims = token.claims()?;
         claims.check_issuer(rules.issuer)?;
-        claims.check_audience(&[rules.client_id])?;
+        claims.check_audience(|audience| audience == rules.client_id)?;
         let trusted = |own: &str| own == rules.client_id || rules.other_audiences.contains(&own);
         if !claims.audiences()?.iter().all(|audience| trusted(audience)) {
             return Err(ClaimsError::AudienceUntrusted);

@@ -23,9 +23,28 @@ pub(super) enum ObjectError {
     TooLarge,
 }
 
-/// Names and values in the order in which they were written.
+/// Members in the order in which they were written.
 #[derive(Clone, Debug)]
-pub(super) struct Object<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+pub(super) struct Object<'a>(Vec<Member<'a>>);
+
+#[derive(Clone, Debug)]
+struct Member<'a> {
+    /// Most names of tokens are short, and of few lengths: as numbers they are told apart at once.
+    start: u64,
+    name: Cow<'a, str>,
+    value: &'a RawValue,
+}
+
+impl Member<'_> {
+    fn is(&self, start: u64, name: &str) -> bool {
+        self.start == start && self.name == name
+    }
+}
+
+/// The first bytes of a name. Names that differ may have the same.
+fn start_of(name: &str) -> u64 {
+    name.bytes().take(8).fold(0, |start, byte| start << 8 | u64::from(byte))
+}
 
 impl<'a> Object<'a> {
     pub(super) fn parse(json: &'a [u8]) -> Result<Self, ObjectError> {
@@ -39,27 +58,32 @@ impl<'a> Object<'a> {
         const FEW: usize = 24;
         if self.0.len() <= FEW {
             let mut rest = self.0.iter();
-            while let Some((name, _)) = rest.next() {
-                if rest.clone().any(|(other, _)| other == name) {
+            while let Some(Member { start, name, .. }) = rest.next() {
+                if rest.clone().any(|other| other.is(*start, name)) {
                     return true;
                 }
             }
             return false;
         }
-        let mut names: Vec<&str> = self.0.iter().map(|(name, _)| &**name).collect();
+        let mut names: Vec<&str> = self.0.iter().map(|member| &*member.name).collect();
         names.sort_unstable();
         names.windows(2).any(|pair| matches!(pair, [a, b] if a == b))
     }
 
+    fn member(&self, name: &str) -> Option<&Member<'a>> {
+        let start = start_of(name);
+        self.0.iter().find(|member| member.is(start, name))
+    }
+
     /// Whether there is a member of this name, be it `null`.
     pub(super) fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|(own, _)| own == name)
+        self.member(name).is_some()
     }
 
     /// The value of this name; `null` counts as absent.
     pub(super) fn get(&self, name: &str) -> Option<Value<'a>> {
-        let (_, raw) = self.0.iter().find(|(own, _)| own == name)?;
-        (raw.get() != "null").then_some(Value(raw.get()))
+        let raw = self.member(name)?.value.get();
+        (raw != "null").then_some(Value(raw))
     }
 
     /// The string of this name: absent, malformed or there.
@@ -119,7 +143,7 @@ impl<'a> Value<'a> {
     }
 }
 
-struct Members<'a>(Result<Vec<(Cow<'a, str>, &'a RawValue)>, ObjectError>);
+struct Members<'a>(Result<Vec<Member<'a>>, ObjectError>);
 
 impl<'de> Deserialize<'de> for Members<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -140,7 +164,7 @@ impl<'de> Deserialize<'de> for Members<'de> {
                         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
                         return Ok(Members(Err(ObjectError::TooLarge)));
                     }
-                    members.push((name, map.next_value()?));
+                    members.push(Member { start: start_of(&name), name, value: map.next_value()? });
                 }
                 Ok(Members(Ok(members)))
             }
@@ -193,6 +217,12 @@ mod tests {
         assert_eq!(error(r#"{"a":1,"b":2}"#), None);
         assert_eq!(error(r#"{"a":1,"a":1}"#), Some(ObjectError::Repeated));
         assert_eq!(error(r#"{"a":1,"\u0061":1}"#), Some(ObjectError::Repeated), "escaped");
+        assert_eq!(error(r#"{"a name that is long":1,"a name that is also long":1}"#), None);
+        assert_eq!(
+            error(r#"{"a name that is long":1,"b":2,"a name that is long":1}"#),
+            Some(ObjectError::Repeated)
+        );
+        assert_eq!(error(r#"{"":1,"\u0000":1,"\u0000a":1,"a":1}"#), None);
         let mut many: Vec<String> = (0..100).map(|n| format!(r#""m{n}":{n}"#)).collect();
         assert_eq!(error(&format!("{{{}}}", many.join(","))), None);
         many.push(r#""m7":0"#.into());

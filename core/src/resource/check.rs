@@ -348,7 +348,7 @@ impl Guard {
                 return Ok(Operations::Any);
             }
             return match named {
-                Some(operation) if self.options.trust_headers && self.are_decisive(request) => {
+                Some(operation) if self.options.trust_headers && are_decisive(request, &operation) => {
                     let by_arguments = self.table.demand_of(&operation).depends_on_arguments();
                     self.check_clear(&operation, None, false)?;
                     Ok(if by_arguments { Operations::NeedBody } else { Operations::Headers(operation) })
@@ -387,13 +387,6 @@ impl Guard {
             }
             _ => Ok(()),
         }
-    }
-
-    /// Whether a server that compares headers and body, as it must, leaves nothing open that scopes depend on.
-    fn are_decisive(&self, request: &RequestHead<'_>) -> bool {
-        let header = |name| operation::single(request.headers, name).ok().flatten();
-        compares_headers(header(&VERSION_HEADER))
-            && header(&METHOD_HEADER).is_some_and(operation::is_told_by_headers)
     }
 
     /// What a refusal can say by the head alone: what the operation that the headers name needs, else
@@ -459,6 +452,17 @@ impl<R: Into<Refusal>> From<R> for Unread<'_> {
     fn from(refusal: R) -> Self {
         Self { refusal: refusal.into(), id: None }
     }
+}
+
+/// Whether a server that compares headers and body, as it must, leaves nothing open that scopes depend on. The headers
+/// name this operation.
+fn are_decisive(request: &RequestHead<'_>, named: &Operation<'_>) -> bool {
+    let header = |name| operation::single(request.headers, name).ok().flatten();
+    let is_told = || match named {
+        Operation::Prompt(_) | Operation::Tool(_) => true,
+        _ => header(&METHOD_HEADER).is_some_and(operation::is_told_by_headers),
+    };
+    compares_headers(header(&VERSION_HEADER)) && is_told()
 }
 
 /// The revision that a header or a message names, if its servers compare headers and body (MCP "Server

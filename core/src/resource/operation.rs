@@ -139,7 +139,7 @@ pub(super) fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Op
 
 fn text(value: &HeaderValue) -> Result<&str, BadHeader> {
     let text = value.to_str().map_err(|_| BadHeader)?;
-    if text.len() > limits::OPERATION_NAME { Err(BadHeader) } else { Ok(text.trim_matches([' ', '\t'])) }
+    if text.len() > limits::OPERATION_NAME { Err(BadHeader) } else { Ok(text.trim_ascii()) }
 }
 
 /// Takes the Base64 form away (MCP 2026-07-28 "Value Encoding"). The markers are case-sensitive; what

@@ -166,24 +166,20 @@ impl Guard {
         rfc9068: bool,
         unix_s: u64,
     ) -> Result<Grant, ClaimsError> {
-        let mut audiences: Vec<&str> = server.audiences.iter().map(|name| &**name).collect();
-        let check = |audiences: &[&str]| {
-            let rules = AccessTokenRules {
-                rfc9068,
-                leeway_s: self.options.leeway_s,
-                audience_claim: server.config.audience_claim.as_ref().map(AudienceClaim::parts),
-                scope_claims: &server.config.scope_claims,
-                ..AccessTokenRules::new(issuer, audiences)
-            };
-            AccessToken::of_claims(header, claims, &rules, unix_s)
+        let rules = AccessTokenRules {
+            rfc9068,
+            leeway_s: self.options.leeway_s,
+            audience_claim: server.config.audience_claim.as_ref().map(AudienceClaim::parts),
+            scope_claims: &server.config.scope_claims,
+            ..AccessTokenRules::new(issuer, &[])
         };
-        let token = match check(&audiences) {
+        let ours = &server.audiences;
+        let exactly = |audience: &str| ours.iter().any(|own| **own == *audience);
+        let token = match AccessToken::of_claims(header, claims, &rules, exactly, unix_s) {
             // The token may mean this resource under a name that is written in another way.
             Err(ClaimsError::Audience) => {
-                let named = claims.audiences()?;
-                let ours = |name: &&str| grant::is_ours(name, &server.audiences);
-                audiences.extend(named.iter().map(|name| &**name).find(ours));
-                check(&audiences)?
+                let alike = |audience: &str| grant::is_ours(audience, ours);
+                AccessToken::of_claims(header, claims, &rules, alike, unix_s)?
             }
             checked => checked?,
         };

@@ -11,8 +11,6 @@ pub(crate) use unsigned::encoded;
 pub(super) use unsigned::input;
 pub use unsigned::{SignatureFormat, Unsigned};
 
-use base64::DecodeSliceError;
-
 use super::algorithm::Algorithm;
 use super::base64url;
 use super::claims::{Claims, ClaimsError};
@@ -125,11 +123,7 @@ impl<'a> Jws<'a> {
         if token.len() > most {
             return Err(JwsError::TooLarge);
         }
-        let (input, signature) = token.rsplit_once('.').ok_or(JwsError::Parts)?;
-        let (header, payload) = input.split_once('.').ok_or(JwsError::Parts)?;
-        if payload.contains('.') {
-            return Err(JwsError::Parts);
-        }
+        let [header, payload, signature] = parts(token).ok_or(JwsError::Parts)?;
         if header.len() > limits::JWS_HEADER {
             return Err(JwsError::TooLarge);
         }
@@ -137,7 +131,7 @@ impl<'a> Jws<'a> {
         Ok(Self {
             header: Header::parse(&header)?,
             #[cfg(feature = "crypto")]
-            input,
+            input: token.get(..token.len() - signature.len() - 1).unwrap_or_default(),
             payload,
             signature,
         })
@@ -156,7 +150,7 @@ impl<'a> Jws<'a> {
     #[cfg(feature = "crypto")]
     pub fn verify(self, key: &PublicKey, allowed: &[Algorithm]) -> Result<Trusted, JwsError> {
         let signature = self.admit(allowed)?;
-        self.check(key, signature.as_slice())?;
+        self.check(key, &signature)?;
         self.trust()
     }
 
@@ -181,7 +175,7 @@ impl<'a> Jws<'a> {
             _ => Err(JwsError::UnknownKey),
         };
         for key in keys.candidates(kid, algorithm) {
-            found = self.check(key, signature.as_slice());
+            found = self.check(key, &signature);
             if found.is_ok() {
                 break;
             }
@@ -207,11 +201,17 @@ impl<'a> Jws<'a> {
         base64url::decode(self.payload).ok_or(JwsError::Base64 { part: Part::Payload })
     }
 
-    fn admit(&self, allowed: &[Algorithm]) -> Result<SignatureOctets, JwsError> {
+    /// The signature, if this algorithm is allowed.
+    fn admit(&self, allowed: &[Algorithm]) -> Result<Vec<u8>, JwsError> {
+        // The text of 8192 bits, the most that a key here makes.
+        const MOST: usize = 1366;
         if !allowed.contains(&self.header.algorithm) {
             return Err(JwsError::AlgorithmForbidden(self.header.algorithm));
         }
-        SignatureOctets::decode(self.signature)
+        if self.signature.len() > MOST {
+            return Err(JwsError::Signature);
+        }
+        base64url::decode(self.signature).ok_or(JwsError::Base64 { part: Part::Signature })
     }
 
     #[cfg(feature = "crypto")]
@@ -226,30 +226,11 @@ impl<'a> Jws<'a> {
     }
 }
 
-/// A signature, of 8192 bits at most.
-#[cfg_attr(not(feature = "crypto"), expect(dead_code, reason = "only that it can be decoded counts then"))]
-struct SignatureOctets {
-    octets: [u8; Self::MOST],
-    len: usize,
-}
-
-impl SignatureOctets {
-    // As long as the text of so many octets might be by its length.
-    const MOST: usize = 1024 + 2;
-
-    fn decode(text: &str) -> Result<Self, JwsError> {
-        let mut octets = [0; Self::MOST];
-        match base64url::decode_onto(text, &mut octets) {
-            Ok(len) => Ok(Self { octets, len }),
-            Err(DecodeSliceError::OutputSliceTooSmall) => Err(JwsError::Signature),
-            Err(DecodeSliceError::DecodeError(_)) => Err(JwsError::Base64 { part: Part::Signature }),
-        }
-    }
-
-    #[cfg(feature = "crypto")]
-    fn as_slice(&self) -> &[u8] {
-        self.octets.get(..self.len).unwrap_or_default()
-    }
+/// What stands between two dots.
+fn parts(token: &str) -> Option<[&str; 3]> {
+    let mut dots = memchr::memchr_iter(b'.', token.as_bytes());
+    let (Some(first), Some(second), None) = (dots.next(), dots.next(), dots.next()) else { return None };
+    Some([token.get(..first)?, token.get(first + 1..second)?, token.get(second + 1..)?])
 }
 
 /// Nothing but the header: the rest is somebody's credential.

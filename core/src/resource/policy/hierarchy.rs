@@ -67,10 +67,10 @@ impl Hierarchy {
 
     /// Everything that these scopes are worth, ready to be asked.
     pub(super) fn worth<'a>(&'a self, scopes: &'a ScopeSet) -> Worth<'a> {
-        let mut held: Vec<HeldScope<'a>> = scopes
-            .iter()
-            .map(|text| HeldScope { text, pattern: self.wildcards.iter().any(|known| **known == *text) })
-            .collect();
+        let implied: usize = self.implications.iter().map(|(_, granted)| granted.len()).sum();
+        let mut held: Vec<HeldScope<'a>> = Vec::with_capacity(scopes.len() + implied);
+        let is_pattern = |text: &str| self.wildcards.iter().any(|known| **known == *text);
+        held.extend(scopes.iter().map(|text| HeldScope { text, pattern: is_pattern(text) }));
         // Each implication is used once, so this ends.
         let mut unused: Vec<&(Box<str>, Vec<Box<str>>)> = self.implications.iter().collect();
         loop {
