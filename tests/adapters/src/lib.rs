@@ -3,6 +3,7 @@
 mod adding;
 mod asynchronous;
 mod blocking;
+pub mod support;
 mod trusting;
 
 use std::error::Error;

@@ -7,41 +7,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use grantor::error::{EffectError, Exchange, FailureKind, PeerMisbehaved, RedirectProblem, Work};
-use grantor::wire::client_metadata::ClientMetadata;
-use grantor::{Error, client::Config, limits};
+use grantor::{Error, limits};
+use grantor_adapters::support::{call, served, setup, visit};
 use grantor_adapters::{ADAPTERS, Adapter, Failed, open};
-use grantor_driver::{Browser, Event, Setup};
-use grantor_world::mcp_server::tool_call;
-use grantor_world::net::Served;
+use grantor_driver::{Browser, Event};
 use grantor_world::raw::{RawServer, response};
 use http::{HeaderMap, HeaderValue};
 use serde_json::json;
-
-fn served() -> Served {
-    Served::start(Arc::new(|_, _| {}))
-}
-
-/// A user who agrees: opens the page and follows where it leads.
-fn browser() -> Browser {
-    Browser::open_with(|url| {
-        let url = url.to_owned();
-        thread::spawn(move || ureq::get(&url).call().map(drop));
-        Ok(())
-    })
-}
-
-fn setup(resource: &str) -> Setup {
-    let config = Config::new(resource, ClientMetadata::named("Adapters")).unwrap();
-    Setup::new(config).user_agent(browser())
-}
-
-fn call(client: &dyn Adapter, resource: &str, tool: &str) -> Result<u16, Failed> {
-    let mut headers = HeaderMap::new();
-    headers.insert("mcp-method", HeaderValue::from_static("tools/call"));
-    headers.insert("mcp-name", HeaderValue::from_str(tool).unwrap());
-    let body = String::from_utf8(tool_call(tool)).unwrap();
-    client.post(resource, &headers, &body).map(|answer| answer.status)
-}
 
 /// Everything that a client does is told to its observer in time.
 #[test]
@@ -291,9 +263,8 @@ fn a_user_who_does_nothing_holds_up_nobody_else() {
         let servers = served();
         // Pages for `write` are never answered.
         let browser = Browser::open_with(|url| {
-            let url = url.to_owned();
             if !url.contains("files%3Awrite") {
-                thread::spawn(move || ureq::get(&url).call().map(drop));
+                visit(url);
             }
             Ok(())
         });

@@ -11,15 +11,10 @@ use grantor::Error;
 use grantor::client::{Config, Flow};
 use grantor::error::{EffectError, FailureKind, PeerMisbehaved, Refused, Work};
 use grantor::wire::client_metadata::ClientMetadata;
+use grantor_adapters::support::{call, served};
 use grantor_adapters::{ADAPTERS, Adapter, Failed, open};
 use grantor_driver::{Browser, Landing, Setup};
-use grantor_world::mcp_server::tool_call;
 use grantor_world::net::Served;
-use http::{HeaderMap, HeaderValue};
-
-fn served() -> Served {
-    Served::start(Arc::new(|_, _| {}))
-}
 
 fn config(resource: &str) -> Config {
     Config::new(resource, ClientMetadata::named("Notes <b>")).unwrap()
@@ -28,15 +23,7 @@ fn config(resource: &str) -> Config {
 /// A call under way on a thread of its own, which a failed assertion does not wait for.
 fn calling(client: &Arc<dyn Adapter>, servers: &Served) -> JoinHandle<Result<u16, Failed>> {
     let (client, resource) = (Arc::clone(client), servers.resource.clone());
-    thread::spawn(move || call(&*client, &resource))
-}
-
-fn call(client: &dyn Adapter, resource: &str) -> Result<u16, Failed> {
-    let mut headers = HeaderMap::new();
-    headers.insert("mcp-method", HeaderValue::from_static("tools/call"));
-    headers.insert("mcp-name", HeaderValue::from_static("ping"));
-    let body = String::from_utf8(tool_call("ping")).unwrap();
-    client.post(resource, &headers, &body).map(|answer| answer.status)
+    thread::spawn(move || call(&*client, &resource, "ping"))
 }
 
 /// Where the authorization server sends the browser, which does not go there.
@@ -219,7 +206,7 @@ fn who_does_not_come_back_is_told_what_was_waited_for() {
         let (browser, pages) = pages();
         let config = config(&servers.resource).interaction_ms(900);
         let client: Arc<dyn Adapter> = Arc::from(open(name, Setup::new(config).user_agent(browser)).unwrap());
-        let outcome = call(&*client, &servers.resource);
+        let outcome = call(&*client, &servers.resource, "ping");
         let Err(Failed::Authorization(error)) = outcome else { panic!("{name}: {outcome:?}") };
         let Error::Effect(EffectError { what: Work::Interaction, kind: FailureKind::TimedOut, .. }) = &error
         else {
@@ -252,7 +239,7 @@ fn a_code_for_another_device() {
         Browser::default().told_by(move |words| told.lock().unwrap().send(words.to_owned()).unwrap());
     let config = config(&servers.resource).flow(Flow::Device);
     let client = open("ureq", Setup::new(config).user_agent(browser)).unwrap();
-    assert_eq!(call(&*client, &servers.resource).unwrap(), 200);
+    assert_eq!(call(&*client, &servers.resource, "ping").unwrap(), 200);
     let words = words.recv().unwrap();
     let start = format!("To let Notes <b> use {}, open http://", servers.resource);
     assert!(words.starts_with(&start) && words.contains("enter the code"), "{words}");
@@ -264,7 +251,7 @@ const CHILD: &str = "GRANTOR_TEST_RESOURCE";
 fn on_standard_error(test: &str, set: &[(&str, &str)]) {
     if let Ok(resource) = std::env::var(CHILD) {
         let client = open("ureq", config(&resource).into()).unwrap();
-        assert_eq!(call(&*client, &resource).unwrap(), 200);
+        assert_eq!(call(&*client, &resource, "ping").unwrap(), 200);
         return;
     }
     let servers = served();

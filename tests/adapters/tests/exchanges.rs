@@ -4,7 +4,6 @@ use std::io::{self, Write as _};
 use std::net::{IpAddr, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -12,34 +11,13 @@ use grantor::client::Config;
 use grantor::error::{EffectError, FailureKind, Work};
 use grantor::wire::client_metadata::ClientMetadata;
 use grantor::{Error, UrlPolicy, limits};
+use grantor_adapters::support::{browser, call, setup};
 use grantor_adapters::{ADAPTERS, Adapter, Failed, open, open_adding};
-use grantor_driver::{Browser, Setup};
-use grantor_world::mcp_server::tool_call;
+use grantor_driver::Setup;
 use grantor_world::net::Served;
 use grantor_world::raw::RawServer;
-use http::{HeaderMap, HeaderValue};
+use http::HeaderMap;
 use serde_json::json;
-
-fn browser() -> Browser {
-    Browser::open_with(|url| {
-        let url = url.to_owned();
-        thread::spawn(move || ureq::get(&url).call().map(drop));
-        Ok(())
-    })
-}
-
-fn setup(resource: &str) -> Setup {
-    let config = Config::new(resource, ClientMetadata::named("Exchanges")).unwrap();
-    Setup::new(config).user_agent(browser())
-}
-
-fn call(client: &dyn Adapter, resource: &str) -> Result<u16, Failed> {
-    let mut headers = HeaderMap::new();
-    headers.insert("mcp-method", HeaderValue::from_static("tools/call"));
-    headers.insert("mcp-name", HeaderValue::from_static("ping"));
-    let body = String::from_utf8(tool_call("ping")).unwrap();
-    client.post(resource, &headers, &body).map(|answer| answer.status)
-}
 
 fn failed(outcome: Result<u16, Failed>) -> (FailureKind, String) {
     match outcome {
@@ -68,9 +46,9 @@ fn what_the_callers_client_adds_never_reaches_an_authorization_server() {
         let (servers, seen) = watched();
         let planted = [("x-api-key", "planted-key"), ("cookie", "planted=cookie")];
         let client = open_adding(name, setup(&servers.resource), &planted).unwrap();
-        assert_eq!(call(&*client, &servers.resource).unwrap(), 200, "{name}");
+        assert_eq!(call(&*client, &servers.resource, "ping").unwrap(), 200, "{name}");
         servers.world().server().expire_access_tokens();
-        assert_eq!(call(&*client, &servers.resource).unwrap(), 200, "{name}");
+        assert_eq!(call(&*client, &servers.resource, "ping").unwrap(), 200, "{name}");
         client.log_out().unwrap();
         let seen = seen.lock().unwrap();
         for (path, headers) in &*seen {
@@ -89,14 +67,14 @@ fn rfc9110_10_1_5_every_stack_sends_the_clients_user_agent() {
     for name in ADAPTERS {
         let (servers, seen) = watched();
         let client = open(name, setup(&servers.resource)).unwrap();
-        assert_eq!(call(&*client, &servers.resource).unwrap(), 200, "{name}");
+        assert_eq!(call(&*client, &servers.resource, "ping").unwrap(), 200, "{name}");
         let seen = seen.lock().unwrap();
         // The page is the browser's, and what goes to the resource is the caller's.
         for (path, headers) in seen.iter().filter(|(path, _)| path != "/authorize" && path != "/mcp") {
             let agents: Vec<_> = headers.get_all("user-agent").iter().collect();
             assert_eq!(agents.len(), 1, "{name}: {path} {agents:?}");
             assert!(
-                agents[0].to_str().unwrap().starts_with("Exchanges grantor/"),
+                agents[0].to_str().unwrap().starts_with("Adapters grantor/"),
                 "{name}: {path} {agents:?}"
             );
         }
@@ -109,7 +87,7 @@ fn no_cookie_of_an_authorization_server_is_sent_back() {
     for name in ADAPTERS {
         let (servers, seen) = watched();
         let client = open(name, setup(&servers.resource)).unwrap();
-        assert_eq!(call(&*client, &servers.resource).unwrap(), 200, "{name}");
+        assert_eq!(call(&*client, &servers.resource, "ping").unwrap(), 200, "{name}");
         let usual = [
             "accept",
             "accept-encoding",
@@ -166,12 +144,12 @@ fn names_that_lead_into_a_private_network_are_not_connected_to() {
                 false => servers.world().mcp.authorization_servers = vec![format!("https://{host}")],
             }
             let client = open(name, setup(&servers.resource).resolver(move |_: &str| ips(inner))).unwrap();
-            let (kind, words) = failed(call(&*client, &servers.resource));
+            let (kind, words) = failed(call(&*client, &servers.resource, "ping"));
             assert_eq!(kind, FailureKind::Unreachable, "{name} {host}: {words}");
             assert!(words.contains("private network") && words.contains("allow_private_hosts"), "{words}");
             // Nothing is lost: with a well-behaved server, the next client gets in.
             rename(&servers, &servers.issuer.clone());
-            assert_eq!(call(&*client, &servers.resource).unwrap(), 200, "{name}");
+            assert_eq!(call(&*client, &servers.resource, "ping").unwrap(), 200, "{name}");
         }
     }
 }
@@ -192,7 +170,7 @@ fn names_that_change_between_check_and_connection() {
             }
         });
         let client = open(name, setup).unwrap();
-        assert_eq!(call(&*client, &servers.resource).unwrap(), 200, "{name}");
+        assert_eq!(call(&*client, &servers.resource, "ping").unwrap(), 200, "{name}");
         assert_eq!(count.load(Ordering::SeqCst), 1, "{name}: resolved once");
     }
 }
@@ -212,7 +190,7 @@ fn private_addresses_are_open_by_option() {
         let config = Config::new(&servers.resource, ClientMetadata::named("Open")).unwrap().urls(open_policy);
         let local = |_: &str| ips(&["127.0.0.1"]);
         let client = open(name, Setup::new(config).user_agent(browser()).resolver(local)).unwrap();
-        assert!(call(&*client, &servers.resource).is_err());
+        assert!(call(&*client, &servers.resource, "ping").is_err());
         if name != "smol" {
             assert!(raw.requests() > 0, "{name}: it was asked"); // libcurl resolves itself what is not checked
         }
@@ -259,7 +237,7 @@ fn coded_answers_are_decoded() {
     for name in ADAPTERS {
         for coding in ["gzip", "x-gzip", "identity, gzip"] {
             let (servers, client, raw) = with_coded_tokens(name, coding, gzip(tokens));
-            assert_eq!(call(&*client, &servers.resource).unwrap(), 200, "{name} {coding}");
+            assert_eq!(call(&*client, &servers.resource, "ping").unwrap(), 200, "{name} {coding}");
             assert!(raw.heads()[0].to_lowercase().contains("accept-encoding: identity"), "{name}");
         }
     }
@@ -270,7 +248,7 @@ fn coded_answers_end_at_the_bound() {
     let bomb = gzip(&vec![b' '; 100 * limits::TOKEN_BODY]);
     for name in ADAPTERS {
         let (servers, client, _raw) = with_coded_tokens(name, "gzip", bomb.clone());
-        let (kind, words) = failed(call(&*client, &servers.resource));
+        let (kind, words) = failed(call(&*client, &servers.resource, "ping"));
         assert_eq!(kind, FailureKind::BodyTooLarge, "{name}: {words}");
     }
 }
@@ -279,7 +257,7 @@ fn coded_answers_end_at_the_bound() {
 fn codings_that_nobody_knows_are_named() {
     for name in ADAPTERS {
         let (servers, client, _raw) = with_coded_tokens(name, "compress", b"\x1f\x9d\x90".to_vec());
-        let outcome = call(&*client, &servers.resource);
+        let outcome = call(&*client, &servers.resource, "ping");
         let Err(Failed::Authorization(Error::Effect(error))) = &outcome else {
             panic!("{name}: {outcome:?}")
         };

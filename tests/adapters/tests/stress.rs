@@ -7,15 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use grantor::client::Config;
-use grantor::wire::client_metadata::ClientMetadata;
 use grantor::{AuthorizationPrompt, Secret, StoreKey, Summary};
+use grantor_adapters::support::{browser, call, message, served, setup, visit};
 use grantor_adapters::{ADAPTERS, Adapter, Patience, open};
 use grantor_driver::store::{Record, StoreError, Swap};
 use grantor_driver::{
-    Answer, Browser, Event, InteractionFailure, MemoryStore, Observer, Setup, Store, UserAgent, Wait,
+    Answer, Browser, Event, InteractionFailure, MemoryStore, Observer, Store, UserAgent, Wait,
 };
-use grantor_world::mcp_server::tool_call;
 use grantor_world::net::Served;
 use http::HeaderMap;
 
@@ -26,31 +24,6 @@ static ALONE: Mutex<()> = Mutex::new(());
 
 fn alone() -> MutexGuard<'static, ()> {
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn served() -> Served {
-    Served::start(Arc::new(|_, _| {}))
-}
-
-fn setup(resource: &str) -> Setup {
-    Setup::new(Config::new(resource, ClientMetadata::named("Stress")).unwrap()).user_agent(browser())
-}
-
-/// A user who agrees.
-fn browser() -> Browser {
-    Browser::open_with(|url| {
-        let url = url.to_owned();
-        thread::spawn(move || ureq::get(&url).call().map(drop));
-        Ok(())
-    })
-}
-
-fn ping() -> String {
-    String::from_utf8(tool_call("ping")).unwrap()
-}
-
-fn post(client: &dyn Adapter, resource: &str) -> u16 {
-    client.post(resource, &HeaderMap::new(), &ping()).unwrap().status
 }
 
 /// splitmix64.
@@ -99,7 +72,7 @@ fn a_thousand_calls_on_an_expired_token(name: &str) {
     let servers = served();
     let alive = Arc::new(());
     let client = open(name, setup(&servers.resource).observer(Alive(Arc::clone(&alive)))).unwrap();
-    assert_eq!(post(&*client, &servers.resource), 200);
+    assert_eq!(call(&*client, &servers.resource, "ping").unwrap(), 200);
 
     let mut chance = Chance(seed());
     let rounds = 3;
@@ -109,7 +82,7 @@ fn a_thousand_calls_on_an_expired_token(name: &str) {
         servers.world().asked.clear();
         let issued = servers.world().server().issued;
         let calls: Vec<Patience> = (0..CALLS).map(|_| chance.patience()).collect();
-        let ended = client.burst(&servers.resource, &ping(), &calls);
+        let ended = client.burst(&servers.resource, &message("ping"), &calls);
         assert_eq!(ended.len(), CALLS);
         for outcome in ended {
             match outcome {
@@ -118,7 +91,7 @@ fn a_thousand_calls_on_an_expired_token(name: &str) {
                 other => panic!("{name}, seed {}, round {round}: {other:?}", seed()),
             }
         }
-        assert_eq!(post(&*client, &servers.resource), 200);
+        assert_eq!(call(&*client, &servers.resource, "ping").unwrap(), 200);
         let mut world = servers.world();
         let asked = |path: &str| world.asked.iter().filter(|asked| asked.contains(path)).count();
         assert_eq!((asked("/token"), asked("/authorize")), (1, 0), "{name}: one token request");
@@ -176,18 +149,17 @@ fn a_slow_browser_step_of_one_account_blocks_nobody_else() {
             if slow.fetch_add(1, Ordering::Relaxed) == 0 {
                 return opened.lock().unwrap().send(url.to_owned()).map_err(|error| error.to_string());
             }
-            let url = url.to_owned();
-            thread::spawn(move || ureq::get(&url).call().map(drop));
+            visit(url);
             Ok(())
         });
         let client = open(name, setup(&servers.resource).user_agent(browser)).unwrap();
         let (slow, quick) = (client.account("slow").unwrap(), client.account("quick").unwrap());
         let resource = servers.resource.clone();
-        let waiting = thread::spawn(move || post(&*slow, &resource));
+        let waiting = thread::spawn(move || call(&*slow, &resource, "ping").unwrap());
         let page = pages.recv().unwrap();
-        let ended = quick.burst(&servers.resource, &ping(), &[Patience::Endless; 100]);
+        let ended = quick.burst(&servers.resource, &message("ping"), &[Patience::Endless; 100]);
         assert!(ended.iter().all(|outcome| matches!(outcome, Ok(Some(200)))), "{name}: {ended:?}");
-        assert_eq!(post(&*client, &servers.resource), 200, "{name}");
+        assert_eq!(call(&*client, &servers.resource, "ping").unwrap(), 200, "{name}");
         assert!(!waiting.is_finished(), "{name}: the slow one waits all the while");
         ureq::get(&page).call().unwrap();
         assert_eq!(waiting.join().unwrap(), 200, "{name}");
@@ -276,9 +248,9 @@ fn no_lock_is_held_across_io() {
         *meanwhile.0.lock().unwrap() = Some(Arc::new(move || {
             asking.post("http://127.0.0.1:1/elsewhere", &HeaderMap::new(), "").unwrap_err();
         }));
-        assert_eq!(post(&*client, &servers.resource), 200, "{name}");
+        assert_eq!(call(&*client, &servers.resource, "ping").unwrap(), 200, "{name}");
         servers.world().server().expire_access_tokens();
-        assert_eq!(post(&*client, &servers.resource), 200, "{name}");
+        assert_eq!(call(&*client, &servers.resource, "ping").unwrap(), 200, "{name}");
         assert!(meanwhile.1.load(Ordering::Relaxed) >= 15, "{name}: exchanges, store and user were probed");
         *meanwhile.0.lock().unwrap() = None; // it holds the client
     }

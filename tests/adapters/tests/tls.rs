@@ -7,12 +7,11 @@ use grantor::Error;
 use grantor::client::Config;
 use grantor::error::{EffectError, Exchange, FailureKind, Work};
 use grantor::wire::client_metadata::ClientMetadata;
-use grantor_adapters::{ADAPTERS, Adapter, Failed, open, open_trusting, trusting_agent};
+use grantor_adapters::support::call;
+use grantor_adapters::{ADAPTERS, Failed, open, open_trusting, trusting_agent};
 use grantor_driver::{Browser, Setup};
-use grantor_world::mcp_server::tool_call;
 use grantor_world::net::Served;
 use grantor_world::tls::Authority;
-use http::HeaderMap;
 
 fn served(mcp: Option<&Authority>, authorization: Option<&Authority>) -> Served {
     Served::secured(Arc::new(|_, _| {}), mcp, authorization)
@@ -29,11 +28,6 @@ fn setup(servers: &Served, authority: &Authority) -> Setup {
     }))
 }
 
-fn post(client: &dyn Adapter, servers: &Served) -> Result<u16, Failed> {
-    let body = String::from_utf8(tool_call("ping")).unwrap();
-    client.post(&servers.resource, &HeaderMap::new(), &body).map(|answer| answer.status)
-}
-
 #[test]
 fn servers_with_a_trusted_certificate() {
     let authority = Authority::new();
@@ -41,9 +35,9 @@ fn servers_with_a_trusted_certificate() {
         let servers = served(Some(&authority), Some(&authority));
         assert!(servers.resource.starts_with("https://") && servers.issuer.starts_with("https://"));
         let client = open_trusting(name, setup(&servers, &authority), &authority.pem()).unwrap();
-        assert_eq!(post(&*client, &servers).unwrap(), 200, "{name}");
+        assert_eq!(call(&*client, &servers.resource, "ping").unwrap(), 200, "{name}");
         servers.world().server().expire_access_tokens();
-        assert_eq!(post(&*client, &servers).unwrap(), 200, "{name}");
+        assert_eq!(call(&*client, &servers.resource, "ping").unwrap(), 200, "{name}");
     }
 }
 
@@ -55,7 +49,7 @@ fn a_resource_that_is_not_trusted_sees_no_request() {
         let by_itself = open(name, setup(&servers, &authority)).unwrap();
         let trusting = open_trusting(name, setup(&servers, &authority), &authority.pem()).unwrap();
         for client in [by_itself, trusting] {
-            let error = post(&*client, &servers).unwrap_err();
+            let error = call(&*client, &servers.resource, "ping").unwrap_err();
             assert!(matches!(error, Failed::Other(_)), "{name}: {error}");
         }
         assert!(servers.world().asked.is_empty(), "{name}");
@@ -70,7 +64,7 @@ fn an_authorization_server_that_is_not_trusted_sees_no_request() {
         let by_itself = open(name, setup(&servers, &authority)).unwrap();
         let trusting = open_trusting(name, setup(&servers, &authority), &authority.pem()).unwrap();
         for client in [by_itself, trusting] {
-            let error = post(&*client, &servers).unwrap_err();
+            let error = call(&*client, &servers.resource, "ping").unwrap_err();
             let Failed::Authorization(Error::Effect(EffectError { what, kind, .. })) = error else {
                 panic!("{name}: {error}")
             };

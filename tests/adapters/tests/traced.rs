@@ -2,15 +2,10 @@
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
-use std::thread;
 
-use grantor::client::Config;
-use grantor::wire::client_metadata::ClientMetadata;
+use grantor_adapters::support::{call, served, setup};
 use grantor_adapters::{ADAPTERS, open};
-use grantor_driver::{Browser, Setup, Traced};
-use grantor_world::mcp_server::tool_call;
-use grantor_world::net::Served;
-use http::{HeaderMap, HeaderValue};
+use grantor_driver::Traced;
 
 /// A log in memory.
 #[derive(Clone, Default)]
@@ -44,19 +39,9 @@ fn logs_show_what_happens_and_no_secret() {
         .with_writer(move || writer.clone())
         .init();
     for adapter in ADAPTERS {
-        let served = Served::start(Arc::new(|_, _| {}));
-        let browser = Browser::open_with(|url| {
-            let url = url.to_owned();
-            thread::spawn(move || ureq::get(&url).call().map(drop));
-            Ok(())
-        });
-        let config = Config::new(&served.resource, ClientMetadata::named("Traced")).unwrap();
-        let client = open(adapter, Setup::new(config).user_agent(browser).observer(Traced)).unwrap();
-        let mut headers = HeaderMap::new();
-        headers.insert("mcp-method", HeaderValue::from_static("tools/call"));
-        headers.insert("mcp-name", HeaderValue::from_static("write"));
-        let body = String::from_utf8(tool_call("write")).unwrap();
-        assert_eq!(client.post(&served.resource, &headers, &body).unwrap().status, 200);
+        let servers = served();
+        let client = open(adapter, setup(&servers.resource).observer(Traced)).unwrap();
+        assert_eq!(call(&*client, &servers.resource, "write").unwrap(), 200);
         let said = log.take();
         let ours: Vec<&str> = said.lines().filter(|line| line.contains(" grantor: ")).collect();
         let has = |parts: &[&str]| ours.iter().any(|line| parts.iter().all(|part| line.contains(part)));
@@ -72,7 +57,5 @@ fn logs_show_what_happens_and_no_secret() {
                 assert!(!line.contains(secret), "{adapter}: {line}");
             }
         }
-        // A server that is gone.
-        drop(served);
     }
 }

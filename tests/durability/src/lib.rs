@@ -99,8 +99,11 @@ impl<S: Store> Store for Stopping<S> {
 }
 
 impl<U: UserAgent> UserAgent for Stopping<U> {
+    /// At a port of this process's own, if the client has none yet: one that the system chooses may be taken by somebody's
+    /// connection before another process comes back to it.
     fn listen(&self, preferred: Option<&str>) -> Result<String, InteractionFailure> {
-        self.1.pass(|| self.0.listen(preferred))
+        let own = format!("http://127.0.0.1:{}/callback", own_port());
+        self.1.pass(|| self.0.listen(Some(preferred.unwrap_or(&own))))
     }
 
     fn approve(&self, summary: &Summary) -> bool {
@@ -110,6 +113,13 @@ impl<U: UserAgent> UserAgent for Stopping<U> {
     fn authorize(&self, prompt: &AuthorizationPrompt, wait: &Wait) -> Result<Answer, InteractionFailure> {
         self.1.pass(|| self.0.authorize(prompt, wait))
     }
+}
+
+/// A port below those that systems give to connections, and another one for each process of many.
+fn own_port() -> u32 {
+    const FIRST: u32 = 10_000;
+    const COUNT: u32 = 20_000;
+    FIRST + std::process::id() % COUNT
 }
 
 /// The store in a directory, or what the word before a colon says: in the keyring with its locks in the directory after

@@ -9,12 +9,11 @@ use grantor::client::{Config, Timeouts};
 use grantor::error::Exchange;
 use grantor::wire::client_metadata::ClientMetadata;
 use grantor::{RecordKind, StoreKey};
+use grantor_adapters::support::{call, visit};
 use grantor_adapters::{Adapter, Failed, open};
 use grantor_driver::{Browser, MemoryStore, Setup, Store as _};
-use grantor_world::mcp_server::tool_call;
 use grantor_world::raw::{Gate, RawServer, write};
 use grantor_world::{Asked, AuthorizationServer, McpServer, World};
-use http::{HeaderMap, HeaderValue};
 
 use crate::fault::{self, Fault};
 
@@ -145,8 +144,7 @@ impl Site {
         let counted = Arc::clone(&pages);
         let browser = Browser::open_with(move |url| {
             counted.fetch_add(1, Ordering::Relaxed);
-            let url = url.to_owned();
-            thread::spawn(move || ureq::get(&url).call().map(drop));
+            visit(url);
             Ok(())
         });
         let mut config = Config::new(&resource, ClientMetadata::named("Faults")).unwrap();
@@ -170,10 +168,7 @@ impl Site {
     }
 
     pub(crate) fn call(&self) -> Result<u16, Failed> {
-        let mut headers = HeaderMap::new();
-        headers.insert("mcp-method", HeaderValue::from_static("tools/call"));
-        let body = String::from_utf8(tool_call("ping")).unwrap();
-        self.client.post(&self.resource, &headers, &body).map(|answer| answer.status)
+        call(&*self.client, &self.resource, "ping")
     }
 
     pub(crate) fn break_it(&self) {
