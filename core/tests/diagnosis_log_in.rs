@@ -39,7 +39,7 @@ struct Server {
     asked: (u16, &'static str),
     refresh: Result<Value, &'static str>,
     step_up: Result<Value, &'static str>,
-    revocation: u16,
+    revocation: (u16, Value),
 }
 
 /// A token for this audience, signed by nobody.
@@ -66,7 +66,7 @@ fn good() -> Server {
         asked: (200, ""),
         refresh: Ok(token("r2", "a")),
         step_up: Ok(token("r3", "a b")),
-        revocation: 200,
+        revocation: (200, Value::Null),
     }
 }
 
@@ -104,8 +104,9 @@ fn examine(server: &Server) -> (BTreeSet<&'static str>, BTreeSet<&'static str>, 
                 examination.done(Ok(Some(HttpResponse { status, headers: &headers, body: b"" })));
             }
             LogInStep::Refresh => {
-                if let Ok(token) = &server.refresh {
-                    exchanged(Exchange::RefreshToken, 200, token);
+                match &server.refresh {
+                    Ok(token) => exchanged(Exchange::RefreshToken, 200, token),
+                    Err(_) => exchanged(Exchange::RefreshToken, 400, &json!({ "error": "invalid_grant" })),
                 }
                 examination.done(server.refresh.as_ref().map(|_| None).map_err(|words| *words));
             }
@@ -118,7 +119,7 @@ fn examine(server: &Server) -> (BTreeSet<&'static str>, BTreeSet<&'static str>, 
                 examination.done(server.step_up.as_ref().map(|_| None).map_err(|words| *words));
             }
             LogInStep::LogOut => {
-                exchanged(Exchange::Revocation, server.revocation, &Value::Null);
+                exchanged(Exchange::Revocation, server.revocation.0, &server.revocation.1);
                 examination.done(Ok(None));
             }
             other => panic!("{other:?}"),
@@ -162,7 +163,7 @@ fn each_rule_of_a_log_in_is_broken_alone() {
         }),
         (&["step-up"], |server| server.step_up = Err("access_denied")),
         (&["step-up-scopes"], |server| server.step_up = Ok(token("r3", "b"))),
-        (&["revoked"], |server| server.revocation = 500),
+        (&["revoked"], |server| server.revocation = (500, Value::Null)),
     ];
     let mut broken = BTreeSet::new();
     for (codes, change) in changes {
@@ -177,6 +178,14 @@ fn each_rule_of_a_log_in_is_broken_alone() {
     let (failed, looked_at, told) = examine(&Server { asked: (403, scoped), ..good() });
     assert_eq!(failed, BTreeSet::new(), "{told}");
     assert!(looked_at.contains("insufficient-scope"));
+}
+
+#[test]
+fn rfc7009_2_2_1_a_server_need_not_revoke_tokens_of_every_kind() {
+    for (error, broken) in [("unsupported_token_type", false), ("invalid_request", true)] {
+        let server = Server { revocation: (400, json!({ "error": error })), ..good() };
+        assert_eq!(examine(&server).0.contains("revoked"), broken, "{error}");
+    }
 }
 
 #[test]

@@ -9,13 +9,15 @@ use url::Url;
 use super::check::{Check, Outcome, Rule};
 use super::rules;
 use crate::address;
-use crate::error::{Exchange, PeerText};
+use crate::error::{Exchange, PeerText, Refused};
 use crate::finding::Findings;
 use crate::jose::base64url;
+use crate::quirks::Quirks;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::wire::challenge::{Challenge, Challenges};
-use crate::wire::token::{Issued, issued_in};
+use crate::wire::document::Reader;
+use crate::wire::token::{Issued, error_in, issued_in};
 use crate::wire::{HttpRequest, HttpResponse};
 
 /// The first message to a server.
@@ -84,11 +86,12 @@ impl LogInExamination {
     pub fn exchanged(&mut self, exchange: Exchange, at: &Url, response: &HttpResponse<'_>) {
         match exchange {
             Exchange::CodeToken if self.issued.is_none() => self.on_first_token(at, response),
-            Exchange::CodeToken => self.note_token(exchange, response),
-            Exchange::RefreshToken => self.on_refreshed(at, response),
-            Exchange::Revocation => {
-                self.check(&rules::REVOKED, at, response.status == 200, response.status.to_string());
+            Exchange::CodeToken => {
+                let issued = issued_in(exchange, response, &mut Findings::new());
+                self.issued = issued.or(self.issued.take());
             }
+            Exchange::RefreshToken => self.on_refreshed(at, response),
+            Exchange::Revocation => self.on_revoked(at, response),
             _ => {}
         }
     }
@@ -106,7 +109,12 @@ impl LogInExamination {
                 }
             }
             LogInStep::Ask => self.on_answer(done),
-            LogInStep::Refresh => self.check(&rules::REFRESHED, &resource, held, seen),
+            LogInStep::Refresh => {
+                self.check(&rules::REFRESHED, &resource, held, seen);
+                if !held && self.steps.front() == Some(&LogInStep::Ask) {
+                    self.steps.pop_front(); // there is no new token to ask with
+                }
+            }
             LogInStep::StepUp(_) => {
                 self.check(&rules::STEP_UP, &resource, held, seen);
                 if held {
@@ -163,20 +171,26 @@ impl LogInExamination {
     }
 
     fn on_refreshed(&mut self, at: &Url, response: &HttpResponse<'_>) {
-        let before = self.issued.as_ref().and_then(|issued| issued.refresh_token.clone());
-        self.note_token(Exchange::RefreshToken, response);
-        let now = self.issued.as_mut().map(|issued| &mut issued.refresh_token);
-        if let (Some(before), Some(now)) = (before, now) {
-            let replaced = now.as_ref().is_some_and(|now| *now != before);
-            now.get_or_insert(before);
+        let Some(mut now) = issued_in(Exchange::RefreshToken, response, &mut Findings::new()) else { return };
+        if let Some(before) = self.issued.take().and_then(|issued| issued.refresh_token) {
+            let replaced = now.refresh_token.as_ref().is_some_and(|now| *now != before);
             self.check(&rules::ROTATION, at, replaced, "the same refresh token goes on");
+            now.refresh_token.get_or_insert(before);
         }
+        self.issued = Some(now);
     }
 
-    fn note_token(&mut self, exchange: Exchange, response: &HttpResponse<'_>) {
-        if let Some(issued) = issued_in(exchange, response, &mut Findings::new()) {
-            self.issued = Some(issued);
-        }
+    /// A server need not be able to revoke tokens of every kind (RFC 7009 2.2.1).
+    fn on_revoked(&mut self, at: &Url, response: &HttpResponse<'_>) {
+        let mut findings = Findings::new();
+        let mut reader = Reader::new(Exchange::Revocation, &mut findings);
+        let error = error_in(response, &mut reader, &Quirks::none());
+        let is_other_kind = matches!(
+            &error,
+            Some(Refused::Token { code, .. }) if code.as_str() == "unsupported_token_type"
+        );
+        let taken = response.status == 200 || is_other_kind;
+        self.check(&rules::REVOKED, at, taken, response.status.to_string());
     }
 
     fn on_answer(&mut self, answer: Result<Option<HttpResponse<'_>>, &str>) {

@@ -56,6 +56,25 @@ impl Server {
         Self::run(command)
     }
 
+    /// Starts an `oidc-provider` that can be told what to do wrong; `doctor.mjs` lists what.
+    ///
+    /// # Panics
+    /// When it does not start; `tests/run` installs what it needs.
+    pub fn to_examine(options: &Value) -> Self {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut command = Command::new(crate::node());
+        command.arg(here.join("doctor.mjs")).arg(options.to_string());
+        Self::run(command)
+    }
+
+    /// Has it do this wrong, or nothing.
+    ///
+    /// # Panics
+    /// When it does not obey.
+    pub fn set_wrong(&self, what: &str) {
+        ureq::post(&self.control).send(what).expect("the server obeys");
+    }
+
     /// Starts the authorization server of the MCP Python SDK, of this generation, with these options;
     /// `mcp_authorization_server.py` lists them.
     ///
