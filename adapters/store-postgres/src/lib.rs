@@ -9,9 +9,9 @@
 
 #![deny(missing_docs)]
 
-mod attempts;
 mod connections;
 mod schema;
+mod trouble;
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use grantor_driver::store::{Background, Record, Store, StoreError, Swap, new_rev
 use rustls::ClientConfig;
 use zeroize::Zeroizing;
 
-use crate::attempts::attempt;
+use crate::trouble::Failed;
 
 /// So many rows that are over are removed at a time.
 const SWEEP: i64 = 500;
@@ -91,7 +91,13 @@ impl PostgresStore {
     fn open(pool: Pool) -> Result<Self, StoreError> {
         let background = Background::start("grantor-postgres")?;
         let opened = pool.clone();
-        background.perform(async move { schema::bring_up_to_date(&opened, schema::STEPS).await })?;
+        let version = background.insist("open the PostgreSQL database", move || {
+            let opened = opened.clone();
+            async move { schema::bring_up_to_date(&opened, schema::STEPS).await }
+        })?;
+        if version > schema::STEPS.len() {
+            return Err(schema::later(version));
+        }
         Ok(Self(Arc::new(Inner { pool, background, swept_s: AtomicU64::new(0) })))
     }
 
@@ -117,7 +123,7 @@ impl PostgresStore {
 
         let (name, record, revision) = (record_name(key), record.clone(), new_revision()?);
         let pool = self.0.pool.clone();
-        let changed = self.0.background.perform(attempt("write", move || {
+        let changed = self.0.background.insist("write to the PostgreSQL database", move || {
             let (pool, name, record) = (pool.clone(), name.clone(), record.clone());
             async move {
                 let client = pool.get().await?;
@@ -132,9 +138,9 @@ impl PostgresStore {
                         client.execute(&update, &[&name, &content, &new, &left_s, &&expect.0[..]]).await?
                     }
                 };
-                Ok(changed)
+                Ok::<_, Failed>(changed)
             }
-        }))?;
+        })?;
         Ok(if changed == 0 { Swap::Conflict } else { Swap::Done(Some(revision)) })
     }
 
@@ -169,14 +175,14 @@ impl Store for PostgresStore {
             WHERE name = $1 AND (expires_at IS NULL OR expires_at >= now())";
 
         let (pool, name) = (self.0.pool.clone(), record_name(key));
-        let row = self.0.background.perform(attempt("read", move || {
+        let row = self.0.background.insist("read the PostgreSQL database", move || {
             let (pool, name) = (pool.clone(), name.clone());
             async move {
                 let client = pool.get().await?;
                 let select = client.prepare_cached(SELECT).await?;
-                Ok(client.query_opt(&select, &[&name]).await?)
+                Ok::<_, Failed>(client.query_opt(&select, &[&name]).await?)
             }
-        }))?;
+        })?;
         let Some(row) = row else { return Ok(None) };
         let content = Zeroizing::new(row.get::<_, &[u8]>(0).to_vec());
         let revision = row.get::<_, &[u8]>(1).try_into();
@@ -214,14 +220,15 @@ impl Store for PostgresStore {
             SELECT EXISTS (SELECT FROM gone) OR NOT EXISTS (SELECT FROM grantor_records WHERE name = $1)";
 
         let (pool, name) = (self.0.pool.clone(), record_name(key));
-        let is_gone: bool = self.0.background.perform(attempt("delete from", move || {
+        let is_gone: bool = self.0.background.insist("write to the PostgreSQL database", move || {
             let (pool, name) = (pool.clone(), name.clone());
             async move {
                 let client = pool.get().await?;
                 let delete = client.prepare_cached(DELETE).await?;
-                Ok(client.query_one(&delete, &[&name, &&expect.0[..]]).await?.get(0))
+                let row = client.query_one(&delete, &[&name, &&expect.0[..]]).await?;
+                Ok::<_, Failed>(row.get(0))
             }
-        }))?;
+        })?;
         Ok(if is_gone { Swap::Done(None) } else { Swap::Conflict })
     }
 }

@@ -12,6 +12,7 @@ use grantor_driver::store::{Record, StoreError, Swap};
 use grantor_driver::{Answer, FileStore, InteractionFailure, Store, UserAgent, Wait};
 use grantor_postgres::PostgresStore;
 use grantor_sqlite::SqliteStore;
+use grantor_valkey::ValkeyStore;
 
 /// The record that the `n`th thread of the program `counter` counts up, from 0.
 pub fn counted(n: usize) -> StoreKey {
@@ -123,7 +124,7 @@ fn own_port() -> u32 {
 }
 
 /// The store in a directory, or what the word before a colon says: in the keyring with its locks in the directory after
-/// `keyring:`, in a database in the directory after `sqlite:`, in the one to which `postgres:` connects.
+/// `keyring:`, in a database in the directory after `sqlite:`, in the server to which `postgres:` or `valkey:` connects.
 ///
 /// # Errors
 /// When it cannot be used.
@@ -134,6 +135,7 @@ pub fn store(place: &str) -> Result<Arc<dyn Store>, StoreError> {
             Ok(Arc::new(SqliteStore::open(Path::new(directory).join("records.sqlite"))?))
         }
         Some(("postgres", to)) => Ok(Arc::new(PostgresStore::connect(to)?)),
+        Some(("valkey", to)) => Ok(Arc::new(ValkeyStore::connect(to)?)),
         _ => Ok(Arc::new(FileStore::new(place)?)),
     }
 }

@@ -5,11 +5,18 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::mpsc::channel;
 use std::thread;
+use std::time::Duration;
 
 use tokio::runtime::Builder;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::StoreError;
+
+/// So long an operation waits for a server that restarts.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// The first pause between two attempts, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
 
 type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -55,9 +62,67 @@ impl Background {
         answered.recv().unwrap_or_else(|_| Err(StoreError::new("the store's thread gave up")))
     }
 
+    /// Has an operation done, and done again while that may help: a server that restarts or hands over to another is
+    /// waited for, some seconds. It must do no harm to do it twice; a write can have that by a
+    /// [revision of its own](super::new_revision).
+    ///
+    /// # Errors
+    /// That it cannot do this (`what`), and the last attempt's words.
+    pub fn insist<T, E, F>(
+        &self,
+        what: &'static str,
+        operation: impl Fn() -> F + Send + Sync + 'static,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        E: Into<Trouble> + Send,
+        F: Future<Output = Result<T, E>> + Send,
+    {
+        self.perform(async move {
+            let trouble = attempts(PATIENCE, operation).await;
+            trouble.map_err(|trouble| StoreError::new(format_args!("cannot {what}: {}", trouble.words)))
+        })
+    }
+
     /// Has something done that nobody waits for.
     pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         let _ = self.0.send(Box::pin(work)); // the thread lives as long as this
+    }
+}
+
+/// What went wrong with one attempt.
+#[derive(Clone, Debug)]
+pub struct Trouble {
+    words: String,
+    may_pass: bool,
+}
+
+impl Trouble {
+    /// In words for a person, without a record's content; and whether another attempt may go better: the connection
+    /// ended, the server comes or goes, others were in the way.
+    pub fn new(words: impl fmt::Display, may_pass: bool) -> Self {
+        Self { words: words.to_string(), may_pass }
+    }
+}
+
+async fn attempts<T, E: Into<Trouble>, F: Future<Output = Result<T, E>>>(
+    patience: Duration,
+    operation: impl Fn() -> F,
+) -> Result<T, Trouble> {
+    let end = Instant::now() + patience;
+    let mut pause = PAUSES.0;
+    let mut last = Trouble::new("no answer within the time", true);
+    loop {
+        match timeout_at(end, operation()).await {
+            Ok(Ok(done)) => return Ok(done),
+            Ok(Err(error)) => last = error.into(),
+            Err(_) => return Err(last),
+        }
+        if !last.may_pass || Instant::now() + pause > end {
+            return Err(last);
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(PAUSES.1);
     }
 }
 
@@ -69,6 +134,9 @@ impl fmt::Debug for Background {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
     #[test]
@@ -79,6 +147,32 @@ mod tests {
         let waiting = thread::spawn(move || first.perform(async move { Ok(said.await.unwrap()) }));
         second.perform(async move { say.send("hello").map_err(StoreError::new) }).unwrap();
         assert_eq!(waiting.join().unwrap().unwrap(), "hello");
+    }
+
+    #[test]
+    fn what_may_pass_is_attempted_again() {
+        let background = Background::start("test").unwrap();
+        let counted = |until: usize, may_pass: bool| {
+            let count = Arc::new(AtomicUsize::new(0));
+            let counting = Arc::clone(&count);
+            let done = background.insist("count", move || {
+                let now = counting.fetch_add(1, Ordering::SeqCst) + 1;
+                async move { if now < until { Err(Trouble::new(now, may_pass)) } else { Ok(now) } }
+            });
+            (done.map_err(|error| error.to_string()), count.load(Ordering::SeqCst))
+        };
+        assert_eq!(counted(4, true), (Ok(4), 4));
+        assert_eq!(counted(4, false), (Err("cannot count: 1".into()), 1));
+        // There is an end to it, and the last words are told.
+        let hour = Duration::from_secs(3600);
+        let never = background.perform(async move {
+            tokio::time::pause();
+            let started = Instant::now();
+            let last = attempts(hour, || async { Err::<(), _>(Trouble::new("away", true)) }).await;
+            assert!(started.elapsed() <= hour);
+            last.map_err(|trouble| StoreError::new(trouble.words))
+        });
+        assert_eq!(never.unwrap_err().to_string(), "away");
     }
 
     #[test]

@@ -14,7 +14,7 @@ mod private;
 mod sweep;
 
 #[cfg(feature = "background")]
-pub use background::Background;
+pub use background::{Background, Trouble};
 pub use contract::check_contract;
 pub use file::FileStore;
 #[cfg(feature = "keyring")]

@@ -12,3 +12,5 @@ mod processes;
 mod records;
 #[cfg(unix)]
 mod servers;
+#[cfg(unix)]
+mod valkey;

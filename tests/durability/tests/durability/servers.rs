@@ -109,6 +109,65 @@ impl Drop for Postgres {
     }
 }
 
+/// A Valkey or Redis server that keeps what it answers.
+pub(crate) struct Valkey {
+    directory: Directory,
+    to: String,
+    child: Child,
+}
+
+impl Valkey {
+    pub(crate) fn start() -> Self {
+        let directory = Directory::new();
+        fs::create_dir(&directory.0).unwrap();
+        let to = format!("unix://{}/socket", directory.place());
+        let child = Self::run(&directory.0);
+        Self { directory, to, child }
+    }
+
+    fn run(directory: &Path) -> Child {
+        Command::new("setpriv")
+            .args(["--pdeathsig", "KILL"])
+            .arg(installed(&["valkey-server", "redis-server"]))
+            .args(["--port", "0", "--save", "", "--appendonly", "yes", "--appendfsync", "always", "--dir"])
+            .arg(directory)
+            .arg("--unixsocket")
+            .arg(directory.join("socket"))
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap()
+    }
+
+    pub(crate) fn to(&self) -> &str {
+        &self.to
+    }
+
+    pub(crate) fn place(&self) -> String {
+        format!("valkey:{}", self.to)
+    }
+
+    /// A connection to look into it.
+    pub(crate) fn look(&self) -> redis::Connection {
+        redis::Client::open(self.to()).unwrap().get_connection().unwrap()
+    }
+
+    pub(crate) fn restart(&mut self, end: End) {
+        self.end(end);
+        self.child = Self::run(&self.directory.0);
+    }
+
+    fn end(&mut self, end: End) {
+        signal(if end == End::Crash { "KILL" } else { "TERM" }, &self.child);
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Valkey {
+    fn drop(&mut self) {
+        self.end(End::Crash);
+    }
+}
+
 fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0)
 }

@@ -1,17 +1,8 @@
-//! Operations are repeated while the server is away.
-
-use std::future::Future;
-use std::time::Duration;
+//! What goes wrong, and what of that may pass.
 
 use deadpool_postgres::PoolError;
-use grantor_driver::store::StoreError;
-use tokio::time::{Instant, sleep, timeout_at};
+use grantor_driver::store::Trouble;
 use tokio_postgres::error::SqlState;
-
-/// So long an operation waits for a server that restarts.
-const PATIENCE: Duration = Duration::from_secs(15);
-/// The first pause between two attempts, and the longest.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
 
 /// What went wrong with one attempt.
 pub(crate) enum Failed {
@@ -80,28 +71,8 @@ impl Failed {
     }
 }
 
-/// Does an operation, and does it again while that may help. It must do no harm to do it twice.
-pub(crate) async fn attempt<T, F: Future<Output = Result<T, Failed>>>(
-    verb: &'static str,
-    operation: impl Fn() -> F,
-) -> Result<T, StoreError> {
-    let end = Instant::now() + PATIENCE;
-    let mut pause = PAUSES.0;
-    let mut last = None;
-    loop {
-        let error = match timeout_at(end, operation()).await {
-            Ok(Ok(done)) => return Ok(done),
-            Ok(Err(error)) => error,
-            Err(_) => break,
-        };
-        if !error.may_pass() || Instant::now() + pause > end {
-            last = Some(error);
-            break;
-        }
-        last = Some(error);
-        sleep(pause).await;
-        pause = (pause * 2).min(PAUSES.1);
+impl From<Failed> for Trouble {
+    fn from(failed: Failed) -> Self {
+        Self::new(failed.words(), failed.may_pass())
     }
-    let words = last.map_or_else(|| "no answer within the time".into(), |error| error.words());
-    Err(StoreError::new(format_args!("cannot {verb} the PostgreSQL database: {words}")))
 }
