@@ -140,7 +140,12 @@ impl Upstream {
             }
             ended = match self.endpoint.get(Some(&from), &session) {
                 Ok(mut resumed) if resumed.status().is_success() => {
-                    self.endpoint.messages(&mut resumed, &mut hand_on)?
+                    // Servers may leave a stream open that was taken up again.
+                    let mut until_answered = |received| match hand_on(received) {
+                        ControlFlow::Continue(()) if answered.get() => ControlFlow::Break(()),
+                        flow => flow,
+                    };
+                    self.endpoint.messages(&mut resumed, &mut until_answered)?
                 }
                 Ok(refused) if !is_for_now(refused.status()) => break,
                 Ok(_) => Ended::default(),
