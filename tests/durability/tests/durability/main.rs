@@ -9,6 +9,7 @@ mod kill;
 #[cfg(unix)]
 mod postgres;
 mod processes;
+mod races;
 mod records;
 #[cfg(unix)]
 mod servers;

@@ -6,7 +6,7 @@ use grantor_durability::store;
 use grantor_postgres::PostgresStore;
 
 use crate::servers::{End, Postgres};
-use crate::{acknowledged, guard, processes};
+use crate::{acknowledged, guard, processes, races};
 
 fn key(n: usize) -> StoreKey {
     StoreKey::new(RecordKind::Proof, "https://mcp.example.com/mcp", &n.to_string(), None)
@@ -35,6 +35,12 @@ fn rfc9449_11_1_used_once_by_servers_on_one_database() {
 #[ignore = "needs PostgreSQL"]
 fn a_process_is_killed_that_saves() {
     acknowledged::check(&Postgres::start().place());
+}
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn three_processes_race_and_one_is_killed() {
+    races::check(&Postgres::start().place());
 }
 
 #[test]

@@ -7,7 +7,7 @@ use grantor_valkey::ValkeyStore;
 use redis::Commands as _;
 
 use crate::servers::{End, Valkey};
-use crate::{acknowledged, guard, processes};
+use crate::{acknowledged, guard, processes, races};
 
 fn key(n: usize) -> StoreKey {
     StoreKey::new(RecordKind::Proof, "https://mcp.example.com/mcp", &n.to_string(), None)
@@ -40,6 +40,12 @@ fn rfc9449_11_1_used_once_by_servers_on_one_database() {
 #[ignore = "needs Valkey or Redis"]
 fn a_process_is_killed_that_saves() {
     acknowledged::check(&Valkey::start().place());
+}
+
+#[test]
+#[ignore = "needs Valkey or Redis"]
+fn three_processes_race_and_one_is_killed() {
+    races::check(&Valkey::start().place());
 }
 
 #[test]
