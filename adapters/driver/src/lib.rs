@@ -6,7 +6,8 @@
 //! wait.
 //!
 //! For protected servers, [`guard::Guarded`] does the same around a
-//! [`Guard`](grantor::resource::Guard).
+//! [`Guard`](grantor::resource::Guard); for authorization servers, [`provider::Provided`] around a
+//! [`Provider`](grantor::server::Provider).
 //!
 //! No decision about OAuth is made here; those come from the [engine](grantor::client::Engine) and the
 //! Guard.
@@ -24,6 +25,7 @@ mod event;
 pub mod guard;
 mod http;
 pub mod nonblocking;
+pub mod provider;
 mod saved_head;
 mod setup;
 mod sign;

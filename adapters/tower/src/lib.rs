@@ -84,6 +84,10 @@
 //! # }
 //! ```
 //!
+//! # An authorization server
+//!
+//! [`ProviderLayer`] puts one in front of a router, with pages to sign in and to consent: see there.
+//!
 //! # Web pages
 //!
 //! With [`cors`](grantor::resource::GuardConfig::cors) the Guard answers preflights and adds what pages need to
@@ -98,6 +102,7 @@ mod future;
 mod log;
 mod merge;
 mod metadata;
+mod provider_layer;
 mod service;
 mod target;
 
@@ -109,10 +114,11 @@ use tower_layer::Layer;
 
 pub use body::GuardBody;
 pub use future::GuardFuture;
-pub use grantor_driver::{HttpAnswer, HttpFailure, grantor, guard, nonblocking, store};
+pub use grantor_driver::{HttpAnswer, HttpFailure, grantor, guard, nonblocking, provider, store};
 #[cfg(feature = "reqwest")]
 pub use grantor_reqwest::Reqwest;
 pub use metadata::MetadataService;
+pub use provider_layer::{ProviderLayer, ProviderService, Shown, Users, unix_s};
 pub use service::GuardService;
 pub use target::PrefixError;
 

@@ -100,6 +100,8 @@ pub struct Lifetimes {
     /// How long a refresh token gets the same answer again, because the first was lost on its way: 30 seconds by
     /// default; zero for never.
     pub retry: Duration,
+    /// A user's session at this server: 12 hours by default.
+    pub session: Duration,
     /// A dynamic registration that is not used: 90 days by default.
     pub registration: Duration,
 }
@@ -117,6 +119,7 @@ impl Default for Lifetimes {
             refresh_idle: days(30),
             refresh: days(365),
             retry: Duration::from_secs(30),
+            session: minutes(12 * 60),
             registration: days(90),
         }
     }

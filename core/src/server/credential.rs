@@ -37,6 +37,7 @@ pub(super) enum Use {
     UserCode = 69,
     Subject = 70,
     Nonce = 71,
+    Session = 72,
 }
 
 /// The host's secrets: the current one, and those before it, which are still accepted.

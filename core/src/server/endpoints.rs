@@ -60,6 +60,10 @@ impl Endpoints {
         }
     }
 
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
     pub(super) fn find(&self, path: &str) -> Option<Endpoint> {
         // RFC 8414 3.1 puts the well-known part first, OpenID Connect Discovery 4 last.
         let is_metadata = ["/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"]

@@ -60,6 +60,7 @@ mod records;
 mod register;
 mod request;
 mod revoke;
+mod session;
 mod store;
 mod target;
 mod token;

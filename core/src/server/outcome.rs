@@ -17,7 +17,8 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    pub(super) fn internal_error() -> Self {
+    /// The answer when the host cannot go on.
+    pub fn internal_error() -> Self {
         Self::Answer(Answer::empty(500))
     }
 }

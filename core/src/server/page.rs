@@ -130,17 +130,19 @@ pub enum Warning {
 
 impl Page {
     pub(super) fn new(status: u16, content: PageContent) -> Self {
+        Self { status, headers: Self::headers(), content }
+    }
+
+    /// The headers of every page about a user's access, those of a host's own among them: no caching, no frames, no
+    /// script, and nothing for other sites of where it was.
+    pub fn headers() -> HeaderMap {
         let mut headers = HeaderMap::with_capacity(6);
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
         headers.insert(HeaderName::from_static("x-frame-options"), HeaderValue::from_static("DENY"));
-        headers.insert(
-            CONTENT_SECURITY_POLICY,
-            HeaderValue::from_static(
-                "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'",
-            ),
-        );
-        Self { status, headers, content }
+        let policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'";
+        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+        headers
     }
 }
 

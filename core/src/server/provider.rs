@@ -12,12 +12,12 @@ use super::interaction::{Browser, UserDecision};
 use super::outcome::Outcome;
 use super::records::User;
 use super::request::Request;
-use super::{account, authorize, decision, device, introspect, pushed, register, revoke, token};
+use super::{account, authorize, decision, device, introspect, pushed, register, revoke, session, token};
 use crate::time::Now;
 use http::Method;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, HeaderValue,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, HeaderMap, HeaderValue,
 };
 
 /// An authorization server without its network, store and pages. Clones are the same provider.
@@ -44,6 +44,32 @@ impl Provider {
     /// Whether a path is one of the provider's.
     pub fn serves(&self, path: &str) -> bool {
         self.0.endpoints.find(path).is_some()
+    }
+
+    /// `Set-Cookie` for a user who has signed in; `None` for a subject that is too long for one. A host with sessions of
+    /// its own needs none.
+    pub fn session_cookie(&self, now: Now, user: &User) -> Option<HeaderValue> {
+        session::cookie(&self.0, now, user)
+    }
+
+    /// `Set-Cookie` for a user who signs out at this browser.
+    pub fn sign_out_cookie(&self) -> Option<HeaderValue> {
+        session::no_cookie(&self.0)
+    }
+
+    /// Who is signed in at a browser, by the cookie of [`session_cookie`](Self::session_cookie).
+    pub fn signed_in(&self, now: Now, headers: &HeaderMap) -> Option<User> {
+        session::user(&self.0, now, headers)
+    }
+
+    /// The path of the issuer, without a slash at its end: pages of the host's own go below it.
+    pub fn path(&self) -> &str {
+        self.0.endpoints.path()
+    }
+
+    /// The configured issuer.
+    pub fn issuer(&self) -> &str {
+        &self.0.issuer
     }
 
     /// Answers a request to an endpoint. `user` is who is signed in at the browser that sent it, as the host knows by

@@ -26,7 +26,7 @@ fn rfc9700_4_16_pages_are_framed_by_nobody_and_kept_by_none() {
         assert!(header("content-security-policy").contains("frame-ancestors 'none'"));
         assert_eq!(header("x-frame-options"), "DENY");
         assert_eq!(header("cache-control"), "no-store");
-        assert_eq!(header("referrer-policy"), "no-referrer");
+        assert_eq!(header("referrer-policy"), "same-origin");
     }
 }
 
@@ -172,4 +172,26 @@ fn names_are_safe_to_show() {
     let (request, _) = world.consent_page(&asking(&[("client_id", &id)]));
     assert_eq!(request.client.name.as_deref(), Some("Ban\u{fffd}k\u{fffd}"));
     assert_eq!(request.client.logo, None);
+}
+
+#[test]
+fn a_session_is_known_by_its_cookie_until_it_ends() {
+    let world = World::plain();
+    let provider = world.provider.borrow().clone();
+    let line = provider.session_cookie(world.now(), &alice()).unwrap().to_str().unwrap().to_owned();
+    for attribute in ["__Host-grantor-session=", "; HttpOnly", "; SameSite=Lax", "; Secure", "; Path=/"] {
+        assert!(line.contains(attribute), "{line}");
+    }
+    let cookie = line.split(';').next().unwrap();
+    let headers = |cookie: &str| {
+        HeaderMap::from_iter([(http::header::COOKIE, format!("a=b; {cookie}").parse().unwrap())])
+    };
+    let signed_in = |cookie: &str| provider.signed_in(world.now(), &headers(cookie));
+    assert_eq!(signed_in(cookie), Some(alice()));
+    let forged = cookie.replacen("=ey", "=eX", 1);
+    assert!(forged != cookie && signed_in(&forged).is_none());
+    assert_eq!(provider.signed_in(world.now(), &HeaderMap::new()), None);
+    world.pass(12 * 60 * 60);
+    assert_eq!(signed_in(cookie), None);
+    assert!(provider.sign_out_cookie().unwrap().to_str().unwrap().contains("session=; "));
 }

@@ -99,6 +99,10 @@ impl Store for MemoryStore {
         records.by_key.remove(key);
         Ok(Swap::Done(None))
     }
+
+    fn blocks(&self) -> bool {
+        false
+    }
 }
 
 impl fmt::Debug for MemoryStore {

@@ -144,6 +144,11 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// When it is not certain that the record is gone.
     fn delete(&self, key: &StoreKey, expect: RecordRevision) -> Result<Swap, StoreError>;
+
+    /// Whether its methods may block, so that async hosts call them elsewhere. They may, unless all is in memory.
+    fn blocks(&self) -> bool {
+        true
+    }
 }
 
 /// A record as it is stored.
@@ -208,6 +213,10 @@ impl<S: Store + ?Sized> Store for Arc<S> {
 
     fn delete(&self, key: &StoreKey, expect: RecordRevision) -> Result<Swap, StoreError> {
         (**self).delete(key, expect)
+    }
+
+    fn blocks(&self) -> bool {
+        (**self).blocks()
     }
 }
 

@@ -1,0 +1,65 @@
+"""A user without a screen: a browser's cookies and forms, and nothing of its scripts."""
+
+import html.parser
+import http.cookiejar
+import urllib.error
+import urllib.parse
+import urllib.request
+
+
+class Forms(html.parser.HTMLParser):
+    """The forms of a page: where each goes, its fields, and its buttons."""
+
+    def __init__(self):
+        super().__init__()
+        self.forms = []
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        if tag == "form":
+            self.forms.append((attributes["action"], []))
+        elif tag == "input" and self.forms and "name" in attributes:
+            kind = attributes.get("type", "text")
+            if kind != "checkbox" or "checked" in attributes:
+                self.forms[-1][1].append((attributes["name"], attributes.get("value", "")))
+
+
+class Stop(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_):
+        return None
+
+
+class User:
+    """Signs in by name and password, and agrees to everything."""
+
+    def __init__(self, name, password):
+        self.name, self.password = name, password
+        cookies = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
+        self.opener = urllib.request.build_opener(cookies, Stop())
+
+    def fetch(self, url, form=None):
+        """Status, location and body of one request."""
+        data = urllib.parse.urlencode(form).encode() if form is not None else None
+        try:
+            answer = self.opener.open(urllib.request.Request(url, data), timeout=30)
+        except urllib.error.HTTPError as error:
+            answer = error
+        with answer:
+            return answer.status, answer.headers.get("location"), answer.read().decode()
+
+    def authorize(self, url):
+        """Goes from an authorization request to the URL that the client gets back."""
+        status, location, body = self.fetch(url)
+        for _ in range(3):
+            if location:
+                return location
+            parsed = Forms()
+            parsed.feed(body)
+            if not parsed.forms:
+                raise RuntimeError(f"status {status}, and no form to fill in:\n{body[-600:]}")
+            action, fields = parsed.forms[0]
+            filled = [(name, value) for name, value in fields if name not in ("username", "password")]
+            names = {name for name, _ in fields}
+            filled += [("username", self.name), ("password", self.password)] if "password" in names else [("decision", "allow")]
+            status, location, body = self.fetch(urllib.parse.urljoin(url, action), filled)
+        raise RuntimeError(f"the pages lead nowhere; the last one: {body[-600:]}")
