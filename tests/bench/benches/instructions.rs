@@ -21,9 +21,10 @@ use tower_layer::layer_fn;
 use tower_service::Service;
 
 type Work = Box<dyn FnMut()>;
+type MakeReady = fn() -> Work;
 
 /// What is counted, and what makes it ready.
-const WORKS: [(&str, fn() -> Work); 10] = [
+const WORKS: [(&str, MakeReady); 10] = [
     ("authorize a call, send and deliver it", authorize),
     ("cold flow", || {
         let flow = Flow::cold();
