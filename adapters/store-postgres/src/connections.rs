@@ -22,14 +22,19 @@ const SESSION: &str = "
     SET statement_timeout = '10s';
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
 
-/// Reads where the database is, and decides about TLS.
-pub(crate) fn config(to: &str) -> Result<Config, StoreError> {
+/// Reads where the database is, and decides about TLS where that is open: it is a must on the way to another machine,
+/// and `here` on this one.
+pub(crate) fn config(to: &str, here: SslMode) -> Result<Config, StoreError> {
     let mut config: Config = to.parse().map_err(|_| {
         StoreError::new("the place of the database is no URL of postgres, and not in libpq's words either")
     })?;
     if config.get_ssl_mode() == SslMode::Prefer {
-        let here = is_here(&config);
-        config.ssl_mode(if here { SslMode::Disable } else { SslMode::Require });
+        let mode = match is_here(&config) {
+            true if has_sockets(&config) => SslMode::Disable, // which know no TLS
+            true => here,
+            false => SslMode::Require,
+        };
+        config.ssl_mode(mode);
     }
     if config.get_connect_timeout().is_none() {
         config.connect_timeout(PATIENCE);
@@ -52,6 +57,10 @@ fn is_here(config: &Config) -> bool {
     });
     let addressed = config.get_hostaddrs();
     if addressed.is_empty() { named } else { addressed.iter().all(std::net::IpAddr::is_loopback) }
+}
+
+fn has_sockets(config: &Config) -> bool {
+    !config.get_hosts().iter().all(|host| matches!(host, Host::Tcp(_)))
 }
 
 /// Connections with the TLS that the configuration asks for, by what the system trusts.
@@ -110,7 +119,7 @@ mod tests {
 
     #[test]
     fn what_leaves_the_machine_goes_by_tls_alone() {
-        let mode = |to: &str| config(to).unwrap().get_ssl_mode();
+        let mode = |to: &str| config(to, SslMode::Disable).unwrap().get_ssl_mode();
         for here in
             ["host=/run/postgresql", "host=localhost", "host=127.0.0.1,::1", "postgres://u@localhost/d"]
         {
@@ -133,7 +142,20 @@ mod tests {
     }
 
     #[test]
+    fn who_brings_tls_gets_it_where_there_can_be_any() {
+        let mode = |to: &str| config(to, SslMode::Require).unwrap().get_ssl_mode();
+        assert_eq!(mode("host=127.0.0.1"), SslMode::Require);
+        assert_eq!(mode("host=127.0.0.1 sslmode=disable"), SslMode::Disable);
+        assert_eq!(mode("host=/run/postgresql"), SslMode::Disable);
+    }
+
+    #[test]
     fn a_place_that_is_none() {
-        assert!(config("http://db.example.com/x").unwrap_err().to_string().contains("no URL of postgres"));
+        assert!(
+            config("http://db.example.com/x", SslMode::Disable)
+                .unwrap_err()
+                .to_string()
+                .contains("no URL of postgres")
+        );
     }
 }

@@ -22,6 +22,7 @@ use grantor_driver::grantor::{RecordRevision, Secret, StoreKey};
 use grantor_driver::store::{Background, Record, Store, StoreError, Swap, new_revision, record_name, unix_s};
 #[cfg(feature = "rustls")]
 use rustls::ClientConfig;
+use tokio_postgres::config::SslMode;
 use zeroize::Zeroizing;
 
 use crate::trouble::Failed;
@@ -74,17 +75,18 @@ impl PostgresStore {
     /// When that cannot be understood, the database cannot be reached within some seconds, the tables cannot be made, or
     /// a later version of Grantor has made them.
     pub fn connect(to: &str) -> Result<Self, StoreError> {
-        let config = connections::config(to)?;
+        let config = connections::config(to, SslMode::Disable)?;
         Self::open(connections::pool(config)?)
     }
 
-    /// The same with TLS of the caller's own: other certificates that are trusted, a certificate of the client's.
+    /// The same with TLS of the caller's own: other certificates that are trusted, a certificate of the client's. It is
+    /// used on loopback, too, unless `sslmode=disable` says not to.
     ///
     /// # Errors
     /// As of [`connect`](Self::connect).
     #[cfg(feature = "rustls")]
     pub fn with_tls(to: &str, tls: ClientConfig) -> Result<Self, StoreError> {
-        let config = connections::config(to)?;
+        let config = connections::config(to, SslMode::Require)?;
         Self::open(connections::pool_with_tls(config, tls)?)
     }
 

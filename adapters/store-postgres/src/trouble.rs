@@ -48,8 +48,10 @@ impl Failed {
                     || *code == SqlState::CANNOT_CONNECT_NOW
                     || *code == SqlState::READ_ONLY_SQL_TRANSACTION
             }
-            // No answer of the server's: the connection failed, or could not be made.
-            None => true,
+            // No answer of the server's: the connection failed, or could not be made; but a certificate stays bad.
+            None => std::error::Error::source(error)
+                .and_then(|source| source.downcast_ref::<std::io::Error>())
+                .is_none_or(|source| source.kind() != std::io::ErrorKind::InvalidData),
         }
     }
 

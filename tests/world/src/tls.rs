@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::TlsAcceptor;
@@ -27,11 +27,24 @@ impl Authority {
         self.0.pem()
     }
 
-    /// The side of TLS of a server at 127.0.0.1.
-    pub(crate) fn acceptor(&self) -> TlsAcceptor {
+    /// The certificate of a server at 127.0.0.1 and its key, in PEM.
+    ///
+    /// # Panics
+    /// When keys cannot be made.
+    pub fn server_pem(&self) -> (String, String) {
+        let (certificate, key) = self.server();
+        (certificate.pem(), key.serialize_pem())
+    }
+
+    fn server(&self) -> (Certificate, KeyPair) {
         let key = KeyPair::generate().expect("a key");
         let params = CertificateParams::new(["127.0.0.1".to_owned()]).expect("a name");
-        let certificate = params.signed_by(&key, &self.0).expect("a certificate");
+        (params.signed_by(&key, &self.0).expect("a certificate"), key)
+    }
+
+    /// The side of TLS of a server at 127.0.0.1.
+    pub(crate) fn acceptor(&self) -> TlsAcceptor {
+        let (certificate, key) = self.server();
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = ServerConfig::builder_with_provider(provider)

@@ -104,5 +104,5 @@ fn a_process_is_killed_that_saves_in_files() {
 
 #[test]
 fn a_process_is_killed_that_saves_in_sqlite() {
-    check(&format!("sqlite:{}", Directory::new().place()));
+    check(&Directory::new().place_of("sqlite"));
 }

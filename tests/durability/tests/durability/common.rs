@@ -95,6 +95,11 @@ impl Directory {
         self.0.to_string_lossy().into_owned()
     }
 
+    /// The same for a store of this kind.
+    pub(crate) fn place_of(&self, kind: &str) -> String {
+        format!("{kind}:{}", self.place())
+    }
+
     /// All files.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
         let entries = fs::read_dir(&self.0).into_iter().flatten();

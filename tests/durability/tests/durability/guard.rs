@@ -105,5 +105,5 @@ fn rfc9449_11_1_used_once_by_servers_on_one_directory() {
 
 #[test]
 fn rfc9449_11_1_used_once_by_servers_on_one_sqlite_database() {
-    check(&format!("sqlite:{}", Directory::new().place()));
+    check(&Directory::new().place_of("sqlite"));
 }

@@ -8,6 +8,6 @@ use crate::common::Directory;
 #[test]
 fn contract() {
     let directory = Directory::new();
-    let place = format!("keyring:{}", directory.place());
+    let place = directory.place_of("keyring");
     check_contract(&*store(&place).unwrap(), &*store(&place).unwrap());
 }

@@ -1,9 +1,15 @@
 //! Records in `PostgreSQL`. `tests/run stores` runs these, which need its programs.
 
+use std::sync::Arc;
+
 use grantor::{RecordKind, RecordRevision, Secret, StoreKey};
 use grantor_driver::store::{Store as _, Swap, check_contract, record_name, unix_s};
 use grantor_durability::store;
 use grantor_postgres::PostgresStore;
+use grantor_world::tls::Authority;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
 
 use crate::servers::{End, Postgres};
 use crate::{acknowledged, guard, processes, races};
@@ -165,4 +171,29 @@ fn errors_tell_what_the_server_says_and_no_content() {
         error.contains("grantor_records") && error.contains("cannot read the PostgreSQL database"),
         "{error}"
     );
+}
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn tls_with_certificates_that_are_trusted() {
+    let authority = Authority::new();
+    let (server, port) = Postgres::start_with_tls(&authority);
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let tls = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    // Who brings TLS gets it, on loopback, too.
+    let store = PostgresStore::with_tls(server.to(), tls).unwrap();
+    let Swap::Done(Some(_)) = store.save(&key(1), &Secret::from("one"), None).unwrap() else { panic!() };
+    let encrypted = "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
+                     WHERE application_name = 'grantor'";
+    assert_eq!(server.sql_at(port, encrypted), "t");
+    // The system does not know this authority.
+    let refused =
+        PostgresStore::connect(&format!("{} sslmode=require", server.to())).unwrap_err().to_string();
+    assert!(refused.contains("certificate"), "{refused}");
 }

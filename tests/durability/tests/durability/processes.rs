@@ -54,11 +54,11 @@ fn eight_processes_that_refresh_at_once() {
 
 #[test]
 fn eight_processes_on_one_sqlite_database() {
-    check(&format!("sqlite:{}", Directory::new().place()));
+    check(&Directory::new().place_of("sqlite"));
 }
 
 #[cfg(feature = "secret-service")]
 #[test]
 fn eight_processes_on_one_keyring() {
-    check(&format!("keyring:{}", Directory::new().place()));
+    check(&Directory::new().place_of("keyring"));
 }

@@ -1,9 +1,12 @@
 //! Database servers of a test's own, in a directory of their own, spoken to by a socket in it.
 
 use std::fs;
-use std::os::unix::fs::chown;
+use std::net::TcpListener;
+use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+
+use grantor_world::tls::Authority;
 
 use crate::common::Directory;
 
@@ -19,6 +22,10 @@ pub(crate) enum End {
 /// A `PostgreSQL` server, as a user of its own where the test is root's, since it refuses to be root's.
 pub(crate) struct Postgres {
     directory: Directory,
+    /// Its certificate and key.
+    files: Option<Directory>,
+    /// Its own settings.
+    options: Vec<String>,
     /// How to connect to it.
     to: String,
     child: Child,
@@ -26,19 +33,35 @@ pub(crate) struct Postgres {
 
 impl Postgres {
     pub(crate) fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// With TLS by the certificate of this authority, also at a port of 127.0.0.1, which it returns.
+    pub(crate) fn start_with_tls(authority: &Authority) -> (Self, u16) {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let files = Directory::new();
+        fs::create_dir(&files.0).unwrap();
+        let (certificate, key) = authority.server_pem();
+        let written = [("ssl_cert_file", certificate), ("ssl_key_file", key)].map(|(setting, pem)| {
+            let path = files.0.join(setting);
+            fs::write(&path, pem).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+            give_to_postgres(&path);
+            format!("{setting}={}", path.display())
+        });
+        let listen = format!("port={port}");
+        let [certificate, key] = &written;
+        let options = ["ssl=on", "listen_addresses=127.0.0.1", &listen, certificate, key];
+        let mut server = Self::with(&options);
+        server.to = format!("host=127.0.0.1 port={port} user=postgres dbname=postgres");
+        server.files = Some(files);
+        (server, port)
+    }
+
+    fn with(options: &[&str]) -> Self {
         let directory = Directory::new();
         fs::create_dir(&directory.0).unwrap();
-        if is_root() {
-            let user = |flag| {
-                let id = Command::new("id").args([flag, "postgres"]).output().unwrap();
-                String::from_utf8(id.stdout)
-                    .unwrap()
-                    .trim()
-                    .parse()
-                    .expect("the package has made a user `postgres`")
-            };
-            chown(&directory.0, Some(user("-u")), Some(user("-g"))).unwrap();
-        }
+        give_to_postgres(&directory.0);
         let made = as_postgres("initdb")
             .args([
                 "--no-sync",
@@ -53,22 +76,24 @@ impl Postgres {
             .output()
             .unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        let child = Self::run(&directory.0);
+        let options: Vec<_> = options.iter().map(|&option| option.to_owned()).collect();
+        let child = Self::run(&directory.0, &options);
         let to = format!("host={} user=postgres dbname=postgres", directory.place());
-        Self { directory, to, child }
+        Self { directory, files: None, options, to, child }
     }
 
     pub(crate) fn to(&self) -> &str {
         &self.to
     }
 
-    fn run(directory: &Path) -> Child {
+    fn run(directory: &Path, options: &[String]) -> Child {
         as_postgres("postgres")
             .arg("-D")
             .arg(directory.join("data"))
             .arg("-k")
             .arg(directory)
             .args(["-c", "listen_addresses=", "-c", "shared_buffers=16MB", "-c", "max_connections=200"])
+            .args(options.iter().flat_map(|option| ["-c", option]))
             .current_dir("/")
             .stderr(Stdio::null())
             .spawn()
@@ -81,10 +106,15 @@ impl Postgres {
 
     /// Has a statement done, and returns what it says.
     pub(crate) fn sql(&self, statement: &str) -> String {
+        self.sql_at(5432, statement)
+    }
+
+    /// The same where the server has another port, after which its socket is named.
+    pub(crate) fn sql_at(&self, port: u16, statement: &str) -> String {
         let done = Command::new("psql")
             .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", "postgres", "-h"])
             .arg(&self.directory.0)
-            .args(["-c", statement])
+            .args(["-p", &port.to_string(), "-c", statement])
             .output()
             .unwrap();
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
@@ -93,7 +123,7 @@ impl Postgres {
 
     pub(crate) fn restart(&mut self, end: End) {
         self.end(end);
-        self.child = Self::run(&self.directory.0);
+        self.child = Self::run(&self.directory.0, &self.options);
     }
 
     fn end(&mut self, end: End) {
@@ -170,6 +200,17 @@ impl Drop for Valkey {
 
 fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0)
+}
+
+fn give_to_postgres(path: &Path) {
+    if is_root() {
+        let user = |flag| {
+            let id = Command::new("id").args([flag, "postgres"]).output().unwrap();
+            let id = String::from_utf8(id.stdout).unwrap();
+            id.trim().parse().expect("the package has made a user `postgres`")
+        };
+        chown(path, Some(user("-u")), Some(user("-g"))).unwrap();
+    }
 }
 
 /// A program of `PostgreSQL`'s that ends with this test.
