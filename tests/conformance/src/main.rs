@@ -3,9 +3,10 @@
 //! `grantor-conformance --adapter NAME URL`: lists the tools of the MCP server at URL, calls them, and
 //! exits with 0 if every request was answered. It does the same in every scenario; the suite tells it the
 //! protocol version and, for some scenarios, credentials, which decide the grant (environment variables
-//! `MCP_CONFORMANCE_*`).
+//! `MCP_CONFORMANCE_*`). The name `rmcp` stands for the official SDK's own client around Grantor.
 
 mod mcp;
+mod sdk;
 mod user;
 
 use std::env;
@@ -53,6 +54,9 @@ fn run(adapter: &str, url: &str) -> Result<(), Box<dyn Error>> {
     };
     let setup = Setup::new(config(url, revision, &context)?).user_agent(user::Suite);
     let setup = setup.assertions(assertions(&context));
+    if adapter == "rmcp" {
+        return sdk::use_tools(setup, url, revision, &context);
+    }
     let adapter = grantor_adapters::open(adapter, setup)?;
     mcp::Client::new(adapter, url, revision).use_tools(&context)
 }
