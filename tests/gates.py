@@ -155,6 +155,23 @@ def promises():
         raise Failed("\n".join(wrong))
 
 
+def packaged():
+    """Every published crate can be packaged, says what it is, and is documented with all of its features."""
+    told = ("description", "license", "readme", "keywords", "categories", "rust_version")
+    wrong = [f"{package['name']}: give it {what}" for package in published() for what in told if not package[what]]
+    for package in published():
+        settings = (package["metadata"] or {}).get("docs", {}).get("rs", {})
+        if not settings.get("all-features"):
+            wrong.append(f"{package['name']}: set `all-features = true` in `[package.metadata.docs.rs]`")
+    if wrong:
+        raise Failed("\n".join(wrong))
+    chosen = [argument for package in published() for argument in ("--package", package["name"])]
+    run(
+        *("cargo", "package", "--quiet", "--offline", "--no-verify", "--allow-dirty", *chosen),
+        advice="mend Cargo.toml; without `--no-verify` the packages are built, too",
+    )
+
+
 def adapters_compared():
     """The README's table of the adapters tells how large each is: lines of code, and crates with it on Linux."""
     wrong = []
@@ -349,6 +366,7 @@ GATES = [
     small_core,
     runtimes_apart,
     promises,
+    packaged,
     adapters_compared,
     may_grow,
     every_error_tested,
