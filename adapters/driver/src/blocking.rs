@@ -227,6 +227,7 @@ impl<H: Host> Drop for Handle<H> {
 }
 
 /// An open call; dropping it cancels it and nothing else.
+#[must_use = "it is given up when it is dropped"]
 pub struct Call<'a, H: Host> {
     shared: &'a Arc<Shared<H>>,
     id: CallId,

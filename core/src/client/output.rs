@@ -108,6 +108,7 @@ pub enum Output {
 }
 
 /// What becomes of a call.
+#[must_use = "the call waits for it"]
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Verdict {

@@ -26,6 +26,7 @@ use crate::scope::ScopeSet;
 use crate::time::Now;
 
 /// A request that was examined, and what was found out about its token.
+#[must_use = "the request is not decided"]
 pub struct Examined<'r> {
     request: RequestHead<'r>,
     presented: Presented<'r>,

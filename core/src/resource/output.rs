@@ -27,6 +27,7 @@ impl CheckId {
 }
 
 /// What is to become of a request.
+#[must_use = "the request waits for what is decided"]
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Decision {
@@ -45,6 +46,7 @@ pub enum Decision {
 }
 
 /// An answer in place of the server's.
+#[must_use = "it answers a request"]
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Answer {

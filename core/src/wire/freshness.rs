@@ -1,4 +1,6 @@
 //! How long an answer counts (RFC 9111).
+//!
+//! Read by hand: the crate `headers` does it as well, and brings twelve crates for it, a SHA-1 among them.
 
 use http::HeaderMap;
 use http::header::{AGE, CACHE_CONTROL};

@@ -215,7 +215,7 @@ fn rfc9110_10_2_3_retry_after_counts_once_several_tokens_failed() {
     }
     bench.allow(&request("good-1")).unwrap();
     for n in 0..grantor::limits::SERVER_FAILURES {
-        bench.refuse(&request(&format!("odd-{n}")));
+        let _ = bench.refuse(&request(&format!("odd-{n}")));
     }
     let asked = bench.asked.len();
     let answer = bench.refuse(&request("good-2"));
@@ -223,7 +223,7 @@ fn rfc9110_10_2_3_retry_after_counts_once_several_tokens_failed() {
     assert_eq!(bench.asked.len(), asked, "it is left alone");
     bench.allow(&request("good-1")).unwrap_or_else(|| panic!("what is known counts"));
     bench.pass_s(60);
-    bench.refuse(&request("odd-again"));
+    let _ = bench.refuse(&request("odd-again"));
     bench.allow(&request("good-2")).unwrap_or_else(|| panic!("after the pause it takes several again"));
 }
 
@@ -232,7 +232,7 @@ fn a_server_that_fails_is_asked_about_few_tokens_at_once() {
     let mut bench = Bench::with(asked_only());
     bench.peer = Box::new(odd_at(500, None));
     for n in 0..grantor::limits::SERVER_FAILURES {
-        bench.refuse(&request(&format!("odd-{n}")));
+        let _ = bench.refuse(&request(&format!("odd-{n}")));
     }
     let (mut waits, mut turned_away) = (0, 0);
     for n in 0..100 {

@@ -66,7 +66,7 @@ fn rfc9111_4_2_keys_are_used_while_fresh_and_fetched_anew_beside() {
     assert_eq!(keys_asked(&bench), 1);
     bench.pass_s(2);
     *reply.borrow_mut() = fresh(600, &jwks(&[&key(1), &key(2)]));
-    bench.guard.check(
+    let _ = bench.guard.check(
         bench.now,
         &RequestHead::new(&http::Method::GET, &"/".parse().unwrap(), &http::HeaderMap::new()),
         None,
@@ -369,7 +369,7 @@ fn misuse_changes_nothing() {
     assert_eq!(bench.guard.complete(bench.now, guessed, failed()), Err(ApiMisuse::UnknownOp));
     let request = request(1);
     let head = RequestHead::new(&request.method, &request.uri, &request.headers);
-    bench.guard.check(bench.now, &head, None);
+    let _ = bench.guard.check(bench.now, &head, None);
     for wrong in [Completion::Deleted, Completion::TokenChecked(None), Completion::Loaded(None)] {
         assert_eq!(bench.guard.complete(bench.now, guessed, wrong), Err(ApiMisuse::WrongCompletion));
     }

@@ -143,7 +143,7 @@ impl Checked {
         let mut checked = Self { guard, target: Uri::from_static("/mcp"), headers: headers(&token), token };
         let now = Now::new(0, NOW);
         let head = RequestHead::new(&Method::POST, &checked.target, &checked.headers);
-        checked.guard.check(now, &head, None);
+        let _ = checked.guard.check(now, &head, None);
         let metadata = json!({ "issuer": ISSUER, "jwks_uri": "https://as.example.com/jwks" }).to_string();
         let jwks = jwks(&key);
         let json = HeaderMap::from_iter([(

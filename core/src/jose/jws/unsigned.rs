@@ -26,6 +26,7 @@ pub struct SignatureFormat {
 ///
 /// With a key at hand: [`sign`](Self::sign). With a key elsewhere: hand out
 /// [`signing_input`](Self::signing_input), and [`assemble`](Self::assemble) with the answer.
+#[must_use = "it is to be signed"]
 #[derive(Clone, PartialEq, Eq)]
 pub struct Unsigned {
     algorithm: Algorithm,

@@ -1,4 +1,7 @@
 //! Web pages of other origins: what they may send and read (Fetch, "CORS protocol").
+//!
+//! By hand, since it holds for hosts without tower, too; and since the layer of tower-http allows either a list of headers
+//! or whatever is asked for, and not those that begin with `Mcp-Param-`.
 
 use http::Method;
 use http::header::{
