@@ -256,8 +256,10 @@ pub const RESOURCES: usize = 8;
 pub const PROVIDER_BODY: usize = 64 * 1024;
 /// Grants of one user: the oldest is revoked for one more.
 pub const USER_GRANTS: usize = 128;
-/// Wrong user codes that one user may type in ten minutes (RFC 8628 5.1).
+/// User codes that one user may type in within [`USER_CODE_ATTEMPTS_S`] (RFC 8628 5.1).
 pub const USER_CODE_ATTEMPTS: u32 = 10;
+/// How long they count, in seconds.
+pub const USER_CODE_ATTEMPTS_S: u64 = 10 * 60;
 /// How many access tokens of one grant the store knows by themselves.
 pub const OPAQUE_TOKENS: usize = 16;
 /// How far ahead an assertion may end that is to be redeemed, in seconds.

@@ -14,35 +14,42 @@ use super::target::Target;
 use super::wire::{AuthorizationParameters, AuthorizationRequest, ErrorCode, OAuthError, Prompt};
 
 pub(super) async fn answer(cx: Cx, request: Request, user: Option<User>) -> Outcome {
-    let admitted = match read(&cx, &request).await {
-        Ok(admitted) => admitted,
+    let (admitted, was_pushed) = match read(&cx, &request).await {
+        Ok(read) => read,
         Err(error) => return error_page(&error),
     };
-    match authorize(&cx, &admitted, user).await {
+    match authorize(&cx, &admitted, was_pushed, user).await {
         Ok(outcome) => outcome,
         Err(error) => refused(&cx, &admitted.response, &error),
     }
 }
 
-/// Whatever is wrong before the redirect URI is known to be the client's is told to the user, and goes nowhere.
-async fn read(cx: &Cx, request: &Request) -> Result<Admitted, OAuthError> {
+/// The request, and whether it was pushed. Whatever is wrong before the redirect URI is known to be the client's is told to the user, and goes nowhere.
+async fn read(cx: &Cx, request: &Request) -> Result<(Admitted, bool), OAuthError> {
     let parameters = match request.method {
         Method::GET => AuthorizationParameters::read(request.target.query().unwrap_or_default())?,
         Method::POST => AuthorizationParameters::of(request.form()?),
         _ => return Err(OAuthError::new(ErrorCode::InvalidRequest, "this page is for GET and POST")),
     };
-    let parameters = match parameters.request_uri()? {
-        Some(request_uri) => pushed::take(cx, request_uri, parameters.client_id()?).await?,
-        None => parameters,
-    };
-    admit(cx, parameters).await
+    match parameters.request_uri()? {
+        Some(request_uri) => {
+            let pushed = pushed::take(cx, request_uri, parameters.client_id()?).await?;
+            Ok((admit(cx, pushed).await?, true))
+        }
+        None => Ok((admit(cx, parameters).await?, false)),
+    }
 }
 
-async fn authorize(cx: &Cx, admitted: &Admitted, user: Option<User>) -> Result<Outcome, OAuthError> {
+async fn authorize(
+    cx: &Cx,
+    admitted: &Admitted,
+    was_pushed: bool,
+    user: Option<User>,
+) -> Result<Outcome, OAuthError> {
     let Admitted { client, parameters, .. } = admitted;
     let request = parameters.request()?;
     let target = target(cx, client, &request)?;
-    if cx.provider.config.pushed_requests_required && parameters.all().get(pushed::MARK)?.is_none() {
+    if cx.provider.config.pushed_requests_required && !was_pushed {
         return Err(OAuthError::new(ErrorCode::InvalidRequest, "push the request first (RFC 9126)"));
     }
     let now = cx.io.now_s();

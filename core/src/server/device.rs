@@ -110,45 +110,56 @@ fn record_name(cx: &Cx, code: &str) -> String {
 
 /// A user typed in a code: the device is shown, and what it wants.
 pub(super) async fn enter(cx: Cx, user_code: String, user: User) -> Outcome {
-    let entered = async {
-        let attempts =
-            encode_base64url(cx.provider.secrets.mac(Use::UserCode, &[b"attempts", user.subject.as_bytes()]));
-        let why = "nobody guesses the codes of others";
-        let tried = cx.load::<Attempts>(RecordKind::Attempts, &attempts, why).await?;
-        let now = cx.io.now_s();
-        let count =
-            tried.as_ref().filter(|tried| tried.value.until > now).map_or(0, |tried| tried.value.count);
-        if count >= limits::USER_CODE_ATTEMPTS {
-            return Ok(Outcome::Page(Box::new(Page::new(429, PageContent::UnknownUserCode))));
-        }
-        if let Some((id, device)) = find(&cx, &user_code).await? {
-            let client = cx.client(&device.client).await?;
-            let record = Interaction {
-                v: VERSION,
-                secret: "".into(),
-                client: client.id.clone(),
-                scope: device.scope,
-                resources: device.resources,
-                created_at: now,
-                until: device.until,
-                login_hint: None,
-                acr_values: Vec::new(),
-                signed_in_since: None,
-                purpose: Asking::Device { id },
-            };
-            return Ok(interaction::begin(&cx, record, &client, Some(user.clone())).await?);
-        }
-        // The count is the user's who types, so that nobody locks out another.
-        let until = tried
-            .as_ref()
-            .filter(|tried| tried.value.until > now)
-            .map_or(now + 600, |tried| tried.value.until);
-        let record = Attempts { v: VERSION, count: count + 1, until };
-        let expect = tried.map(|tried| tried.revision);
-        cx.save(RecordKind::Attempts, &attempts, &record, expect, until, why).await?;
-        Ok::<_, OAuthError>(Outcome::Page(Box::new(Page::new(200, PageContent::UnknownUserCode))))
+    entered(&cx, &user_code, user).await.unwrap_or_else(|error| error_page(&error))
+}
+
+async fn entered(cx: &Cx, user_code: &str, user: User) -> Result<Outcome, OAuthError> {
+    if !may_try(cx, &user).await? {
+        return Ok(Outcome::Page(Box::new(Page::new(429, PageContent::UnknownUserCode))));
+    }
+    let Some((id, device)) = find(cx, user_code).await? else {
+        return Ok(Outcome::Page(Box::new(Page::new(200, PageContent::UnknownUserCode))));
     };
-    entered.await.unwrap_or_else(|error| error_page(&error))
+    let client = cx.client(&device.client).await?;
+    let record = Interaction {
+        v: VERSION,
+        secret: "".into(),
+        client: client.id.clone(),
+        scope: device.scope,
+        resources: device.resources,
+        created_at: cx.io.now_s(),
+        until: device.until,
+        login_hint: None,
+        acr_values: Vec::new(),
+        signed_in_since: None,
+        purpose: Asking::Device { id },
+    };
+    Ok(interaction::begin(cx, record, &client, Some(user)).await?)
+}
+
+/// Counts a try before it is made, so that many at once are as many. The count is the user's who types: nobody locks out
+/// another (RFC 8628 5.1).
+async fn may_try(cx: &Cx, user: &User) -> Result<bool, Unavailable> {
+    let why = "nobody guesses the codes of others";
+    let name =
+        encode_base64url(cx.provider.secrets.mac(Use::UserCode, &[b"attempts", user.subject.as_bytes()]));
+    for _ in 0..limits::STORE_ROUNDS {
+        let stored = cx.load::<Attempts>(RecordKind::Attempts, &name, why).await?;
+        let now = cx.io.now_s();
+        let (count, until) = match &stored {
+            Some(stored) if stored.value.until > now => (stored.value.count, stored.value.until),
+            _ => (0, now.saturating_add(limits::USER_CODE_ATTEMPTS_S)),
+        };
+        if count >= limits::USER_CODE_ATTEMPTS {
+            return Ok(false);
+        }
+        let record = Attempts { v: VERSION, count: count + 1, until };
+        let expect = stored.map(|stored| stored.revision);
+        if cx.save(RecordKind::Attempts, &name, &record, expect, until, why).await? == Written::Saved {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 async fn find(cx: &Cx, user_code: &str) -> Result<Option<(Box<str>, Device)>, Unavailable> {

@@ -13,8 +13,6 @@ use super::wire::{AuthorizationParameters, ErrorCode, OAuthError, RequestParamet
 use crate::effect::RecordKind;
 
 const PREFIX: &str = "urn:ietf:params:oauth:request_uri:";
-/// A parameter that only this provider adds: the request was pushed.
-pub(super) const MARK: &str = " pushed";
 
 pub(super) async fn answer(cx: &Cx, request: &Request) -> Result<Answer, OAuthError> {
     #[derive(Serialize)]
@@ -68,10 +66,10 @@ pub(super) async fn answer(cx: &Cx, request: &Request) -> Result<Answer, OAuthEr
 
 /// What is kept of a request: nothing that authenticates the client.
 fn kept(parameters: &RequestParameters, client_id: &str, jkt: Option<&str>) -> String {
-    let dropped = ["client_secret", "client_assertion", "client_assertion_type", "client_id", MARK];
+    let dropped = ["client_secret", "client_assertion", "client_assertion_type", "client_id"];
     let mut form = form_urlencoded::Serializer::new(String::new());
     form.extend_pairs(parameters.pairs().filter(|(name, _)| !dropped.contains(name)));
-    form.append_pair("client_id", client_id).append_pair(MARK, "1");
+    form.append_pair("client_id", client_id);
     if let Some(jkt) = jkt {
         form.append_pair("dpop_jkt", jkt);
     }

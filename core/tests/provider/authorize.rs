@@ -120,6 +120,10 @@ fn rfc8707_2_the_only_resource_is_the_default() {
 fn rfc9126_a_pushed_request_stands_for_its_parameters() {
     let world = World::new(config().pushed_requests_required());
     assert_eq!(redirected_error(world.authorize(&asking(&[]), Some(alice()))), "invalid_request");
+    for trick in [" pushed", "pushed", "request"] {
+        let outcome = world.authorize(&asking(&[(trick, "1")]), Some(alice()));
+        assert_eq!(redirected_error(outcome), "invalid_request", "{trick:?}");
+    }
     let pushed = world.post("/par", &asking(&[]));
     assert_eq!(pushed.status, 201);
     let request_uri = json(&pushed)["request_uri"].as_str().unwrap().to_owned();

@@ -75,6 +75,44 @@ fn rfc8628_5_1_codes_are_not_guessed_and_nobody_is_locked_out() {
     assert!(matches!(page.content, PageContent::Consent(_)), "the count is the guesser's");
 }
 
+#[test]
+fn rfc8628_3_5_a_request_that_is_wrong_uses_no_code_up() {
+    let world = World::plain();
+    let (device_code, user_code) = begin(&world);
+    let (page, cookies) = page(enter(&world, &user_code, alice()));
+    let PageContent::Consent(request) = page.content else { panic!() };
+    world.decide(&request, &cookies, UserDecision::Allow);
+    let more =
+        [WEB[0], WEB[1], ("grant_type", GRANT), ("device_code", &*device_code), ("scope", "files:write")];
+    assert_eq!(error(&world.token(&more)), (400, "invalid_scope".into()));
+    world.broken_store.set(true);
+    assert_eq!(poll(&world, &device_code).status, 503);
+    world.broken_store.set(false);
+    assert_eq!(poll(&world, &device_code).status, 200);
+}
+
+#[test]
+fn rfc8628_5_1_guesses_at_once_count_each() {
+    let world = World::plain();
+    let provider = world.provider.borrow().clone();
+    // All of them look before any has counted.
+    let mut open: Vec<_> = (0..50)
+        .map(|_| provider.enter_user_code(world.now(), world.entropy(), "BBBB-BBBB", alice()))
+        .collect();
+    let mut tried = 0;
+    while let Some((mut exchange, step)) = open.pop() {
+        match step {
+            grantor::server::Step::Perform { effect, .. } => {
+                let next = world.perform(&mut exchange, effect);
+                open.insert(0, (exchange, next));
+            }
+            grantor::server::Step::Done(Outcome::Page(page)) => tried += u32::from(page.status == 200),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(tried <= grantor::limits::USER_CODE_ATTEMPTS, "{tried}");
+}
+
 fn jag(key: &SigningKey, change: impl Fn(&mut serde_json::Value)) -> String {
     let mut claims = object!({
         "iss": "https://idp.example.com", "sub": "u1", "aud": ISSUER, "client_id": "web", "jti": "j1",

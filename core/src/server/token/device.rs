@@ -44,10 +44,8 @@ pub(super) async fn exchange(cx: &Cx, asked: &Asked<'_>, device_code: &str) -> R
         });
     };
     let why = "a device code is exchanged once";
-    if cx.delete(RecordKind::Device, &name, revision, why).await? == Written::Conflict {
-        return Err(refused);
-    }
     let DeviceAnswer::Allowed { user, scope } = answer else {
+        cx.delete(RecordKind::Device, &name, revision, why).await?;
         return Err(OAuthError::new(ErrorCode::AccessDenied, "the user said no"));
     };
     let granted = Target { scope: scope.clone(), resources: device.resources.clone() };
@@ -75,7 +73,13 @@ pub(super) async fn exchange(cx: &Cx, asked: &Asked<'_>, device_code: &str) -> R
     let mut grant = new.record(cx);
     remember(&mut grant, issued.opaque.clone(), now);
     let until = grant.kept_until(cx, refresh);
-    account::save_new(cx, &id_text(&first.id), &grant, asked.client, until).await?;
+    let new_name = id_text(&first.id);
+    // Before the code is used up, so that it is good still if this fails.
+    account::save_new(cx, &new_name, &grant, asked.client, until).await?;
+    if cx.delete(RecordKind::Device, &name, revision, why).await? == Written::Conflict {
+        account::delete_grant(cx, &new_name).await?;
+        return Err(refused);
+    }
     let mut tokens = Tokens::new(cx, &access, issued);
     tokens.id = id;
     tokens.refresh = refresh.then(|| first.text(Purpose::RefreshToken, secrets));
