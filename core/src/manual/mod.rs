@@ -6,6 +6,10 @@ pub mod architecture {}
 #[doc = include_str!("attacks.md")]
 pub mod attacks {}
 
+#[cfg(feature = "crypto")]
+#[doc = include_str!("authorization_server.md")]
+pub mod authorization_server {}
+
 #[doc = include_str!("providers_client.md")]
 #[cfg_attr(feature = "crypto", doc = include_str!("providers_server.md"))]
 pub mod providers {}
