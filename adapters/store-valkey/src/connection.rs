@@ -4,8 +4,10 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use grantor_driver::store::StoreError;
+#[cfg(feature = "rustls")]
+use redis::TlsCertificates;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, RedisResult};
+use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, RedisError, RedisResult};
 
 /// So long one attempt may take to connect.
 const CONNECTING: Duration = Duration::from_secs(3);
@@ -34,7 +36,25 @@ pub(crate) fn client(to: &str, elsewhere: Elsewhere) -> Result<Client, StoreErro
         // The client takes the process's, and panics where there are several to choose from.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     }
-    Client::open(info).map_err(|error| StoreError::new(error.category()))
+    Client::open(info).map_err(unusable)
+}
+
+/// The same with TLS by certificates of this authority alone, in PEM.
+#[cfg(feature = "rustls")]
+pub(crate) fn client_trusting(to: &str, authority: &str) -> Result<Client, StoreError> {
+    let client = client(to, Elsewhere::ByTls)?;
+    let info = client.get_connection_info().clone();
+    if !matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
+        return Err(StoreError::new(
+            "the URL says not to use TLS, for which an authority is given: begin it with `valkeys:`",
+        ));
+    }
+    let trusted = TlsCertificates { client_tls: None, root_cert: Some(authority.as_bytes().to_vec()) };
+    Client::build_with_tls(info, trusted).map_err(unusable)
+}
+
+fn unusable(error: RedisError) -> StoreError {
+    StoreError::new(format_args!("the Valkey server cannot be used: {}", error.category()))
 }
 
 fn leaves_in_the_clear(address: &ConnectionAddr) -> bool {
@@ -78,7 +98,11 @@ mod tests {
             assert!(client(elsewhere, Elsewhere::InTheClear).is_ok(), "{elsewhere}");
         }
         #[cfg(feature = "rustls")]
-        assert_eq!(refused("valkeys://valkey.example.com"), Ok(()));
+        {
+            assert_eq!(refused("valkeys://valkey.example.com"), Ok(()));
+            let error = client_trusting("valkey://localhost", "").unwrap_err().to_string();
+            assert!(error.contains("begin it with `valkeys:`"), "{error}");
+        }
     }
 
     #[test]

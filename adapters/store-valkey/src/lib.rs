@@ -104,6 +104,15 @@ impl ValkeyStore {
         Self::open(connection::client(to, connection::Elsewhere::InTheClear)?)
     }
 
+    /// The same by TLS alone, with certificates of this authority (in PEM) in the place of those that the system trusts.
+    ///
+    /// # Errors
+    /// As of [`connect`](Self::connect), and when the authority's certificate cannot be read.
+    #[cfg(feature = "rustls")]
+    pub fn connect_trusting(to: &str, authority: &str) -> Result<Self, StoreError> {
+        Self::open(connection::client_trusting(to, authority)?)
+    }
+
     fn open(client: Client) -> Result<Self, StoreError> {
         let background = Background::start("grantor-valkey")?;
         let connection = background.insist("open the Valkey server", move || {

@@ -1,5 +1,9 @@
 //! What goes wrong, and what of that may pass.
 
+use std::error::Error;
+use std::io;
+use std::sync::Arc;
+
 use grantor_driver::store::Trouble;
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
@@ -15,7 +19,8 @@ impl From<RedisError> for Failed {
 impl From<Failed> for Trouble {
     fn from(Failed(error): Failed) -> Self {
         let may_pass = match error.kind() {
-            ErrorKind::Io => true,
+            // A certificate that is refused stays bad.
+            ErrorKind::Io => !is_invalid_data(&error),
             ErrorKind::Server(kind) => matches!(
                 kind,
                 ServerErrorKind::BusyLoading
@@ -30,6 +35,14 @@ impl From<Failed> for Trouble {
     }
 }
 
+fn is_invalid_data(error: &RedisError) -> bool {
+    error
+        .source()
+        .and_then(|source| source.downcast_ref::<Arc<dyn Error + Send + Sync>>())
+        .and_then(|source| source.downcast_ref::<io::Error>())
+        .is_some_and(|source| source.kind() == io::ErrorKind::InvalidData)
+}
+
 /// Words without what was sent: a server that does not know a command says what it was given.
 fn words(error: &RedisError) -> String {
     let Some(code) = error.code() else { return error.to_string() };
@@ -41,6 +54,15 @@ fn words(error: &RedisError) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn certificates_that_are_refused_stay_refused() {
+        let may_pass = |kind: io::ErrorKind| {
+            let error = RedisError::from(io::Error::new(kind, "planted"));
+            format!("{:?}", Trouble::from(Failed(error))).contains("may_pass: true")
+        };
+        assert!(may_pass(io::ErrorKind::ConnectionReset) && !may_pass(io::ErrorKind::InvalidData));
+    }
 
     #[test]
     fn what_was_sent_is_not_told() {

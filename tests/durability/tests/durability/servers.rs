@@ -38,7 +38,7 @@ impl Postgres {
 
     /// With TLS by the certificate of this authority, also at a port of 127.0.0.1, which it returns.
     pub(crate) fn start_with_tls(authority: &Authority) -> (Self, u16) {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let files = Directory::new();
         fs::create_dir(&files.0).unwrap();
         let (certificate, key) = authority.server_pem();
@@ -142,6 +142,8 @@ impl Drop for Postgres {
 /// A Valkey or Redis server that keeps what it answers.
 pub(crate) struct Valkey {
     directory: Directory,
+    /// Its own settings.
+    options: Vec<String>,
     to: String,
     child: Child,
 }
@@ -150,12 +152,37 @@ impl Valkey {
     pub(crate) fn start() -> Self {
         let directory = Directory::new();
         fs::create_dir(&directory.0).unwrap();
-        let to = format!("unix://{}/socket", directory.place());
-        let child = Self::run(&directory.0);
-        Self { directory, to, child }
+        Self::with(directory, Vec::new())
     }
 
-    fn run(directory: &Path) -> Child {
+    /// With TLS by the certificate of this authority, also at a port of 127.0.0.1, which it returns.
+    pub(crate) fn start_with_tls(authority: &Authority) -> (Self, u16) {
+        let port = free_port();
+        let directory = Directory::new();
+        fs::create_dir(&directory.0).unwrap();
+        let (certificate, key) = authority.server_pem();
+        let mut options: Vec<_> =
+            ["--bind", "127.0.0.1", "--tls-auth-clients", "no", "--tls-port"].map(str::to_owned).into();
+        options.push(port.to_string());
+        for (option, pem) in [
+            ("--tls-cert-file", certificate),
+            ("--tls-key-file", key),
+            ("--tls-ca-cert-file", authority.pem()),
+        ] {
+            let path = directory.0.join(option);
+            fs::write(&path, pem).unwrap();
+            options.extend([option.to_owned(), path.display().to_string()]);
+        }
+        (Self::with(directory, options), port)
+    }
+
+    fn with(directory: Directory, options: Vec<String>) -> Self {
+        let to = format!("unix://{}/socket", directory.place());
+        let child = Self::run(&directory.0, &options);
+        Self { directory, options, to, child }
+    }
+
+    fn run(directory: &Path, options: &[String]) -> Child {
         Command::new("setpriv")
             .args(["--pdeathsig", "KILL"])
             .arg(installed(&["valkey-server", "redis-server"]))
@@ -163,6 +190,7 @@ impl Valkey {
             .arg(directory)
             .arg("--unixsocket")
             .arg(directory.join("socket"))
+            .args(options)
             .stdout(Stdio::null())
             .spawn()
             .unwrap()
@@ -183,7 +211,7 @@ impl Valkey {
 
     pub(crate) fn restart(&mut self, end: End) {
         self.end(end);
-        self.child = Self::run(&self.directory.0);
+        self.child = Self::run(&self.directory.0, &self.options);
     }
 
     fn end(&mut self, end: End) {
@@ -200,6 +228,10 @@ impl Drop for Valkey {
 
 fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0)
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn give_to_postgres(path: &Path) {

@@ -4,6 +4,7 @@ use grantor::{RecordKind, RecordRevision, Secret, StoreKey};
 use grantor_driver::store::{Store as _, Swap, check_contract, record_name, unix_s};
 use grantor_durability::store;
 use grantor_valkey::ValkeyStore;
+use grantor_world::tls::Authority;
 use redis::Commands as _;
 
 use crate::servers::{End, Valkey};
@@ -132,4 +133,18 @@ fn a_server_that_may_not_be_used_says_why() {
     assert!(!wrong.contains("planted"), "{wrong}");
     let store = ValkeyStore::connect(&format!("{}?pass=secret", server.to())).unwrap();
     assert!(matches!(store.save(&key(1), &Secret::from("one"), None).unwrap(), Swap::Done(_)));
+}
+
+#[test]
+#[ignore = "needs Valkey or Redis"]
+fn tls_with_certificates_that_are_trusted() {
+    let authority = Authority::new();
+    let (server, port) = Valkey::start_with_tls(&authority);
+    let to = format!("valkeys://127.0.0.1:{port}");
+    let store = ValkeyStore::connect_trusting(&to, &authority.pem()).unwrap();
+    assert!(matches!(store.save(&key(1), &Secret::from("one"), None).unwrap(), Swap::Done(_)));
+    assert!(ValkeyStore::connect(server.to()).unwrap().load(&key(1)).unwrap().is_some());
+    // The system does not know this authority.
+    let refused = ValkeyStore::connect(&to).unwrap_err().to_string();
+    assert!(refused.contains("certificate"), "{refused}");
 }
