@@ -36,3 +36,30 @@ pub(crate) fn write(server: &str, checks: &[Check]) -> String {
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use grantor_ureq::grantor::UrlPolicy;
+    use grantor_ureq::grantor::diagnosis::Examination;
+
+    #[test]
+    fn the_report_is_exact_and_xml_whatever_was_seen() {
+        let server = "https://mcp.example.com/mcp?a=1&b='2'";
+        let mut examination = Examination::new(server, UrlPolicy::default()).unwrap();
+        examination.next_request().unwrap();
+        examination.answer(Err("<refused> & \"closed\"\u{1b}[2J"));
+        let report = write(server, examination.checks());
+        let seen = examination.checks()[0].seen.split('"').last().unwrap();
+        assert!(!seen.contains('\u{1b}'));
+        let expected = format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
+             <testsuite name=\"https://mcp.example.com/mcp?a=1&amp;b='2'\" tests=\"1\" failures=\"1\">\n  \
+             <testcase classname=\"reachable\" name=\"The server answers\">\n    \
+             <failure type=\"error\" message=\"https://mcp.example.com/mcp: &lt;refused&gt; &amp; &quot;closed&quot;{seen}\">\
+             Look whether the URL is right, the server runs, and its certificate is valid for this name. \
+             (MCP &quot;Streamable HTTP&quot;)</failure>\n  </testcase>\n</testsuite>\n"
+        );
+        assert_eq!(report, expected);
+    }
+}

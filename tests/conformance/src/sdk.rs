@@ -33,10 +33,8 @@ async fn run(setup: Setup, url: &str, revision: Revision, context: &Value) -> Re
     let client = handler.serve_with_lifecycle(transport, lifecycle).await?;
     let listed = client.list_all_tools().await?;
     let named = context["toolCalls"].as_array().cloned().unwrap_or_default();
-    if named.is_empty() {
-        if let Some(first) = listed.into_iter().next() {
-            client.call_tool(CallToolRequestParams::new(first.name)).await?;
-        }
+    if let Some(first) = listed.into_iter().next().filter(|_| named.is_empty()) {
+        client.call_tool(CallToolRequestParams::new(first.name)).await?;
     }
     for call in named {
         let name = call["name"].as_str().unwrap_or_default().to_owned();
