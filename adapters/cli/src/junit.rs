@@ -50,7 +50,7 @@ mod tests {
         examination.next_request().unwrap();
         examination.answer(Err("<refused> & \"closed\"\u{1b}[2J"));
         let report = write(server, examination.checks());
-        let seen = examination.checks()[0].seen.split('"').last().unwrap();
+        let seen = examination.checks()[0].seen.rsplit('"').next().unwrap();
         assert!(!seen.contains('\u{1b}'));
         let expected = format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 
-use grantor_interop::{Person, Server};
+use grantor_interop::{Person, Server, node};
 use serde_json::{Value, json};
 
 /// With a log-in, and a step-up after it.
@@ -139,4 +141,33 @@ fn one_mistake_at_a_time_after_the_log_in() {
     assert_eq!(doctor(&server.resource, LOG_IN, false), BTreeSet::from(["log-in".to_owned()]));
     let server = Server::to_examine(&json!({ "audience": "https://other.example.com" }));
     expect(&server, "", LOG_IN, &["token-audience"]);
+}
+
+#[test]
+fn the_typescript_sdks_example_server() {
+    let ports = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let [mcp, authorization] = ports.map(|listener| listener.local_addr().unwrap().port().to_string());
+    let modules =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/node_modules/@modelcontextprotocol/sdk");
+    let mut example = Command::new(node())
+        .arg(modules.join("dist/esm/examples/server/simpleStreamableHttp.js"))
+        .arg("--oauth")
+        .env("MCP_PORT", &mcp)
+        .env("MCP_AUTH_PORT", &authorization)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it starts; `tests/run setup` installs what it needs");
+    let mut lines = BufReader::new(example.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let listening = |line: &String| line.contains("listening on port");
+    assert_eq!(lines.by_ref().filter(listening).take(2).count(), 2);
+    // The rest is of no interest, but must not fill the pipe.
+    thread::spawn(move || lines.for_each(drop));
+    let failed = doctor(&format!("http://localhost:{mcp}/mcp"), &[], true);
+    example.kill().unwrap();
+    example.wait().unwrap();
+    // It answers 500 to a token that it does not know.
+    let expected =
+        ["bad-token", "challenge-scope", "client-document", "cors", "cors-challenge", "iss", "revocation"];
+    assert_eq!(failed, expected.map(str::to_owned).into());
 }
