@@ -1,7 +1,7 @@
 //! The pages: plain HTML without script, for phones and large screens, the light and the dark, keyboards and screen
 //! readers.
 
-use grantor_driver::grantor::server::{ConsentRequest, GrantShown, Known, PageContent, User};
+use grantor_driver::grantor::server::{ConsentRequest, GrantShown, Known, PageContent, ScopeShown, User};
 
 use super::html::Escaped;
 use super::users::Shown;
@@ -107,7 +107,7 @@ fn sign_in(base: &str, request: &ConsentRequest, problem: Option<&str>) -> Strin
 fn consent(base: &str, request: &ConsentRequest) -> String {
     let warnings: String =
         request.warnings.iter().map(|warning| format!("<p class=\"warn\">{warning}</p>")).collect();
-    let scope = |(index, scope): (usize, &grantor_driver::grantor::server::ScopeShown)| {
+    let scope = |(index, scope): (usize, &ScopeShown)| {
         let before = if scope.allowed_before { " <span class=\"soft\">(allowed before)</span>" } else { "" };
         format!(
             "<li><label for=\"scope{index}\"><input type=\"checkbox\" id=\"scope{index}\" name=\"scope\" value=\"{}\" checked>\
