@@ -1,11 +1,13 @@
-//! The doctor before npm `oidc-provider`, set right and set wrong: the codes that are expected, and no others.
+//! The doctor before npm `oidc-provider`, set right and set wrong, and before servers of SDKs: the codes that are expected,
+//! and no others.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
+use std::time::Duration;
 
 use grantor_interop::{Person, Server, node};
 use serde_json::{Value, json};
@@ -169,5 +171,29 @@ fn the_typescript_sdks_example_server() {
     // It answers 500 to a token that it does not know.
     let expected =
         ["bad-token", "challenge-scope", "client-document", "cors", "cors-challenge", "iss", "revocation"];
+    assert_eq!(failed, expected.map(str::to_owned).into());
+}
+
+#[test]
+fn fastmcp() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests");
+    let mut server = Command::new(tests.join(".tools/python-fastmcp/bin/python"))
+        .arg(tests.join("interop/fastmcp_server.py"))
+        .arg(port.to_string())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it starts; `tests/run setup` installs what it needs");
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert_eq!(server.try_wait().unwrap(), None, "it has ended");
+        thread::sleep(Duration::from_millis(50));
+    }
+    let failed = doctor(&format!("http://127.0.0.1:{port}/mcp"), &[], true);
+    server.kill().unwrap();
+    server.wait().unwrap();
+    // Its resource metadata has an empty list of scopes.
+    let expected =
+        ["challenge-scope", "client-document", "cors", "cors-challenge", "iss", "resource-document"];
     assert_eq!(failed, expected.map(str::to_owned).into());
 }
