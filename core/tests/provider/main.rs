@@ -8,6 +8,7 @@ mod clients;
 mod consent;
 mod devices;
 mod leaks;
+mod rules;
 mod settings;
 mod tokens;
 mod world;
