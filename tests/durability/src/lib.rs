@@ -14,9 +14,10 @@ use grantor_postgres::PostgresStore;
 use grantor_sqlite::SqliteStore;
 use grantor_valkey::ValkeyStore;
 
-/// The record that the `n`th thread of the program `counter` counts up, from 0.
-pub fn counted(n: usize) -> StoreKey {
-    StoreKey::new(RecordKind::Grant, "https://mcp.example.com/mcp", &format!("counter {n}"), None)
+/// The record that the `n`th thread of the program `counter` counts up, from 0. Each run has its own: a server may still
+/// be doing what a process asked for that is dead.
+pub fn counted(run: &str, n: usize) -> StoreKey {
+    StoreKey::new(RecordKind::Grant, "https://mcp.example.com/mcp", &format!("counter {run} {n}"), None)
 }
 
 /// What it holds: long enough to be cut in two.

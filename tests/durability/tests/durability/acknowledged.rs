@@ -15,8 +15,9 @@ const THREADS: usize = 8;
 
 /// A process that saves is killed after this many acknowledgements.
 fn killed_after(place: &str, acknowledgements: usize) {
+    let run = acknowledgements.to_string();
     let mut child = Command::new(env!("CARGO_BIN_EXE_counter"))
-        .args([place, &THREADS.to_string()])
+        .args([place, &run, &THREADS.to_string()])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -37,19 +38,16 @@ fn killed_after(place: &str, acknowledgements: usize) {
     assert!(acknowledged.iter().any(Option::is_some));
     let store = store(place).unwrap();
     for (n, acknowledged) in acknowledged.into_iter().enumerate() {
-        let stored = stored(&*store, n);
+        let stored = stored(&*store, &run, n);
         // One more may have been saved without a word.
         assert!(stored >= acknowledged, "{n}: {stored:?}, acknowledged was {acknowledged:?}");
         assert!(stored <= Some(acknowledged.map_or(0, |count| count + 1)), "{n}: {stored:?}");
-        if let Some(record) = store.load(&counted(n)).unwrap() {
-            store.delete(&counted(n), record.revision).unwrap();
-        }
     }
 }
 
 /// What the `n`th record has been counted up to.
-fn stored(store: &dyn Store, n: usize) -> Option<u64> {
-    let record = store.load(&counted(n)).unwrap()?;
+fn stored(store: &dyn Store, run: &str, n: usize) -> Option<u64> {
+    let record = store.load(&counted(run, n)).unwrap()?;
     let text = String::from_utf8(record.content.to_vec()).unwrap();
     let count: u64 = text.split(' ').next().unwrap().parse().unwrap();
     assert_eq!(text, content(count), "a whole one");
@@ -62,7 +60,7 @@ pub(crate) fn while_restarted(place: &str, restarts: usize, mut restart: impl Fn
     let store = store(place).unwrap();
     let (over, saves) = (AtomicBool::new(false), AtomicUsize::new(0));
     let count = &|n| {
-        let (key, mut expect, mut acknowledged) = (counted(n), None, None);
+        let (key, mut expect, mut acknowledged) = (counted("restarted", n), None, None);
         while !over.load(Ordering::SeqCst) {
             let next = acknowledged.map_or(0, |count| count + 1);
             match store.save(&key, &Secret::from(content(next)), expect).expect("servers come back in time") {
@@ -87,7 +85,7 @@ pub(crate) fn while_restarted(place: &str, restarts: usize, mut restart: impl Fn
         counting.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     for (n, acknowledged) in acknowledged.into_iter().enumerate() {
-        assert_eq!(stored(&*store, n), acknowledged, "thread {n}: neither less nor more");
+        assert_eq!(stored(&*store, "restarted", n), acknowledged, "thread {n}: neither less nor more");
     }
 }
 
