@@ -186,6 +186,28 @@ fn two_step_ups_at_once() {
 }
 
 #[test]
+fn mcp_step_up_calls_too_late_for_the_page_are_no_attempts() {
+    let mut player = Player::new(config());
+    player.call("ping").delivered();
+    player.user = User::Leaves;
+    let write = player.begin("write");
+    player.run();
+    let reads: Vec<_> = (0..6).map(|_| player.begin("read")).collect();
+    player.run();
+    assert_eq!(player.open.len(), 1, "one page at a time");
+    player.user = User::Agrees;
+    let (op, url) = player.open.remove(0);
+    let back = player.visit(&url).unwrap();
+    player.engine.complete(player.now, op, grantor::Completion::Callback { url: &back }).unwrap();
+    player.run();
+    player.outcome(write).unwrap().delivered();
+    for read in reads {
+        player.outcome(read).unwrap().delivered();
+    }
+    assert_eq!(player.count("/authorize"), 3, "the first, and one for each step-up");
+}
+
+#[test]
 fn step_ups_that_come_in_time_are_one() {
     let mut player = Player::new(config());
     player.call("ping").delivered();

@@ -153,9 +153,8 @@ impl Engine {
                 return Err(insufficient.into());
             }
         }
-        // One that is under way may bring it; only what leads to another page is an attempt.
-        let is_asked_for = self.acquisition.as_ref().is_some_and(|under_way| under_way.brings(&demanded));
-        if !is_asked_for && !self.step_ups.allow(operation, now) {
+        // Only what opens another page is an attempt: one that is under way is joined, or waited for.
+        if self.acquisition.is_none() && !self.step_ups.allow(operation, now) {
             return Err(insufficient.into());
         }
         if let Some(grant) = &self.grant.grant

@@ -292,12 +292,6 @@ impl Acquisition {
         !asks && self.step != Step::RequestingCodes
     }
 
-    /// Whether what is demanded comes with it, or still can.
-    pub(crate) fn brings(&self, demanded: &ScopeSet) -> bool {
-        let is_asked_for = self.asked.as_ref().is_some_and(|asked| asked.scopes.covers(demanded));
-        self.is_before_the_browser() || is_asked_for
-    }
-
     /// Demands what this challenge demands, too. What the host has not approved is asked about again.
     pub(crate) fn join(&mut self, challenged: &Challenged) -> Result<(), PeerMisbehaved> {
         self.challenged.join(challenged)?;
