@@ -254,6 +254,14 @@ pub const REDIRECT_URIS: usize = 16;
 pub const RESOURCES: usize = 8;
 /// The body of a request to the provider.
 pub const PROVIDER_BODY: usize = 64 * 1024;
+/// The parameters of an authorization request, which are kept until the user has answered.
+pub const AUTHORIZATION_REQUEST: usize = 16 * 1024;
+/// New clients that register themselves in an hour, unless configured otherwise; copies of known ones are none.
+pub const REGISTRATIONS_PER_HOUR: u32 = 4096;
+/// The time in which they are counted.
+pub const REGISTRATIONS_S: u64 = 60 * 60;
+/// Records that count them, so that no two requests wait for one.
+pub const REGISTRATION_COUNTERS: u32 = 16;
 /// Grants of one user: the oldest is revoked for one more.
 pub const USER_GRANTS: usize = 128;
 /// User codes that one user may type in within [`USER_CODE_ATTEMPTS_S`] (RFC 8628 5.1).

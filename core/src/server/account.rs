@@ -54,10 +54,13 @@ pub(super) async fn save_new(
     grant: &Grant,
     client: &Client,
     until: u64,
-) -> Result<(), OAuthError> {
+) -> Result<Written, OAuthError> {
     if let Some(user) = &grant.user {
         let removed = change(cx, &user.subject, "a grant is listed before it is made", |all| {
             all.remember_consent(grant);
+            if all.grants.iter().any(|entry| *entry.id == *name) {
+                return Vec::new(); // the page was answered before
+            }
             all.grants.push(GrantEntry {
                 id: name.into(),
                 client: grant.client.clone(),
@@ -66,32 +69,50 @@ pub(super) async fn save_new(
                 resources: grant.resources.clone(),
                 created_at: grant.created_at,
                 ends_at: grant.ends_at,
+                code_until: matches!(grant.state, GrantState::Issued { .. }).then_some(until),
             });
-            let over = all.grants.len().saturating_sub(limits::USER_GRANTS);
-            all.grants.drain(..over).map(|entry| entry.id).collect::<Vec<_>>()
+            all.over()
         })
         .await?;
         for oldest in removed {
             delete_grant(cx, &oldest).await?;
         }
     }
+    cx.renew(client).await;
     let why = "the user agreed";
-    cx.save(RecordKind::IssuedGrant, name, grant, None, until, why).await?;
-    Ok(())
+    Ok(cx.save(RecordKind::IssuedGrant, name, grant, None, until, why).await?)
 }
 
-/// What the user consented to of this client, for these resources.
+/// Keeps the entry of a grant whose code is exchanged; whether there is one. Without it the user has taken the grant back,
+/// or so many codes were asked for that nobody can have meant this one.
+pub(super) async fn keep(cx: &Cx, subject: &str, name: &str) -> Result<bool, Unavailable> {
+    change(cx, subject, "a grant stays listed while it is good", |all| {
+        let entry = all.grants.iter_mut().find(|entry| *entry.id == *name);
+        entry.map(|entry| entry.code_until = None).is_some()
+    })
+    .await
+}
+
+/// Whether the user ever consented to anything of this client.
+pub(super) async fn has_consented(cx: &Cx, subject: &str, client: &str) -> Result<bool, Unavailable> {
+    let why = "who is trusted by the user";
+    let stored = cx.load::<UserGrants>(RecordKind::UserGrants, &record_name(cx, subject), why).await?;
+    Ok(stored.is_some_and(|stored| stored.value.consents.iter().any(|own| *own.client == *client)))
+}
+
+/// What the user consented to of this client, for these resources; `None` if they never did, which is not the same as
+/// to no scope: a resource may have none.
 pub(super) async fn consented(
     cx: &Cx,
     subject: &str,
     client: &str,
     resources: &[Box<str>],
-) -> Result<ScopeSet, Unavailable> {
+) -> Result<Option<ScopeSet>, Unavailable> {
     let why = "what a user consented to is not asked again";
     let stored = cx.load::<UserGrants>(RecordKind::UserGrants, &record_name(cx, subject), why).await?;
     let all = stored.map(|stored| stored.value.consents).unwrap_or_default();
     let one = all.into_iter().find(|consent| *consent.client == *client && *consent.resources == *resources);
-    Ok(one.map(|consent| consent.scope).unwrap_or_default())
+    Ok(one.map(|consent| consent.scope))
 }
 
 /// Takes back a grant: its codes and tokens are good no more.
@@ -144,7 +165,7 @@ async fn change<T>(
             None => (UserGrants { v: VERSION, ..UserGrants::default() }, None),
         };
         let now = cx.io.now_s();
-        all.grants.retain(|entry| entry.ends_at > now);
+        all.grants.retain(|entry| entry.is_good(now));
         let result = with(&mut all);
         let lifetime = cx.provider.config.lifetimes.refresh.as_secs();
         let until = now.saturating_add(2 * lifetime);
@@ -155,7 +176,25 @@ async fn change<T>(
     Err(Unavailable)
 }
 
+impl GrantEntry {
+    fn is_good(&self, now: u64) -> bool {
+        self.ends_at > now && self.code_until.is_none_or(|until| until > now)
+    }
+}
+
 impl UserGrants {
+    /// Removes what is too many: codes that nobody has exchanged before grants that are in use, so that whoever makes a
+    /// browser ask for codes signs nobody out. The newest stays.
+    fn over(&mut self) -> Vec<Box<str>> {
+        let mut removed = Vec::new();
+        while self.grants.len() > limits::USER_GRANTS {
+            let others = self.grants.len().saturating_sub(1);
+            let unused = self.grants.iter().take(others).position(|entry| entry.code_until.is_some());
+            removed.push(self.grants.remove(unused.unwrap_or(0)).id);
+        }
+        removed
+    }
+
     fn remember_consent(&mut self, grant: &Grant) {
         let same = |own: &&mut Consent| own.client == grant.client && own.resources == grant.resources;
         if let Some(consent) = self.consents.iter_mut().find(same) {
@@ -173,7 +212,7 @@ impl UserGrants {
     }
 
     fn shown(self, now: u64) -> Vec<GrantShown> {
-        let current = self.grants.into_iter().filter(|entry| entry.ends_at > now);
+        let current = self.grants.into_iter().filter(|entry| entry.is_good(now));
         current
             .map(|entry| GrantShown {
                 id: entry.id,

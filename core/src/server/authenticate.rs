@@ -1,7 +1,7 @@
 //! Whether a client is who it says (RFC 6749 2.3, RFC 7523 2.2).
 
 use super::assertion;
-use super::client::{Client, Origin};
+use super::client::{Client, Origin, UNKNOWN};
 use super::context::Cx;
 use super::credential::Use;
 use super::request::Request;
@@ -28,12 +28,17 @@ impl Cx {
     }
 
     async fn check_client(&self, presented: ClientAuthentication<'_>) -> Result<Client, OAuthError> {
-        let failed =
-            OAuthError::new(ErrorCode::InvalidClient, "the client did not authenticate as it registered to");
+        let failed = OAuthError::new(
+            ErrorCode::InvalidClient,
+            "the client is not known, or did not authenticate as it registered to",
+        );
         let method = presented.method();
-        let client = match &presented {
+        let mut client = match &presented {
             ClientAuthentication::None { client_id } => self.client(client_id).await?,
-            ClientAuthentication::Secret { client_id, .. } => self.client(client_id).await?,
+            // Whoever tries secrets does not learn which clients there are.
+            ClientAuthentication::Secret { client_id, .. } => {
+                self.client(client_id).await.map_err(|error| if error == UNKNOWN { failed } else { error })?
+            }
             ClientAuthentication::Assertion { client_id, assertion } => {
                 let issuer = assertion::issuer(assertion).ok_or(failed)?;
                 if client_id.is_some_and(|client_id| *client_id != *issuer) {
@@ -58,6 +63,7 @@ impl Cx {
                 true
             }
         };
+        client.authenticated = proven && !matches!(presented, ClientAuthentication::None { .. });
         if proven { Ok(client) } else { Err(failed) }
     }
 

@@ -3,7 +3,7 @@
 use http::Method;
 
 use super::account;
-use super::admission::{Admitted, admit, error_page, issue_code, refused, remembers, target};
+use super::admission::{Admitted, CodeOf, admit, error_page, issue_code, remembers, target, turned_away};
 use super::context::Cx;
 use super::interaction;
 use super::outcome::Outcome;
@@ -18,9 +18,9 @@ pub(super) async fn answer(cx: Cx, request: Request, user: Option<User>) -> Outc
         Ok(read) => read,
         Err(error) => return error_page(&error),
     };
-    match authorize(&cx, &admitted, was_pushed, user).await {
+    match authorize(&cx, &admitted, was_pushed, user.clone()).await {
         Ok(outcome) => outcome,
-        Err(error) => refused(&cx, &admitted.response, &error),
+        Err(error) => turned_away(&cx, &admitted, user.as_ref(), &error).await,
     }
 }
 
@@ -74,8 +74,8 @@ async fn authorize(
     };
     let may_remember = remembers(cx, admitted) && !has(Prompt::Consent);
     let known = account::consented(cx, &signed_in.subject, &client.id, &target.resources).await?;
-    if may_remember && known.covers(&target.scope) {
-        return issue_code(cx, admitted, &request, &target, signed_in).await;
+    if may_remember && known.is_some_and(|known| known.covers(&target.scope)) {
+        return issue_code(cx, admitted, &request, &target, signed_in, CodeOf::Consent).await;
     }
     if has(Prompt::None) {
         return Err(OAuthError::new(ErrorCode::ConsentRequired, "the user has to consent"));

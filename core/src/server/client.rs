@@ -26,8 +26,12 @@ pub(super) struct Client {
     pub(super) origin: Origin,
     /// Whether it may ask about the tokens of others.
     pub(super) introspects: bool,
+    /// Whether it has proven that it is itself, in this request: a client of several methods may come with none.
+    pub(super) authenticated: bool,
     pub(super) secret: Option<Secret>,
     keys: Option<KeySet>,
+    /// What is stored of a client that registered itself.
+    registration: Option<Box<Stored<DynamicClient>>>,
 }
 
 /// Where a client comes from.
@@ -79,19 +83,21 @@ impl Cx {
         }
         let why = "the client may have registered itself";
         let stored = self.load::<DynamicClient>(RecordKind::Client, id, why).await?.ok_or(UNKNOWN)?;
-        self.renew(id, &stored).await;
         Ok(Client {
             id: id.into(),
-            description: stored.value.description,
+            description: stored.value.description.clone(),
             origin: Origin::Dynamic,
             introspects: false,
+            authenticated: false,
             secret: None,
             keys: None,
+            registration: Some(Box::new(stored)),
         })
     }
 
-    /// A registration that is used stays.
-    async fn renew(&self, id: &str, stored: &Stored<DynamicClient>) {
+    /// A registration that users consent to stays; one that is only asked about does not, since anybody can ask.
+    pub(super) async fn renew(&self, client: &Client) {
+        let Some(stored) = &client.registration else { return };
         let now = self.io.now_s();
         let lifetime = self.provider.config.lifetimes.registration.as_secs();
         if stored.value.until.saturating_sub(now) > lifetime / 2 {
@@ -102,7 +108,7 @@ impl Cx {
         let expect = Some(stored.revision);
         let why = "a registration that is used stays";
         // If this fails, the next use renews it.
-        let _ = self.save(RecordKind::Client, id, &renewed, expect, until, why).await;
+        let _ = self.save(RecordKind::Client, &client.id, &renewed, expect, until, why).await;
     }
 
     async fn client_of_document(&self, id: &str) -> Result<Client, OAuthError> {
@@ -136,8 +142,10 @@ impl Cx {
             description,
             origin: Origin::Document,
             introspects: false,
+            authenticated: false,
             secret: None,
             keys: None,
+            registration: None,
         })
     }
 
@@ -172,8 +180,10 @@ impl Client {
             description: own.description.clone(),
             origin: Origin::Configured,
             introspects: own.introspects,
+            authenticated: false,
             secret: own.secret.clone(),
             keys: own.keys.clone(),
+            registration: None,
         }
     }
 

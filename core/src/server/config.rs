@@ -102,8 +102,10 @@ pub struct Lifetimes {
     pub retry: Duration,
     /// A user's session at this server: 12 hours by default.
     pub session: Duration,
-    /// A dynamic registration that is not used: 90 days by default.
+    /// A dynamic registration since a user last consented to it: 90 days by default.
     pub registration: Duration,
+    /// A dynamic registration that no user has consented to yet: a week by default.
+    pub unused_registration: Duration,
 }
 
 impl Default for Lifetimes {
@@ -121,6 +123,7 @@ impl Default for Lifetimes {
             retry: Duration::from_secs(30),
             session: minutes(12 * 60),
             registration: days(90),
+            unused_registration: days(7),
         }
     }
 }
@@ -259,21 +262,36 @@ impl RegisteredClient {
 }
 
 /// Dynamic client registration (RFC 7591).
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Registration {
     pub(super) initial_access_token: Option<Secret>,
+    pub(super) per_hour: u32,
+}
+
+impl Default for Registration {
+    fn default() -> Self {
+        Self::open()
+    }
 }
 
 impl Registration {
     /// Open to everybody. Identical public clients are one, and what is not used is forgotten.
     pub fn open() -> Self {
-        Self::default()
+        Self { initial_access_token: None, per_hour: limits::REGISTRATIONS_PER_HOUR }
     }
 
     /// For those who have this token (RFC 7591 3).
     pub fn with_initial_access_token(token: impl Into<Secret>) -> Self {
-        Self { initial_access_token: Some(token.into()) }
+        Self { initial_access_token: Some(token.into()), ..Self::open() }
+    }
+
+    /// So many new clients in an hour, about; more are turned away for now, so that a flood of them fills no store. Those
+    /// who register what is known already are not counted, and neither are clients that are known by their documents.
+    #[must_use]
+    pub fn per_hour(mut self, clients: u32) -> Self {
+        self.per_hour = clients;
+        self
     }
 }
 

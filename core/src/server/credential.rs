@@ -38,6 +38,9 @@ pub(super) enum Use {
     Subject = 70,
     Nonce = 71,
     Session = 72,
+    Code = 73,
+    Shown = 74,
+    Registrations = 76,
 }
 
 /// The host's secrets: the current one, and those before it, which are still accepted.
@@ -145,10 +148,32 @@ impl Credential {
     /// The one that takes its place. It depends on this one, so that the same token always has the same successor,
     /// and on the host's secret, so that nobody else can make it.
     pub(super) fn next(&self, secrets: &Secrets) -> Self {
-        let made = secrets.mac(Use::Next, &[&self.bytes()]);
+        self.next_by(secrets.mac(Use::Next, &[&self.bytes()]))
+    }
+
+    /// The one that took its place, as the store has it: made with this secret of the host's, or with one before.
+    pub(super) fn next_of(&self, secrets: &Secrets, number: u32, hash: &str) -> Option<Self> {
+        let all = secrets.0.iter().map(|key| self.next_by(mac(key, Use::Next, &[&self.bytes()])));
+        all.into_iter().find(|next| next.number == number && next.has_hash(hash))
+    }
+
+    fn next_by(&self, made: [u8; 32]) -> Self {
         let mut secret = [0; 16];
         secret.iter_mut().zip(made).for_each(|(own, byte)| *own = byte);
         Self { id: self.id, number: self.number.saturating_add(1), secret }
+    }
+
+    /// A credential that follows from this one, of another id: the same each time.
+    pub(super) fn derived(&self, what: Use, secrets: &Secrets) -> Self {
+        let made = secrets.mac(what, &[&self.bytes()]);
+        let (mut id, mut secret) = ([0; 16], [0; 16]);
+        id.iter_mut().chain(&mut secret).zip(made).for_each(|(own, byte)| *own = byte);
+        Self { id, number: 0, secret }
+    }
+
+    /// The same with another number.
+    pub(super) fn numbered(&self, number: u32) -> Self {
+        Self { id: self.id, number, secret: self.secret }
     }
 
     /// Encrypts something for whoever hands back this credential.
@@ -158,8 +183,11 @@ impl Credential {
     }
 
     pub(super) fn open(&self, secrets: &Secrets, sealed: &str) -> Option<Zeroizing<Vec<u8>>> {
-        let key = Zeroizing::new(secrets.mac(Use::Seal, &[&self.bytes()]));
-        open(&key, &self.id, &decode_base64url(sealed)?)
+        let sealed = decode_base64url(sealed)?;
+        secrets.0.iter().find_map(|key| {
+            let key = Zeroizing::new(mac(key, Use::Seal, &[&self.bytes()]));
+            open(&key, &self.id, &sealed)
+        })
     }
 }
 

@@ -10,9 +10,7 @@ use super::exchange::{Unavailable, Written};
 use super::interaction;
 use super::outcome::Outcome;
 use super::page::{Page, PageContent};
-use super::records::{
-    Attempts, Device, DeviceAnswer, Interaction, Purpose as Asking, User, UserCode, VERSION,
-};
+use super::records::{Device, DeviceAnswer, Interaction, Purpose as Asking, User, UserCode, VERSION};
 use super::request::Request;
 use super::store::Stored;
 use super::target::Target;
@@ -20,7 +18,7 @@ use super::wire::{OAuthError, TokenRequest};
 use crate::effect::RecordKind;
 use crate::jose::encode_base64url;
 use crate::limits;
-use crate::server::interaction::{UserDecision, allowed};
+use crate::scope::ScopeSet;
 
 /// Letters that no word is made of, and none that looks like another (RFC 8628 6.1).
 const LETTERS: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
@@ -143,23 +141,7 @@ async fn may_try(cx: &Cx, user: &User) -> Result<bool, Unavailable> {
     let why = "nobody guesses the codes of others";
     let name =
         encode_base64url(cx.provider.secrets.mac(Use::UserCode, &[b"attempts", user.subject.as_bytes()]));
-    for _ in 0..limits::STORE_ROUNDS {
-        let stored = cx.load::<Attempts>(RecordKind::Attempts, &name, why).await?;
-        let now = cx.io.now_s();
-        let (count, until) = match &stored {
-            Some(stored) if stored.value.until > now => (stored.value.count, stored.value.until),
-            _ => (0, now.saturating_add(limits::USER_CODE_ATTEMPTS_S)),
-        };
-        if count >= limits::USER_CODE_ATTEMPTS {
-            return Ok(false);
-        }
-        let record = Attempts { v: VERSION, count: count + 1, until };
-        let expect = stored.map(|stored| stored.revision);
-        if cx.save(RecordKind::Attempts, &name, &record, expect, until, why).await? == Written::Saved {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    cx.count(&name, limits::USER_CODE_ATTEMPTS, limits::USER_CODE_ATTEMPTS_S, why).await
 }
 
 async fn find(cx: &Cx, user_code: &str) -> Result<Option<(Box<str>, Device)>, Unavailable> {
@@ -183,33 +165,33 @@ async fn find(cx: &Cx, user_code: &str) -> Result<Option<(Box<str>, Device)>, Un
 /// The user's answer, for the device to fetch.
 pub(super) async fn decide(
     cx: &Cx,
-    record: &Interaction,
     id: &str,
     user: User,
-    decision: UserDecision,
-) -> Outcome {
-    let answer = match allowed(&record.scope, decision) {
-        Ok(scope) => DeviceAnswer::Allowed { user, scope },
-        Err(_) => DeviceAnswer::Denied,
+    allowed: Option<ScopeSet>,
+) -> Result<Outcome, OAuthError> {
+    let is_allowed = allowed.is_some();
+    let answer = match allowed {
+        Some(scope) => DeviceAnswer::Allowed { user, scope },
+        None => DeviceAnswer::Denied,
     };
-    let is_allowed = matches!(answer, DeviceAnswer::Allowed { .. });
+    let done = || {
+        let content = PageContent::DeviceDone { allowed: is_allowed };
+        Ok(Outcome::Page(Box::new(Page::new(200, content))))
+    };
     for _ in 0..limits::STORE_ROUNDS {
         let why = "the user answers for the device";
-        let stored = match cx.load::<Device>(RecordKind::Device, id, why).await {
-            Ok(Some(stored)) if stored.value.answer.is_none() => stored,
-            Ok(_) => return Outcome::Page(Box::new(Page::new(200, PageContent::UnknownUserCode))),
-            Err(unavailable) => return unavailable.into(),
+        let stored = match cx.load::<Device>(RecordKind::Device, id, why).await? {
+            Some(stored) if stored.value.answer.is_none() => stored,
+            // The answer was kept, and the user did not learn it.
+            Some(stored) if stored.value.answer.as_ref() == Some(&answer) => return done(),
+            _ => return Ok(Outcome::Page(Box::new(Page::new(200, PageContent::UnknownUserCode)))),
         };
         let answered = Device { answer: Some(answer.clone()), ..stored.value };
         let until = answered.until;
-        match cx.save(RecordKind::Device, id, &answered, Some(stored.revision), until, why).await {
-            Ok(Written::Saved) => {
-                let content = PageContent::DeviceDone { allowed: is_allowed };
-                return Outcome::Page(Box::new(Page::new(200, content)));
-            }
-            Ok(Written::Conflict) => {} // the device asked meanwhile
-            Err(unavailable) => return unavailable.into(),
+        match cx.save(RecordKind::Device, id, &answered, Some(stored.revision), until, why).await? {
+            Written::Saved => return done(),
+            Written::Conflict => {} // the device asked meanwhile
         }
     }
-    Unavailable.into()
+    Err(Unavailable.into())
 }

@@ -58,6 +58,7 @@ impl Cx {
         };
         if let Some(stored) = &stored
             && recent(&stored.value)
+            && stored.value.body.len() <= max_body
         {
             return Ok(stored.value.body.clone());
         }

@@ -16,7 +16,7 @@ use super::records::{Interaction, Purpose as Asking, User};
 use super::store::Stored;
 use super::target::{OFFLINE, OPENID};
 use super::wire::{ErrorCode, OAuthError, RedirectKind, redirect_kind};
-use crate::effect::RecordKind;
+use crate::effect::{RecordKind, RecordRevision};
 use crate::jose::{decode_base64url, encode_base64url};
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
@@ -69,7 +69,7 @@ pub enum UserDecision {
     Deny,
 }
 
-const UNKNOWN: OAuthError = OAuthError::new(
+pub(super) const UNKNOWN: OAuthError = OAuthError::new(
     ErrorCode::InvalidRequest,
     "this page was answered before, is too old, or was opened in another browser",
 );
@@ -109,11 +109,27 @@ fn set_cookie(cx: &Cx, credential: &Credential, max_age: u64) -> String {
     format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age}{secure}")
 }
 
+/// An interaction that a browser takes part in.
+pub(super) struct Open {
+    pub(super) record: Interaction,
+    pub(super) credential: Credential,
+    revision: RecordRevision,
+    /// To whom its page was shown that asks for consent, by number.
+    shown_to: u32,
+}
+
+/// Who a page was shown to, as a number in its hidden field. A page to sign in was shown to nobody, and answers nothing.
+fn shown_to(cx: &Cx, credential: &Credential, user: &User) -> u32 {
+    let mac = cx.provider.secrets.mac(Use::Shown, &[&credential.id, user.subject.as_bytes()]);
+    mac.first_chunk().map_or(1, |number| u32::from_be_bytes(*number)).max(1)
+}
+
 /// The interaction that a browser takes part in.
-pub(super) async fn find(cx: &Cx, asked: &Asked) -> Result<(Stored<Interaction>, Credential), OAuthError> {
+pub(super) async fn find(cx: &Cx, asked: &Asked) -> Result<Open, OAuthError> {
     let secrets = &cx.provider.secrets;
     let credential =
         Credential::read(asked.interaction.expose(), Purpose::Interaction, secrets).ok_or(UNKNOWN)?;
+    let (credential, shown_to) = (credential.numbered(0), credential.number);
     let name = cookie_name(cx, &credential);
     let is_own = |cookie: &str| {
         cookie.trim().strip_prefix(&*name).and_then(|rest| rest.strip_prefix('=')).is_some_and(|value| {
@@ -126,9 +142,27 @@ pub(super) async fn find(cx: &Cx, asked: &Asked) -> Result<(Stored<Interaction>,
     }
     let why = "the user answers";
     let stored = cx.load::<Interaction>(RecordKind::Interaction, &id_text(&credential.id), why).await?;
-    let stored = stored.ok_or(UNKNOWN)?;
-    let fresh = cx.io.now_s() < stored.value.until && credential.has_hash(&stored.value.secret);
-    fresh.then_some((stored, credential)).ok_or(UNKNOWN)
+    let Stored { value: record, revision } = stored.ok_or(UNKNOWN)?;
+    let fresh = cx.io.now_s() < record.until && credential.has_hash(&record.secret);
+    fresh.then_some(Open { record, credential, revision, shown_to }).ok_or(UNKNOWN)
+}
+
+impl Open {
+    /// Whether this user was shown what is asked, and may answer. A browser may have another user by now, or one who has
+    /// not signed in as the client wants.
+    pub(super) fn was_shown_to(&self, cx: &Cx, user: &User) -> bool {
+        is_fresh(&self.record, user) && self.shown_to == shown_to(cx, &self.credential, user)
+    }
+
+    /// Takes it off the store: whether nobody did before.
+    pub(super) async fn take(&self, cx: &Cx) -> Result<(), OAuthError> {
+        let why = "the user answers once";
+        let name = id_text(&self.credential.id);
+        match cx.delete(RecordKind::Interaction, &name, self.revision, why).await? {
+            Written::Saved => Ok(()),
+            Written::Conflict => Err(UNKNOWN),
+        }
+    }
 }
 
 pub(super) async fn page(
@@ -141,8 +175,9 @@ pub(super) async fn page(
     let user = user.filter(|user| is_fresh(record, user));
     let known = match &user {
         Some(user) => account::consented(cx, &user.subject, &client.id, &record.resources).await?,
-        None => ScopeSet::new(),
+        None => None,
     };
+    let known = known.unwrap_or_default();
     let must_sign_in = user.as_ref().is_none_or(|user| {
         let acr = user.acr.as_deref();
         // The host does what it can: whoever signed in for this page goes on.
@@ -154,8 +189,12 @@ pub(super) async fn page(
         Asking::Authorize { redirect_uri, .. } => Some(redirect_uri.clone()),
         Asking::Device { .. } => None,
     };
+    let shown_to = match &user {
+        Some(user) if !must_sign_in => shown_to(cx, credential, user),
+        _ => 0,
+    };
     let request = ConsentRequest {
-        interaction: credential.text(Purpose::Interaction, &cx.provider.secrets),
+        interaction: credential.numbered(shown_to).text(Purpose::Interaction, &cx.provider.secrets),
         user,
         login_hint: record.login_hint.clone(),
         acr_values: record.acr_values.clone(),
@@ -207,20 +246,6 @@ fn scopes(cx: &Cx, record: &Interaction, known: &ScopeSet) -> Vec<ScopeShown> {
 fn resource_names(cx: &Cx, record: &Interaction) -> Vec<Box<str>> {
     let own = cx.provider.config.resources.iter().filter(|own| record.resources.contains(&own.uri));
     own.map(|resource| resource.name.clone().unwrap_or_else(|| resource.uri.clone())).collect()
-}
-
-/// Takes an interaction off the store: it is answered once.
-pub(super) async fn taken(cx: &Cx, asked: &Asked, user: &User) -> Result<Interaction, OAuthError> {
-    let (stored, credential) = find(cx, asked).await?;
-    if !is_fresh(&stored.value, user) {
-        return Err(OAuthError::new(ErrorCode::LoginRequired, "the user has to sign in again"));
-    }
-    let name = id_text(&credential.id);
-    let why = "the user answers once";
-    match cx.delete(RecordKind::Interaction, &name, stored.revision, why).await? {
-        Written::Saved => Ok(stored.value),
-        Written::Conflict => Err(UNKNOWN),
-    }
 }
 
 /// What the user allowed of what was asked for.

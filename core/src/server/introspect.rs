@@ -17,7 +17,7 @@ use crate::scope::ScopeSet;
 pub(super) async fn answer(cx: &Cx, request: &Request) -> Result<Answer, OAuthError> {
     let parameters = request.form()?;
     let client = cx.authenticate(request, &parameters).await?;
-    if client.description.is_public() {
+    if !client.authenticated {
         // RFC 7662 2.1: whoever could ask without credentials could try out tokens.
         let description = "introspection takes a client that authenticates";
         return Err(OAuthError::new(ErrorCode::InvalidClient, description));
@@ -84,7 +84,8 @@ pub(super) async fn find(cx: &Cx, token: &str) -> Result<Option<Found>, OAuthErr
         return jwt(cx, token).await;
     }
     if let Some(refresh) = Credential::read(token, Purpose::RefreshToken, secrets) {
-        return refresh_token(cx, &refresh).await;
+        let found = refresh_token(cx, &refresh).await?;
+        return Ok(found.and_then(|(found, is_current)| is_current.then_some(found)));
     }
     match Credential::read(token, Purpose::AccessToken, secrets) {
         Some(access) => opaque(cx, &access).await,
@@ -117,16 +118,29 @@ fn found(cx: &Cx, grant: &Grant, name: String) -> Found {
     }
 }
 
-async fn refresh_token(cx: &Cx, token: &Credential) -> Result<Option<Found>, OAuthError> {
+/// What is to be revoked. A refresh token of any generation does: whoever lost the answer of a refresh has only the one
+/// before.
+pub(super) async fn find_revocable(cx: &Cx, token: &str) -> Result<Option<Found>, OAuthError> {
+    match Credential::read(token, Purpose::RefreshToken, &cx.provider.secrets) {
+        Some(refresh) => Ok(refresh_token(cx, &refresh).await?.map(|(found, _)| found)),
+        None => find(cx, token).await,
+    }
+}
+
+/// What a refresh token stands for, and whether it is good.
+async fn refresh_token(cx: &Cx, token: &Credential) -> Result<Option<(Found, bool)>, OAuthError> {
     let name = id_text(&token.id);
     let Some(grant) = grant(cx, &name).await? else { return Ok(None) };
-    let current = match &grant.state {
-        GrantState::Active { generation, refresh, .. } => {
-            *generation == token.number && token.has_hash(refresh) && cx.io.now_s() < grant.ends_at
+    let idle = cx.provider.config.lifetimes.refresh_idle.as_secs();
+    let now = cx.io.now_s();
+    let is_current = match &grant.state {
+        GrantState::Active { generation, refresh, at, .. } => {
+            let in_time = now < grant.ends_at && now < at.saturating_add(idle);
+            *generation == token.number && token.has_hash(refresh) && in_time
         }
         GrantState::Issued { .. } => false,
     };
-    Ok(current.then(|| found(cx, &grant, name)))
+    Ok(Some((found(cx, &grant, name), is_current)))
 }
 
 async fn opaque(cx: &Cx, token: &Credential) -> Result<Option<Found>, OAuthError> {

@@ -39,6 +39,18 @@ pub enum PageContent {
     },
     /// The code that the user typed in is of no device (any more).
     UnknownUserCode,
+    /// The client asked for what it cannot have, and the user has not answered anything. Nobody vouches for the place that
+    /// it named, so the browser goes there by a link that the user follows (RFC 9700 4.11.2).
+    GoBack {
+        /// Who asks.
+        client: ClientShown,
+        /// Where the link leads: an https URL of the client's, with the error.
+        to: Secret,
+        /// What is wrong.
+        code: ErrorCode,
+        /// In words for the client's author; nothing of the request.
+        description: &'static str,
+    },
     /// Something is wrong, and there is nowhere to send the browser.
     Error {
         /// What.

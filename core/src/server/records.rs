@@ -174,7 +174,7 @@ pub(super) struct Device {
     pub(super) answer: Option<DeviceAnswer>,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum DeviceAnswer {
     Allowed { user: User, scope: ScopeSet },
     Denied,
@@ -223,6 +223,9 @@ pub(super) struct GrantEntry {
     pub(super) resources: Vec<Box<str>>,
     pub(super) created_at: u64,
     pub(super) ends_at: u64,
+    /// Until when its code can be exchanged; `None` once it was. Of those there can be more than a user has asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) code_until: Option<u64>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -7,7 +7,6 @@ use sha2::{Digest as _, Sha256};
 use super::answer::Answer;
 use super::context::Cx;
 use super::credential::Use;
-use super::exchange::Written;
 use super::metadata::METHODS;
 use super::records::{DynamicClient, VERSION};
 use super::request::Request;
@@ -50,18 +49,49 @@ pub(super) async fn answer(cx: &Cx, request: &Request) -> Result<Answer, OAuthEr
         encode_base64url(mac.get(..16).unwrap_or_default())
     };
     let now = cx.io.now_s();
-    let until = now.saturating_add(cx.provider.config.lifetimes.registration.as_secs());
+    let until = now.saturating_add(cx.provider.config.lifetimes.unused_registration.as_secs());
     let client = DynamicClient { v: VERSION, description, created_at: now, until };
     let why = "a client registers itself";
+    let known = match has_secret {
+        true => None,
+        false => cx.load::<DynamicClient>(RecordKind::Client, &id, why).await?,
+    };
     let mut issued_at = now;
-    if cx.save(RecordKind::Client, &id, &client, None, until, why).await? == Written::Conflict {
-        let known = cx.load::<DynamicClient>(RecordKind::Client, &id, why).await?;
-        issued_at = known.map_or(now, |known| known.value.created_at);
+    match known {
+        // It is new for a while again: its program counts on what it just learned.
+        Some(known) if known.value.until < until => {
+            issued_at = known.value.created_at;
+            let longer = DynamicClient { until, ..known.value };
+            cx.save(RecordKind::Client, &id, &longer, Some(known.revision), until, why).await?;
+        }
+        Some(known) => issued_at = known.value.created_at,
+        None => {
+            cx.count_registration(registration.per_hour).await?;
+            // Of two at once that are the same, one was first.
+            cx.save(RecordKind::Client, &id, &client, None, until, why).await?;
+        }
     }
     let secret = has_secret.then(|| {
         Secret::from(encode_base64url(cx.provider.secrets.mac(Use::ClientSecret, &[id.as_bytes()])))
     });
     Ok(Answer::json(201, &body(&id, issued_at, secret.as_ref(), &client.description)))
+}
+
+const BUSY: OAuthError = OAuthError::new(
+    ErrorCode::TemporarilyUnavailable,
+    "too many new clients have registered; try again later",
+);
+
+impl Cx {
+    /// Counts a new client before it is kept.
+    async fn count_registration(&self, per_hour: u32) -> Result<(), OAuthError> {
+        let why = "a flood of new clients fills no store";
+        let counters = limits::REGISTRATION_COUNTERS.min(per_hour).max(1);
+        let counter = u32::from_be_bytes(self.io.random()) % counters;
+        let name = encode_base64url(self.provider.secrets.mac(Use::Registrations, &[&counter.to_be_bytes()]));
+        let fits = self.count(&name, per_hour / counters, limits::REGISTRATIONS_S, why).await?;
+        fits.then_some(()).ok_or(BUSY)
+    }
 }
 
 fn bears(request: &Request, token: &Secret) -> bool {

@@ -3,7 +3,7 @@
 use super::account::forget;
 use super::answer::Answer;
 use super::context::Cx;
-use super::introspect::{find, is_of};
+use super::introspect::{find_revocable, is_of};
 use super::records::Grant;
 use super::request::Request;
 use super::wire::{ErrorCode, OAuthError};
@@ -17,7 +17,7 @@ pub(super) async fn answer(cx: &Cx, request: &Request) -> Result<Answer, OAuthEr
     let missing = OAuthError::new(ErrorCode::InvalidRequest, "the token is missing");
     let token = parameters.get("token")?.ok_or(missing)?;
     // RFC 7009 2.2: a token that is not good is as good as revoked.
-    let Some(found) = find(cx, token).await? else { return Ok(done()) };
+    let Some(found) = find_revocable(cx, token).await? else { return Ok(done()) };
     if !is_of(&found, &client) {
         let description = "the token was issued to another client";
         return Err(OAuthError::new(ErrorCode::UnauthorizedClient, description));

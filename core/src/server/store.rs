@@ -5,11 +5,13 @@ use serde::de::DeserializeOwned;
 
 use super::context::Cx;
 use super::exchange::{Unavailable, Written};
-use super::records::{Record, VERSION};
+use super::records::{Attempts, Record, VERSION};
 use super::wire::{ErrorCode, OAuthError};
 use crate::effect::{RecordKind, RecordRevision};
+use crate::limits;
 
 /// A record as it was loaded.
+#[derive(Clone, Debug)]
 pub(super) struct Stored<T> {
     pub(super) value: T,
     pub(super) revision: RecordRevision,
@@ -61,6 +63,37 @@ impl Cx {
         why: &'static str,
     ) -> Result<Written, Unavailable> {
         self.io.delete(self.key(kind, name), expect, why).await
+    }
+
+    /// Counts something that may happen so often in so many seconds, before it happens: whether it may.
+    pub(super) async fn count(
+        &self,
+        name: &str,
+        most: u32,
+        seconds: u64,
+        why: &'static str,
+    ) -> Result<bool, Unavailable> {
+        for _ in 0..limits::STORE_ROUNDS {
+            let stored = self.load::<Attempts>(RecordKind::Attempts, name, why).await?;
+            let now = self.io.now_s();
+            let ends = now.saturating_add(seconds);
+            let (count, until) = match &stored {
+                // A clock that was set back makes no time longer.
+                Some(Stored { value, .. }) if value.until > now && value.until <= ends => {
+                    (value.count, value.until)
+                }
+                _ => (0, ends),
+            };
+            if count >= most {
+                return Ok(false);
+            }
+            let record = Attempts { v: VERSION, count: count + 1, until };
+            let expect = stored.map(|stored| stored.revision);
+            if self.save(RecordKind::Attempts, name, &record, expect, until, why).await? == Written::Saved {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Uses up something that can be used once, until which time: whether this is the first use.

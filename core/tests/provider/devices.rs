@@ -113,7 +113,7 @@ fn rfc8628_5_1_guesses_at_once_count_each() {
     assert!(tried <= grantor::limits::USER_CODE_ATTEMPTS, "{tried}");
 }
 
-fn jag(key: &SigningKey, change: impl Fn(&mut serde_json::Value)) -> String {
+pub(crate) fn jag(key: &SigningKey, change: impl Fn(&mut serde_json::Value)) -> String {
     let mut claims = object!({
         "iss": "https://idp.example.com", "sub": "u1", "aud": ISSUER, "client_id": "web", "jti": "j1",
         "iat": START, "exp": START + 300, "resource": RESOURCE, "scope": "files:read other",

@@ -3,10 +3,12 @@
 // What the core itself must not do, its tests may.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod attacks;
 mod authorize;
 mod clients;
 mod consent;
 mod devices;
+mod effects;
 mod leaks;
 mod rules;
 mod settings;

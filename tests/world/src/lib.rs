@@ -11,6 +11,7 @@ pub mod mcp_server;
 pub mod net;
 mod pages;
 pub mod player;
+pub mod provider;
 pub mod raw;
 pub mod recording;
 pub mod sim;

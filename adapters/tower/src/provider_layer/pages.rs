@@ -1,7 +1,9 @@
 //! The pages: plain HTML without script, for phones and large screens, the light and the dark, keyboards and screen
 //! readers.
 
-use grantor_driver::grantor::server::{ConsentRequest, GrantShown, Known, PageContent, ScopeShown, User};
+use grantor_driver::grantor::server::{
+    ClientShown, ConsentRequest, GrantShown, Known, PageContent, ScopeShown, User,
+};
 
 use super::html::Escaped;
 use super::users::Shown;
@@ -47,6 +49,9 @@ pub(super) fn render(shown: &Shown<'_>) -> String {
                 );
                 ("Connect a device", device(base, None, "", problem))
             }
+            PageContent::GoBack { client, to, code, description } => {
+                ("This does not work", go_back(client, to.expose(), code.name(), description))
+            }
             PageContent::Error { code, description } => {
                 ("This does not work", error(code.name(), description))
             }
@@ -80,8 +85,7 @@ fn password_fields(hint: &str) -> String {
     )
 }
 
-fn who(request: &ConsentRequest) -> String {
-    let client = &request.client;
+fn who(client: &ClientShown) -> String {
     let name = client.name.as_deref().unwrap_or(&client.id);
     let known = match &client.known {
         Known::Registered => String::new(),
@@ -96,7 +100,7 @@ fn sign_in(base: &str, request: &ConsentRequest, problem: Option<&str>) -> Strin
         "<p>{} asks for access to {}.</p>{}<form method=\"post\" action=\"{base}/sign-in\">\
 <input type=\"hidden\" name=\"interaction\" value=\"{}\">{}\
 <div class=\"row\"><button class=\"main\">Sign in</button></div></form>",
-        who(request),
+        who(&request.client),
         Escaped(request.resources.join(", ")),
         problem_of(problem),
         Escaped(request.interaction.expose()),
@@ -139,7 +143,7 @@ fn consent(base: &str, request: &ConsentRequest) -> String {
 <h2>It may</h2><ul>{scopes}</ul>{target}{links}\
 <div class=\"row\"><button name=\"decision\" value=\"deny\">Deny</button>\
 <button class=\"main\" name=\"decision\" value=\"allow\">Allow</button></div></form>",
-        who(request),
+        who(&request.client),
         Escaped(request.resources.join(", ")),
         Escaped(user),
         Escaped(request.interaction.expose()),
@@ -191,6 +195,20 @@ fn account(base: &str, user: &User, grants: &[GrantShown]) -> String {
         "<p class=\"soft\">Signed in as {}.</p>{list}<form method=\"post\" action=\"{base}/sign-out\">\
 <div class=\"row\"><button>Sign out</button></div></form>",
         Escaped(&user.subject)
+    )
+}
+
+fn go_back(client: &ClientShown, to: &str, code: &str, description: &str) -> String {
+    let host = url::Url::parse(to).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
+    format!(
+        "<p>{} sent you here, and asked in a way that this server cannot answer. Nothing has been allowed.</p>\
+<p><code>{}: {}</code></p><p class=\"warn\">This server does not know who is at {host}. Go there only if you came from \
+there.</p><p><a href=\"{}\" rel=\"noreferrer\">Go back to {host}</a></p>",
+        who(client),
+        Escaped(code),
+        Escaped(description),
+        Escaped(to),
+        host = Escaped(&host),
     )
 }
 

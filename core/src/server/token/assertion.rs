@@ -61,7 +61,7 @@ async fn identity(
     issuer: &TrustedIssuer,
     verified: Trusted,
 ) -> Result<Tokens, OAuthError> {
-    if asked.client.description.is_public() {
+    if !asked.client.authenticated {
         let description = "an ID-JAG is redeemed by a client that authenticates";
         return Err(OAuthError::new(ErrorCode::UnauthorizedClient, description));
     }

@@ -12,7 +12,7 @@ use crate::server::target::{OFFLINE, OPENID, Target};
 use crate::server::wire::{ErrorCode, OAuthError};
 
 pub(super) async fn issue(cx: &Cx, asked: &Asked<'_>) -> Result<Tokens, OAuthError> {
-    if asked.client.description.is_public() {
+    if !asked.client.authenticated {
         let description = "a client without credentials has no grant of its own";
         return Err(OAuthError::new(ErrorCode::UnauthorizedClient, description));
     }

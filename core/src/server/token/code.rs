@@ -7,7 +7,7 @@ use super::{Asked, Tokens, check_binding, id_token_for, invalid_grant, refresh_k
 use crate::effect::RecordKind;
 use crate::jose::encode_base64url;
 use crate::limits;
-use crate::server::account::forget;
+use crate::server::account::{forget, keep};
 use crate::server::context::Cx;
 use crate::server::credential::{Credential, Purpose, id_text};
 use crate::server::exchange::Written;
@@ -42,7 +42,7 @@ pub(super) async fn exchange(
             return Err(REFUSED);
         };
         let now = cx.io.now_s();
-        if !code.has_hash(hash) || now > *until {
+        if !code.has_hash(hash) || now >= *until {
             return Err(REFUSED);
         }
         if redirect_uri.is_some_and(|uri| *uri != **sent_to) {
@@ -86,6 +86,11 @@ pub(super) async fn exchange(
         let mut active = Grant { state, jkt: refresh_key(asked), ..grant.clone() };
         remember(&mut active, opaque, now);
         let until = active.kept_until(cx, refresh);
+        if let Some(user) = &grant.user
+            && !keep(cx, &user.subject, &name).await?
+        {
+            return Err(REFUSED);
+        }
         let why = "a code is exchanged once";
         match cx.save(RecordKind::IssuedGrant, &name, &active, Some(revision), until, why).await? {
             Written::Saved => return Ok(tokens),

@@ -131,7 +131,7 @@ fn refreshes(client: &Client) -> bool {
 
 /// The key that refresh tokens are bound to: a client that cannot authenticate shows it each time (RFC 9449 5).
 fn refresh_key(asked: &Asked<'_>) -> Option<Box<str>> {
-    asked.client.description.is_public().then(|| asked.jkt.map(Into::into)).flatten()
+    (!asked.client.authenticated).then(|| asked.jkt.map(Into::into)).flatten()
 }
 
 /// Turns down a token that is not bound, where the client promised to bind all (RFC 9449 5.2).

@@ -37,7 +37,12 @@ pub(super) async fn rotate(cx: &Cx, asked: &Asked<'_>, refresh_token: &str) -> R
             return Err(REFUSED);
         }
         let target = target_of(&grant.scope, &grant.resources).narrow(asked.scope, asked.resources)?;
-        let next = presented.next(secrets);
+        let is_current = presented.number == *generation && presented.has_hash(refresh);
+        // A clock that was set back makes no window longer.
+        let in_time = now.abs_diff(*at) < lifetimes.retry.as_secs();
+        let successor = if in_time { presented.next_of(secrets, *generation, refresh) } else { None };
+        let is_retry = successor.is_some();
+        let next = successor.unwrap_or_else(|| presented.next(secrets));
         let mut access = AccessToken {
             grant: Some(&presented.id),
             generation: next.number,
@@ -47,9 +52,7 @@ pub(super) async fn rotate(cx: &Cx, asked: &Asked<'_>, refresh_token: &str) -> R
             jkt: asked.jkt,
             issued_at: now,
         };
-        let is_current = presented.number == *generation && presented.has_hash(refresh);
-        let was_current = next.number == *generation && next.has_hash(refresh);
-        if was_current && now < at.saturating_add(lifetimes.retry.as_secs()) {
+        if is_retry {
             // The answer was lost, or several of the client's processes asked at once: it is the same again.
             access.issued_at = *at;
             let same = last.as_ref().filter(|last| *last.asked == *access.asked(cx));
@@ -94,7 +97,10 @@ pub(super) async fn rotate(cx: &Cx, asked: &Asked<'_>, refresh_token: &str) -> R
         let until = rotated.kept_until(cx, true);
         let why = "a refresh token has one successor";
         match cx.save(RecordKind::IssuedGrant, &name, &rotated, Some(revision), until, why).await? {
-            Written::Saved => return Ok(tokens),
+            Written::Saved => {
+                cx.renew(asked.client).await;
+                return Ok(tokens);
+            }
             Written::Conflict => {} // somebody else used it: look again
         }
     }

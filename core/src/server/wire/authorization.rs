@@ -79,6 +79,11 @@ impl AuthorizationParameters {
     /// To be sent to the redirect URI.
     pub fn request(&self) -> Result<AuthorizationRequest<'_>, OAuthError> {
         self.0.check()?;
+        if self.0.pairs().map(|(name, value)| name.len() + value.len()).sum::<usize>()
+            > limits::AUTHORIZATION_REQUEST
+        {
+            return Err(bad("the request is larger than 16 KiB"));
+        }
         if self.0.get("request")?.is_some() {
             return Err(bad("request objects are not supported; push the request instead"));
         }

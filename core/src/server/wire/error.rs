@@ -137,6 +137,11 @@ impl OAuthError {
         Self { code, description, by_header: false }
     }
 
+    /// Whether the same request may be answered otherwise soon.
+    pub(in crate::server) fn is_for_now(&self) -> bool {
+        matches!(self.code, ErrorCode::TemporarilyUnavailable | ErrorCode::ServerError)
+    }
+
     /// The answer of an endpoint that speaks JSON (RFC 6749 5.2).
     pub fn answer(&self, error_uri: Option<&str>) -> Answer {
         let body = Body { error: self.code.name(), error_description: self.description, error_uri };
