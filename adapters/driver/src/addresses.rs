@@ -131,6 +131,23 @@ impl Addresses {
     }
 }
 
+/// Whether a request may be sent to this address, for HTTP stacks that ask for each before they connect. It may block:
+/// whether a private address is admitted depends on the addresses of the resource's host.
+pub fn admits(request: &HttpRequest, address: IpAddr) -> bool {
+    let (Reach::Like(home), Some(Host::Domain(_))) = (&request.reach, request.url.host()) else {
+        return true; // by the configuration, or judged as it stands in the URL
+    };
+    !request.reach.admitted([address], || addresses_of(home, &by_the_system)).is_empty()
+}
+
+fn addresses_of(home: &Host, resolver: &dyn Resolver) -> Vec<IpAddr> {
+    match home {
+        Host::Domain(name) => resolver.resolve(name).unwrap_or_default(),
+        Host::Ipv4(ip) => vec![(*ip).into()],
+        Host::Ipv6(ip) => vec![(*ip).into()],
+    }
+}
+
 /// A name to be resolved and judged.
 pub(crate) struct Check {
     addresses: Addresses,
@@ -154,11 +171,7 @@ impl Check {
 
     fn resolve(&self) -> Checked {
         let (resolver, begun) = (&self.addresses.0.resolver, Instant::now());
-        let home = || match &*self.home {
-            Host::Domain(name) => resolver.resolve(name).unwrap_or_default(),
-            Host::Ipv4(ip) => vec![(*ip).into()],
-            Host::Ipv6(ip) => vec![(*ip).into()],
-        };
+        let home = || addresses_of(&self.home, &**resolver);
         let checked = match resolver.resolve(&self.name) {
             Ok(resolved) => match Reach::Like(Arc::clone(&self.home)).admitted(resolved, home) {
                 admitted if admitted.is_empty() => Checked::Refused,
@@ -197,6 +210,18 @@ mod tests {
         let mut request = grantor::wire::introspection::request(url.parse().unwrap(), "t", &client);
         request.reach = Reach::like(resource);
         request
+    }
+
+    #[test]
+    fn one_address_at_a_time() {
+        let admits = |url, resource, ip: &str| admits(&request(url, resource), ip.parse().unwrap());
+        let (away, local) = ("https://as.example/token", "http://127.0.0.1:3000/mcp");
+        let public = "https://203.0.113.1/mcp";
+        assert!(admits(away, public, "198.51.100.7"));
+        assert!(!admits(away, public, "169.254.169.254"));
+        assert!(!admits(away, public, "127.0.0.1"));
+        assert!(admits("http://localhost:3001/token", local, "127.0.0.1"));
+        assert!(admits("https://10.0.0.1/token", public, "10.0.0.1"), "judged as it stands in the URL");
     }
 
     /// Names by their first label: `10-0-0-1.example` is `10.0.0.1`.

@@ -1,16 +1,18 @@
 //! Performing the effects that need no HTTP stack, and answers as values.
 
 use grantor::error::{Failure, FailureKind};
-use grantor::{Completion, Interaction, RecordRevision, Stored};
+use grantor::{Completion, Effect, Interaction, RecordRevision, Stored};
 
 use crate::browser::{Answer, InteractionFailure, UserAgent, Wait};
 use crate::http::{HttpAnswer, HttpFailure};
 use crate::sign::Assertion;
 use crate::store::{Record, Store, StoreError, Swap};
 
-/// An answer to an effect, owned, on its way to the engine.
+/// An answer to an effect, owned, on its way to the machine: [`Completion`] says what each is.
 #[derive(Debug)]
-pub(crate) enum Performed {
+#[non_exhaustive]
+#[allow(missing_docs)]
+pub enum Performed {
     Approved,
     Assertion(Assertion),
     Callback(String),
@@ -37,7 +39,8 @@ impl Performed {
         Self::Failed(FailureKind::Impossible, "this driver is older than the engine".into())
     }
 
-    pub(crate) fn completion(&self) -> Completion<'_> {
+    /// The same, as machines take it.
+    pub fn completion(&self) -> Completion<'_> {
         match self {
             Self::Approved => Completion::Approved,
             Self::Assertion(assertion) => {
@@ -110,8 +113,22 @@ impl StoreOp {
     }
 }
 
-/// Asks the user; `None` when the answer will come by another way.
-pub(crate) fn interact(user: &dyn UserAgent, interaction: &Interaction, wait: &Wait) -> Option<Performed> {
+/// Performs an effect on a store, for hosts with a loop of their own; `None` for effects of another kind. It may block.
+pub fn on_store(store: &dyn Store, effect: &Effect) -> Option<Performed> {
+    let op = match effect {
+        Effect::Delete { key, expect } => StoreOp::Delete(key.clone(), *expect),
+        Effect::Load { key } => StoreOp::Load(key.clone()),
+        Effect::Save { key, record, expect, expires_at_s } => {
+            StoreOp::Save(key.clone(), record.clone(), *expect, *expires_at_s)
+        }
+        _ => return None,
+    };
+    Some(op.perform(store))
+}
+
+/// Asks the user, for hosts with a loop of their own; `None` when the answer will come by another way. It blocks until
+/// the user has answered, or the wait is over.
+pub fn interact(user: &dyn UserAgent, interaction: &Interaction, wait: &Wait) -> Option<Performed> {
     Some(match interaction {
         Interaction::Listen { preferred } => match user.listen(preferred.as_deref()) {
             Ok(redirect_uri) => Performed::Listening(redirect_uri),

@@ -34,9 +34,10 @@ pub mod store;
 #[cfg(feature = "tracing")]
 mod traced;
 
-pub use crate::addresses::{Addresses, Resolver};
+pub use crate::addresses::{Addresses, Resolver, admits};
 pub use crate::browser::{Answer, Browser, InteractionFailure, Landing, PageRequest, UserAgent, Wait};
 pub use crate::demand::{OnDemand, Recent};
+pub use crate::effects::{Performed, interact, on_store};
 pub use crate::error::CallError;
 pub use crate::event::{Event, Observer};
 pub use crate::http::{Arriving, HttpAnswer, HttpFailure};

@@ -147,6 +147,31 @@ pub enum Notice {
     },
 }
 
+impl Notice {
+    /// Whether a log should warn: something does not work, or is not what it should be.
+    pub fn is_warning(&self) -> bool {
+        matches!(self, Self::ServerFailed { .. } | Self::StoreFailed { .. } | Self::TokenMismatch { .. })
+    }
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Finding { issuer, finding } => write!(f, "{issuer}: {finding}"),
+            Self::StoreFailed { error } => write!(f, "the use of a proof could not be stored: {error}"),
+            Self::ServerFailed { issuer, error } => write!(f, "{issuer}: {error}"),
+            Self::TokenMismatch { issuer, mismatch } => write!(f, "{issuer}: {mismatch}"),
+            Self::KeysFetched { issuer, usable, refused, fresh_ms } => {
+                write!(f, "{issuer}: {usable} keys fetched")?;
+                if *refused > 0 {
+                    write!(f, ", {refused} more cannot be used")?;
+                }
+                write!(f, "; good for {} s", fresh_ms / 1000)
+            }
+        }
+    }
+}
+
 impl From<MessageError> for Refusal {
     fn from(error: MessageError) -> Self {
         Self::Message(error)
