@@ -13,12 +13,12 @@ USER, PASSWORD = "alice", "correct horse"
 
 
 @contextlib.contextmanager
-def running(*options):
+def running(*options, resource=RESOURCE):
     """The issuer of a server that stops in the end."""
     with tempfile.TemporaryDirectory() as directory:
         data = [BINARY, "--data", directory]
         subprocess.run([*data, "--add-user", USER], input=PASSWORD, text=True, check=True, capture_output=True)
-        command = [*data, "--port", "0", "--resource", RESOURCE, *options]
+        command = [*data, "--port", "0", "--resource", resource, *options]
         server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:
             line = server.stdout.readline()

@@ -91,6 +91,11 @@ pub(crate) fn boxed<T>(value: T) -> *mut T {
     Box::into_raw(Box::new(value))
 }
 
+/// The same, or NULL for nothing.
+pub(crate) fn boxed_or_null<T>(value: Option<T>) -> *mut T {
+    value.map_or(std::ptr::null_mut(), boxed)
+}
+
 /// Frees what a handle points to; NULL is nothing.
 ///
 /// # Safety

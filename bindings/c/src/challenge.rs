@@ -5,7 +5,7 @@ use std::ptr;
 
 use grantor::wire::challenge::{Challenge, Challenges};
 
-use crate::border::{self, Out, Refused, border, boxed, handle};
+use crate::border::{self, Out, Refused, border, boxed, boxed_or_null, handle};
 use crate::output::grantor_output;
 use crate::result::grantor_result::{self, GRANTOR_RESULT_MALFORMED};
 use crate::text::{grantor_str, slice};
@@ -53,7 +53,7 @@ pub unsafe extern "C" fn grantor_challenges_get(
         // SAFETY: a handle, as the header says.
         let found = unsafe { handle(challenges) }?.0.get(place);
         // SAFETY: `challenge` is good for writing.
-        unsafe { out.put(found.map_or(ptr::null_mut(), |found| boxed(grantor_output::challenge(found)))) };
+        unsafe { out.put(boxed_or_null(found.map(grantor_output::challenge))) };
         Ok(())
     })
 }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use grantor::Secret;
 use grantor_bindings::{Settings, Value};
 
-use crate::border::{self, Out, Refused, border, boxed, handle};
+use crate::border::{self, Out, Refused, border, boxed, boxed_or_null, handle};
 use crate::option;
 use crate::output::grantor_output;
 use crate::result::grantor_result::{self, GRANTOR_RESULT_UNKNOWN_VALUE};
@@ -157,9 +157,7 @@ pub unsafe extern "C" fn grantor_config_last_error(
         // SAFETY: a handle, as the header says.
         let last = unsafe { handle(config)? }.lock().last.take();
         // SAFETY: `error` is good for writing.
-        unsafe {
-            out.put(last.map_or(std::ptr::null_mut(), |refused| boxed(grantor_output::refused(&refused))))
-        };
+        unsafe { out.put(boxed_or_null(last.as_ref().map(grantor_output::refused))) };
         Ok(())
     })
 }

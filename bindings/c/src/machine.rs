@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::process;
-use std::ptr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use grantor::client::Engine;
@@ -10,7 +9,7 @@ use grantor::resource::Guard;
 use grantor::{ApiMisuse, Completion, Now, OpId};
 use grantor_bindings::Kind;
 
-use crate::border::{self, Out, Refused, border, boxed, handle};
+use crate::border::{self, Out, Refused, border, boxed, boxed_or_null, handle};
 use crate::config::grantor_config;
 use crate::output::grantor_output;
 use crate::result::grantor_result::{
@@ -80,10 +79,11 @@ impl grantor_machine {
     pub(crate) fn complete(&self, now: Now, op: u64, with: Completion<'_>) -> Result<(), Refused> {
         let op = OpId::from_u64(op);
         self.with(|machine| {
-            Ok(match machine {
+            match machine {
                 Machine::Client(engine) => engine.complete(now, op, with)?,
                 Machine::Guard(guard) => guard.complete(now, op, with)?,
-            })
+            }
+            Ok(())
         })
     }
 }
@@ -153,7 +153,7 @@ pub unsafe extern "C" fn grantor_machine_poll_output(
             })
         })?;
         // SAFETY: `output` is good for writing.
-        unsafe { out.put(output.map_or(ptr::null_mut(), boxed)) };
+        unsafe { out.put(boxed_or_null(output)) };
         Ok(())
     })
 }
@@ -242,7 +242,7 @@ pub unsafe extern "C" fn grantor_machine_last_error(
         let machine = unsafe { handle(machine) }?;
         let last = machine.last.lock().unwrap_or_else(PoisonError::into_inner).take();
         // SAFETY: `error` is good for writing.
-        unsafe { out.put(last.map_or(ptr::null_mut(), |refused| boxed(grantor_output::refused(&refused)))) };
+        unsafe { out.put(boxed_or_null(last.as_ref().map(grantor_output::refused))) };
         Ok(())
     })
 }
