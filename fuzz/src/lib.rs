@@ -27,11 +27,17 @@ pub use self::resource_uri::resource_uri;
 pub use self::server_metadata::server_metadata;
 pub use self::token::token;
 
+/// Sequences of calls of the C ABI.
+pub fn c_abi(data: &[u8]) {
+    grantor_c::sequences::run(data);
+}
+
 /// A target: its name, which is also that of its corpus, and its body.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 11] = [
+    ("c_abi", c_abi),
     ("callback", callback),
     ("challenge", challenge),
     ("engine", engine),
