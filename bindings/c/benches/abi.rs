@@ -67,7 +67,10 @@ fn by_rust(engine: &mut Engine) -> bool {
     while let Some(output) = engine.poll_output() {
         match output {
             Output::Call { verdict: Verdict::Send(credentials), .. } => {
-                has_token = credentials.iter().map(|(name, value)| black_box((name, value))).count() > 0;
+                for line in credentials.iter() {
+                    has_token = true;
+                    black_box(line);
+                }
                 let status = if has_token { 200 } else { 401 };
                 engine.report(now, call, ResponseHead { status, headers: &headers }).expect("a report");
             }

@@ -26,7 +26,9 @@ def free_port() -> int:
 
 def browser(at: pathlib.Path, code: str) -> str:
     """A program for `$BROWSER` that is given the page's URL as `page`."""
-    at.write_text(f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {sys.path[0]!r})\npage = sys.argv[1]\n{code}")
+    path = str(ROOT / "tests" / "authorization_server")
+    told = f"import sys\nsys.stderr = open({str(at)!r} + '.log', 'w')\nsys.path.insert(0, {path!r})\npage = sys.argv[1]\n"
+    at.write_text(f"#!{sys.executable}\n{told}{code}")
     at.chmod(0o755)
     return str(at)
 
@@ -35,7 +37,10 @@ def list_tools(client: pathlib.Path, url: str, browser: str, home: pathlib.Path)
     home.mkdir(mode=0o700, exist_ok=True)
     environment = os.environ | {"HOME": str(home), "BROWSER": browser}
     environment.pop("XDG_STATE_HOME", None)
-    return subprocess.run([client, url], env=environment, input="y\n", capture_output=True, text=True, timeout=60)
+    try:
+        return subprocess.run([client, url], env=environment, input="y\n", capture_output=True, text=True, timeout=60)
+    except subprocess.TimeoutExpired as expired:
+        raise AssertionError(f"{expired.stderr!r}; the browser: {pathlib.Path(f'{browser}.log').read_text()}") from expired
 
 
 def test_grantors_own_authorization_server(build: Build, tmp_path: pathlib.Path) -> None:
