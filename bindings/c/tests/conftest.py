@@ -18,6 +18,12 @@ PREFIX = pathlib.Path(os.environ["GRANTOR_PREFIX"])
 HEADER = (PREFIX / "include" / "grantor.h").read_text()
 SERVER = ROOT / "target" / "debug" / "grantor-protected-server"
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Werror")
+# What is possibly lost is the stack of a thread that ends a moment after the program.
+LOST = "definite,indirect"
+VALGRIND = (
+    *("valgrind", "--quiet", "--error-exitcode=9", "--leak-check=full"),
+    *(f"--show-leak-kinds={LOST}", f"--errors-for-leak-kinds={LOST}"),
+)
 SANITIZERS = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
 
 Build = Callable[..., pathlib.Path]

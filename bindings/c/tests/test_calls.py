@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 from abi import HANDLES, Function, Parameter, functions
-from conftest import HEADER, SANITIZERS, Build
+from conftest import HEADER, SANITIZERS, VALGRIND, Build
 
 # NULL is an answer there, or stands for nothing.
 MAY_BE_NULL = {("grantor_guard_check", "body"), ("grantor_store_new_file", "error"), ("grantor_store_new_application", "error")}
@@ -330,6 +330,5 @@ def test_every_function_under_sanitizers(build: Build, source: pathlib.Path) -> 
 
 
 def test_every_function_under_valgrind(build: Build, source: pathlib.Path) -> None:
-    valgrind = ["valgrind", "--quiet", "--error-exitcode=9", "--leak-check=full", "--show-leak-kinds=definite,indirect"]
-    made = subprocess.run([*valgrind, build(source, "-g")], capture_output=True, text=True, timeout=600)
-    assert made.returncode == 0, made.stderr
+    made = subprocess.run([*VALGRIND, build(source, "-g")], capture_output=True, text=True, timeout=600)
+    assert made.returncode == 0, (made.returncode, made.stdout, made.stderr)

@@ -12,10 +12,9 @@ import urllib.request
 from collections.abc import Iterator
 
 import pytest
-from conftest import BINDING, SANITIZERS, Build
+from conftest import BINDING, SANITIZERS, VALGRIND, Build
 
 CLIENT, GUARDED = BINDING / "examples" / "client.c", BINDING / "examples" / "server.c"
-VALGRIND = ("valgrind", "--quiet", "--error-exitcode=9", "--leak-check=full", "--show-leak-kinds=definite,indirect")
 
 
 def run(
