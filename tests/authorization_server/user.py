@@ -30,10 +30,11 @@ class Stop(urllib.request.HTTPRedirectHandler):
 
 
 class User:
-    """Signs in by name and password, and agrees to everything."""
+    """Signs in by name and password, and agrees to everything, or to nothing."""
 
-    def __init__(self, name, password):
-        self.name, self.password = name, password
+    def __init__(self, name, password, agrees=True):
+        self.name, self.password, self.agrees = name, password, agrees
+        self.asked = 0
         cookies = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
         self.opener = urllib.request.build_opener(cookies, Stop())
 
@@ -49,17 +50,33 @@ class User:
 
     def authorize(self, url):
         """Goes from an authorization request to the URL that the client gets back."""
+        location, body = self.walk(url)
+        if location is None:
+            raise RuntimeError(f"the pages lead nowhere; the last one: {body[-600:]}")
+        return location
+
+    def connect(self, url):
+        """Goes from the page for a device's code to the last page."""
+        location, body = self.walk(url)
+        if location is not None:
+            raise RuntimeError(f"sent to {location}")
+        return body
+
+    def walk(self, url):
+        """Fills in pages until the browser is sent away, or one has no form: where to, and what the last page says."""
         status, location, body = self.fetch(url)
-        for _ in range(3):
-            if location:
-                return location
+        for _ in range(4):
             parsed = Forms()
             parsed.feed(body)
-            if not parsed.forms:
-                raise RuntimeError(f"status {status}, and no form to fill in:\n{body[-600:]}")
+            if location or not parsed.forms:
+                break
             action, fields = parsed.forms[0]
             filled = [(name, value) for name, value in fields if name not in ("username", "password")]
             names = {name for name, _ in fields}
-            filled += [("username", self.name), ("password", self.password)] if "password" in names else [("decision", "allow")]
+            if "password" in names:
+                filled += [("username", self.name), ("password", self.password)]
+            elif "user_code" not in names:
+                self.asked += 1
+                filled.append(("decision", "allow" if self.agrees else "deny"))
             status, location, body = self.fetch(urllib.parse.urljoin(url, action), filled)
-        raise RuntimeError(f"the pages lead nowhere; the last one: {body[-600:]}")
+        return location, f"status {status}: {body}"

@@ -26,7 +26,13 @@ pub(super) enum Signer {
 impl ProviderKey {
     /// A key in a KMS or an HSM, which signs by [`Effect::Sign`](crate::Effect::Sign) under this name.
     pub fn external(name: &str, algorithm: Algorithm, public: PublicKey) -> Self {
-        Self { kid: kid(&public), algorithm, public, signer: Signer::External(name.into()) }
+        Self::named(algorithm, public, Signer::External(name.into()))
+    }
+
+    /// A key without a name has its thumbprint for one, for whoever signs and whoever verifies.
+    fn named(algorithm: Algorithm, public: PublicKey, signer: Signer) -> Self {
+        let kid: Box<str> = public.kid().map_or_else(|| public.thumbprint().into(), Into::into);
+        Self { public: public.with_kid(&kid), kid, algorithm, signer }
     }
 
     /// Its public half, with all that a key set says about it.
@@ -43,12 +49,8 @@ impl From<SigningKey> for ProviderKey {
     fn from(key: SigningKey) -> Self {
         let algorithm = key.algorithm();
         let public = key.public().clone();
-        Self { kid: kid(&public), algorithm, public, signer: Signer::Local(Arc::new(key)) }
+        Self::named(algorithm, public, Signer::Local(Arc::new(key)))
     }
-}
-
-fn kid(public: &PublicKey) -> Box<str> {
-    public.kid().map_or_else(|| public.thumbprint().into(), Into::into)
 }
 
 /// The key that signs, and the headers that its tokens begin with.

@@ -176,7 +176,7 @@ impl fmt::Debug for Provider {
 
 async fn post(cx: &Cx, endpoint: Endpoint, request: &Request) -> Answer {
     let answered = match endpoint {
-        Endpoint::Token => return token::answer(cx, request).await,
+        Endpoint::Token => token::answer(cx, request).await,
         Endpoint::Registration => register::answer(cx, request).await,
         Endpoint::Revocation => revoke::answer(cx, request).await,
         Endpoint::Introspection => introspect::answer(cx, request).await,
@@ -184,7 +184,11 @@ async fn post(cx: &Cx, endpoint: Endpoint, request: &Request) -> Answer {
         Endpoint::DeviceAuthorization => device::answer(cx, request).await,
         Endpoint::Authorization | Endpoint::Metadata | Endpoint::Jwks => return Answer::empty(404),
     };
-    answered.unwrap_or_else(|error| cx.refuse(&error))
+    let mut answer = answered.unwrap_or_else(|error| cx.refuse(&error));
+    if matches!(endpoint, Endpoint::Token | Endpoint::PushedAuthorizationRequest) {
+        cx.add_nonce(request, &mut answer);
+    }
+    answer
 }
 
 fn not_allowed(methods: &'static str) -> Answer {

@@ -267,3 +267,18 @@ fn rfc9449_8_nonces() {
     assert_eq!(answer.status, 200, "{}", answer.body.expose());
     assert_eq!(answer.header("dpop-nonce"), nonce);
 }
+
+#[test]
+fn rfc9449_8_nonces_for_pushed_requests() {
+    let world = World::new(config().dpop_nonces());
+    let header: http::HeaderName = "dpop".parse().unwrap();
+    let endpoint = "https://as.example.com/par";
+    let made = proof(&proof_key(), endpoint, None, START, 1);
+    let answer = world.answer(with(post("/par", &asking(&[])), header.clone(), &made));
+    assert_eq!(error(&answer), (400, "use_dpop_nonce".into()));
+    let nonce = answer.header("dpop-nonce").to_owned();
+    let made = proof(&proof_key(), endpoint, Some(&nonce), START, 2);
+    let answer = world.answer(with(post("/par", &asking(&[])), header, &made));
+    assert_eq!(answer.status, 201, "{}", answer.body.expose());
+    assert_eq!(answer.header("dpop-nonce"), nonce);
+}

@@ -2,7 +2,7 @@
 
 use crate::world::*;
 use grantor::jose::{Algorithm, Jws, KeySet, SigningKey};
-use grantor::server::{RegisteredClient, Request, TokenFormat};
+use grantor::server::{ProviderConfig, RegisteredClient, Request, TokenFormat};
 use std::time::Duration;
 
 #[test]
@@ -237,6 +237,23 @@ fn rfc7662_introspection() {
         world.pass(600);
         assert_eq!(world.introspect(access), serde_json::json!({"active": false}), "expired");
     }
+}
+
+#[test]
+fn tokens_of_a_key_without_a_name_are_known_again() {
+    let unnamed = SigningKey::generate(Algorithm::Es256, &[9; 32]).unwrap();
+    let config = ProviderConfig::new(ISSUER, &[7; 32])
+        .key(unnamed)
+        .resource(files())
+        .client(RegisteredClient::public("app").name("App").redirect_uri(REDIRECT))
+        .client(RegisteredClient::with_secret("resource", "r3source").introspects());
+    let world = World::new(config);
+    let tokens = world.tokens();
+    let access = tokens["access_token"].as_str().unwrap();
+    assert_eq!(world.introspect(access)["active"], true);
+    assert_eq!(world.post("/revoke", &[("token", access), ("client_id", "app")]).status, 200);
+    assert_eq!(world.introspect(access)["active"], false);
+    assert_eq!(error(&world.refresh(tokens["refresh_token"].as_str().unwrap())).1, "invalid_grant");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io::BufRead as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use grantor_authorization_server::{UserFile, add_user, app, client, config, store};
@@ -37,6 +38,15 @@ struct Options {
     /// A redirect URI of that client
     #[arg(long, value_name = "URI", requires = "client")]
     redirect_uri: Vec<String>,
+    /// Lets that client have tokens of its own, without a user
+    #[arg(long, requires = "client_secret")]
+    client_credentials: bool,
+    /// How long access tokens live
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    access_token: u64,
+    /// Demands a nonce in proofs of possession
+    #[arg(long)]
+    dpop_nonces: bool,
 }
 
 #[tokio::main]
@@ -75,9 +85,19 @@ async fn run(options: Options) -> Result<(), Box<dyn Error>> {
         Some(issuer) => issuer,
         None => format!("http://{}", listener.local_addr()?),
     };
-    let mut config = config(&issuer, &options.resource, &directory)?;
+    let access_token = Duration::from_secs(options.access_token);
+    let mut config =
+        config(&issuer, &options.resource, &directory)?.lifetimes(|all| all.access_token = access_token);
+    if options.dpop_nonces {
+        config = config.dpop_nonces();
+    }
     if let Some(id) = &options.client {
-        config = config.client(client(id, options.client_secret.as_deref(), &options.redirect_uri));
+        let client = client(id, options.client_secret.as_deref(), &options.redirect_uri);
+        config = config.client(if options.client_credentials {
+            client.grant("client_credentials")
+        } else {
+            client
+        });
     }
     let app = app(config, store, users)?;
     println!("Authorization server: {issuer}");

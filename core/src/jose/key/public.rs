@@ -305,6 +305,12 @@ impl PublicKey {
         self.kid.as_deref()
     }
 
+    /// The same key under the name by which tokens know it.
+    pub(crate) fn with_kid(mut self, kid: &str) -> Self {
+        self.kid = Some(kid.into());
+        self
+    }
+
     /// Whether it may verify signatures of this algorithm: its kind fits, and its `alg` names no other.
     pub fn allows(&self, algorithm: Algorithm) -> bool {
         algorithm.fits(self.kind()) && self.algorithm.is_none_or(|own| own == algorithm)

@@ -41,13 +41,8 @@ pub(super) const fn invalid_grant(description: &'static str) -> OAuthError {
     OAuthError::new(ErrorCode::InvalidGrant, description)
 }
 
-pub(super) async fn answer(cx: &Cx, request: &Request) -> Answer {
-    let mut answer = match tokens(cx, request).await {
-        Ok(tokens) => tokens.answer(),
-        Err(error) => cx.refuse(&error),
-    };
-    cx.add_nonce(request, &mut answer);
-    answer
+pub(super) async fn answer(cx: &Cx, request: &Request) -> Result<Answer, OAuthError> {
+    tokens(cx, request).await.map(|tokens| tokens.answer())
 }
 
 async fn tokens(cx: &Cx, request: &Request) -> Result<Tokens, OAuthError> {
