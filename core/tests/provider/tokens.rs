@@ -162,7 +162,7 @@ fn a_lost_answer_is_given_again_for_a_while() {
 #[test]
 fn es256_answers_are_the_same_again_though_no_signature_is() {
     let key = || SigningKey::generate(Algorithm::Es256, &[9; 32]).unwrap();
-    let config = grantor::server::ProviderConfig::new(ISSUER, &[7; 32])
+    let config = ProviderConfig::new(ISSUER, &[7; 32])
         .key(key())
         .resource(files())
         .client(RegisteredClient::public("app").redirect_uri(REDIRECT));
@@ -305,7 +305,7 @@ fn keys_rotate_and_the_host_secret_too() {
     let world = World::plain();
     let tokens = world.tokens();
     let next = SigningKey::generate(Algorithm::EdDsa, &[5; 32]).unwrap().with_kid("k2");
-    let config = grantor::server::ProviderConfig::new(ISSUER, &[8; 32])
+    let config = ProviderConfig::new(ISSUER, &[8; 32])
         .former_secret(&[7; 32])
         .key(next)
         .key(key())
