@@ -7,7 +7,6 @@ The client is a public one: of a server that has such clients, the suite sends n
 import json
 import pathlib
 import re
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,16 +14,10 @@ import tempfile
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path += [str(HERE), str(HERE.parent / "conformance")]
 from run import SUITE, node  # noqa: E402
-from server import PASSWORD, RESOURCE, USER, running  # noqa: E402
+from server import PASSWORD, RESOURCE, USER, free_port, running  # noqa: E402
 from user import User  # noqa: E402
 
 SCENARIOS = ["authorization-server-metadata-endpoint", "authorization-code-grant"]
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def outcomes(node):

@@ -1,12 +1,12 @@
-// An MCP client of the TypeScript SDK: `mcp-client.mjs v1|v2|dpop SERVER REDIRECT_URI`.
+// An MCP client of the TypeScript SDK: `mcp-client.mjs v1|v1-refresh|v2|dpop SERVER REDIRECT_URI [CLIENT_METADATA_URL]`.
 //
 // Reads names of tools, one a line, and calls them. Pages to open leave as {"authorize": URL}; the URL that the
 // browser came back to is read as the next line. Results leave as {"result": text} or {"error": text}.
 
 import { createInterface } from 'node:readline';
 
-const [kind, server, redirectUrl] = process.argv.slice(2);
-const v1 = kind === 'v1';
+const [kind, server, redirectUrl, clientMetadataUrl] = process.argv.slice(2);
+const v1 = kind.startsWith('v1');
 const sdk = v1
   ? {
       ...(await import('@modelcontextprotocol/sdk/client/index.js')),
@@ -21,13 +21,14 @@ const saved = {};
 const session = kind === 'dpop' ? await sdk.DpopSession.create() : undefined;
 const provider = {
   redirectUrl,
+  ...(clientMetadataUrl ? { clientMetadataUrl } : {}),
   clientMetadata: {
     client_name: 'A client of the TypeScript SDK',
     redirect_uris: [redirectUrl],
     application_type: 'native',
     token_endpoint_auth_method: 'none',
     // The first generation refreshes where it should step up, and gives up (typescript-sdk#2255).
-    grant_types: v1 ? ['authorization_code'] : ['authorization_code', 'refresh_token'],
+    grant_types: kind === 'v1' ? ['authorization_code'] : ['authorization_code', 'refresh_token'],
     response_types: ['code'],
     ...(session ? { dpop_bound_access_tokens: true } : {}),
   },
@@ -76,6 +77,11 @@ for (;;) {
   try {
     if (!connected) await withUser(connect);
     connected = true;
+    if (tool === 'tools/list') {
+      const { tools } = await withUser(() => client.listTools());
+      say({ result: `${tools.length} tools` });
+      continue;
+    }
     const result = await withUser(() => client.callTool({ name: tool, arguments: {} }));
     say({ result: result.content[0].text });
   } catch (error) {

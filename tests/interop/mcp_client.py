@@ -1,4 +1,4 @@
-"""An MCP client of the Python SDK: `mcp_client.py SERVER REDIRECT_URI`.
+"""An MCP client of the Python SDK, of either generation: `mcp_client.py SERVER REDIRECT_URI [CLIENT_METADATA_URL]`.
 
 Reads names of tools, one a line, and calls them. Pages to open leave as {"authorize": URL}; the URL that the browser
 came back to is read as the next line. Results leave as {"result": text} or {"error": text}.
@@ -10,13 +10,21 @@ import sys
 import traceback
 from urllib.parse import parse_qs, urlparse
 
-import httpx2
 from mcp import ClientSession
 from mcp.client.auth import OAuthClientProvider
 from mcp.client.streamable_http import streamable_http_client
-from mcp.shared.auth import AuthorizationCodeResult, OAuthClientMetadata
+from mcp.shared.auth import OAuthClientMetadata
+
+try:
+    import httpx2 as httpx
+    from mcp.shared.auth import AuthorizationCodeResult
+except ImportError:  # the first generation
+    import httpx
+
+    AuthorizationCodeResult = None
 
 SERVER, REDIRECT_URI = sys.argv[1:3]
+DOCUMENT = sys.argv[3] if len(sys.argv) > 3 else None
 
 
 def say(**value):
@@ -50,6 +58,8 @@ async def show(url):
 async def callback():
     back = parse_qs(urlparse(await line()).query)
     one = lambda name: back.get(name, [None])[0]
+    if AuthorizationCodeResult is None:
+        return one("code"), one("state")
     return AuthorizationCodeResult(code=one("code"), state=one("state"), iss=one("iss"))
 
 
@@ -62,8 +72,8 @@ async def main():
         grant_types=["authorization_code", "refresh_token"],
         response_types=["code"],
     )
-    provider = OAuthClientProvider(SERVER, metadata, Storage(), show, callback)
-    async with httpx2.AsyncClient(auth=provider, timeout=60) as http:
+    provider = OAuthClientProvider(SERVER, metadata, Storage(), show, callback, client_metadata_url=DOCUMENT)
+    async with httpx.AsyncClient(auth=provider, timeout=60) as http:
         first = await line()
         async with streamable_http_client(SERVER, http_client=http) as streams:
             async with ClientSession(streams[0], streams[1]) as session:

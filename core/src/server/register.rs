@@ -14,6 +14,7 @@ use super::wire::{ClientDescription, ErrorCode, OAuthError};
 use crate::effect::RecordKind;
 use crate::jose::encode_base64url;
 use crate::limits;
+use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::wire::client_auth::ClientAuthMethod;
 
@@ -36,6 +37,9 @@ pub(super) async fn answer(cx: &Cx, request: &Request) -> Result<Answer, OAuthEr
     let mut description =
         cx.metadata_rules(&methods, |rules| ClientDescription::read(&request.body, rules))?;
     description.methods.truncate(1);
+    // RFC 7591 2 and 3.2.1: what a client gets is the server's to say. The scopes that one registers which nobody vouches
+    // for protect nobody, and many register those of their first challenge: they could not step up, ever.
+    description.scope = ScopeSet::new();
     let has_secret = description
         .methods
         .iter()
@@ -124,8 +128,6 @@ struct Body<'a> {
     response_types: &'a [&'static str],
     token_endpoint_auth_method: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    scope: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     jwks: Option<serde_json::Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     jwks_uri: Option<&'a str>,
@@ -154,7 +156,6 @@ fn body<'a>(
         grant_types: &client.grant_types,
         response_types: if client.allows_grant("authorization_code") { &["code"] } else { &[] },
         token_endpoint_auth_method: client.methods.first().map_or("none", |method| method.name()),
-        scope: (!client.scope.is_empty()).then(|| client.scope.to_string()),
         jwks: client.jwks.as_deref().and_then(|jwks| serde_json::from_str(jwks).ok()),
         jwks_uri: client.jwks_uri.as_ref().map(url::Url::as_str),
         dpop_bound_access_tokens: client.dpop_bound,

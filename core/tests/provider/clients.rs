@@ -28,6 +28,21 @@ fn rfc7591_3_2_1_a_registered_client_works() {
     assert_ne!(json(&world.answer(register(&other)))["client_id"], id);
 }
 
+/// The clients of MCP's SDKs register the scopes of their first challenge, and keep their id when they step up.
+#[test]
+fn rfc7591_2_registered_scopes_are_no_end() {
+    let world = World::plain();
+    let metadata = METADATA.replace('{', r#"{"scope":"files:read","#);
+    let body = json(&world.answer(register(&metadata)));
+    assert!(body["scope"].is_null(), "RFC 7591 3.2.1: the answer says what is registered");
+    let id = body["client_id"].as_str().unwrap();
+    let code = world.code(&asking(&[("client_id", id), ("scope", "files:read files:write")]));
+    let mut form = exchanging(&code);
+    form[1] = ("client_id", id);
+    assert_eq!(json(&world.token(&form))["scope"], "files:read files:write");
+    assert_eq!(json(&world.answer(register(METADATA)))["client_id"], id, "and no other client");
+}
+
 #[test]
 fn rfc7591_2_a_client_with_a_secret() {
     let world = World::plain();

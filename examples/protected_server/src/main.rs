@@ -17,6 +17,7 @@ usage: cargo run -p grantor-protected-server [-- OPTIONS]
   --issuer URL     accepts the tokens of this authorization server: JWTs by RFC 9068.
                    Without it, one runs in this process; its users agree to everything
   --port NUMBER    the port of 127.0.0.1 to listen on (a free one by default)
+  --leeway SECONDS how far the clocks of others may be off (60 by default)
   --scopes         prints which operation needs which scopes, and ends
   --scopes-json    the same as JSON
   --help           prints this";
@@ -25,6 +26,7 @@ usage: cargo run -p grantor-protected-server [-- OPTIONS]
 struct Options {
     issuer: Option<String>,
     port: u16,
+    leeway_s: Option<u64>,
 }
 
 #[tokio::main]
@@ -33,6 +35,10 @@ async fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         match arg.as_str() {
+            "--leeway" => match args.next().and_then(|seconds| seconds.parse().ok()) {
+                Some(seconds) => options.leeway_s = Some(seconds),
+                None => return misused("--leeway needs a number of seconds"),
+            },
             "--scopes" => {
                 print!("{}", policy().to_markdown());
                 return ExitCode::SUCCESS;
@@ -80,7 +86,11 @@ async fn serve(options: Options) -> Result<(), Box<dyn Error>> {
     let issuer = options.issuer.or_else(|| Some(own.as_ref()?.issuer.clone())).unwrap_or_default();
     let listener = TcpListener::bind(("127.0.0.1", options.port)).await?;
     let resource = format!("http://{}/mcp", listener.local_addr()?);
-    let app = app(config(&resource, &issuer))?;
+    let mut config = config(&resource, &issuer);
+    if let Some(seconds) = options.leeway_s {
+        config.leeway_s = seconds;
+    }
+    let app = app(config)?;
     println!("MCP server:           {resource}");
     println!("authorization server: {issuer}");
     println!(
