@@ -19,13 +19,18 @@ h1{font-size:1.35rem;line-height:1.3;margin:0 0 .75rem}h2{font-size:1rem;margin:
 p{margin:.5rem 0}.soft{color:var(--soft)}ul{margin:.25rem 0;padding:0;list-style:none}li{padding:.35rem 0}\
 label{display:block;margin:.75rem 0 .25rem;font-weight:600}li label{display:flex;gap:.6rem;margin:0;font-weight:400}\
 input[type=text],input[type=password]{width:100%;font:inherit;color:inherit;background:transparent;padding:.6rem .7rem;\
-border:1px solid var(--line);border-radius:.5rem}input[type=checkbox]{width:1.25rem;height:1.25rem;flex:none;margin:.15rem 0 0}\
+border:1px solid var(--line);border-radius:.5rem}a{color:var(--accent)}input[type=checkbox]{accent-color:var(--accent);width:1.25rem;height:1.25rem;flex:none;margin:.15rem 0 0}\
 button{font:inherit;font-weight:600;padding:.65rem 1.1rem;border-radius:.5rem;border:1px solid var(--accent);\
 background:var(--card);color:var(--accent);min-height:2.75rem;cursor:pointer}\
 button.main{background:var(--accent);color:var(--on)}.row{display:flex;gap:.75rem;margin-top:1.25rem}.row button{flex:1}\
 :focus-visible{outline:3px solid var(--accent);outline-offset:2px}\
 .warn{background:var(--warnback);color:var(--warn);border-radius:.5rem;padding:.6rem .8rem;margin:.75rem 0}\
 code{overflow-wrap:anywhere;font-size:.92em}";
+
+pub(super) const UNKNOWN_CODE: &str =
+    "There is no device with this code, or the code is too old. Look at the device again.";
+
+pub(super) const TOO_MANY_CODES: &str = "You have tried too many codes. Wait ten minutes, then try again.";
 
 pub(super) fn render(shown: &Shown<'_>) -> String {
     let (title, body) = match shown {
@@ -43,12 +48,7 @@ pub(super) fn render(shown: &Shown<'_>) -> String {
             PageContent::DeviceDone { .. } => {
                 ("Not connected", "<p>The device was turned away. You can close this page.</p>".into())
             }
-            PageContent::UnknownUserCode => {
-                let problem = Some(
-                    "There is no device with this code, or the code is too old. Look at the device again.",
-                );
-                ("Connect a device", device(base, None, "", problem))
-            }
+            PageContent::UnknownUserCode => ("Connect a device", device(base, None, "", Some(UNKNOWN_CODE))),
             PageContent::GoBack { client, to, code, description } => {
                 ("This does not work", go_back(client, to.expose(), code.name(), description))
             }

@@ -18,6 +18,7 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::forms::{Form, is_from_here};
+use super::pages::{TOO_MANY_CODES, UNKNOWN_CODE};
 use super::users::{Shown, Users};
 use crate::body::{self, GuardBody, Unread};
 use crate::target;
@@ -187,7 +188,17 @@ impl<H: Host, U: Users> Server<H, U> {
             Place::Device => match self.known(form, user).await {
                 Some((user, is_new)) => {
                     let outcome = self.provided.enter_user_code(form.get("user_code"), user.clone()).await;
-                    let response = self.respond(outcome, None);
+                    let response = match outcome {
+                        // Whoever is signed in is not asked again for who they are.
+                        Outcome::Page(page) if matches!(page.content, PageContent::UnknownUserCode) => {
+                            let (base, user_code) = (self.provided.provider().path(), form.get("user_code"));
+                            let problem =
+                                Some(if page.status == 429 { TOO_MANY_CODES } else { UNKNOWN_CODE });
+                            let shown = Shown::Device { base, user: Some(&user), user_code, problem };
+                            self.html(status(page.status), page.headers, &shown)
+                        }
+                        other => self.respond(other, None),
+                    };
                     if is_new { self.with_session(response, &user) } else { response }
                 }
                 None => self.device_page(None, form.get("user_code"), Some(WRONG)),

@@ -306,6 +306,7 @@ impl PublicKey {
     }
 
     /// The same key under the name by which tokens know it.
+    #[cfg(feature = "crypto")]
     pub(crate) fn with_kid(mut self, kid: &str) -> Self {
         self.kid = Some(kid.into());
         self
