@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use grantor_authorization_server::{UserFile, add_user, app, client, config, store};
+use grantor_driver::MemoryStore;
 use grantor_driver::store::application_directory;
 use tokio::net::TcpListener;
 
@@ -23,6 +24,9 @@ struct Options {
     /// The issuer, as clients see it [default: http://127.0.0.1:PORT]
     #[arg(long, value_name = "URL")]
     issuer: Option<String>,
+    /// Keeps records in memory, where they end with the program
+    #[arg(long)]
+    memory: bool,
     /// The protected MCP server that tokens are for
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8089/mcp")]
     resource: String,
@@ -99,7 +103,8 @@ async fn run(options: Options) -> Result<(), Box<dyn Error>> {
             client
         });
     }
-    let app = app(config, store, users)?;
+    let app =
+        if options.memory { app(config, MemoryStore::default(), users)? } else { app(config, store, users)? };
     println!("Authorization server: {issuer}");
     println!("What users have allowed: {issuer}/account");
     let stop = async {
