@@ -154,7 +154,11 @@ fn url<T: std::str::FromStr<Err: std::fmt::Display>>(
     text.map(|text| text.parse().map_err(|error| Problem::of(name, error))).transpose()
 }
 
-fn preregistered(settings: &Settings) -> Result<client::Preregistered, Problem> {
+/// A client that is registered beforehand.
+///
+/// # Errors
+/// [`Problem`].
+pub fn preregistered(settings: &Settings) -> Result<client::Preregistered, Problem> {
     let client_id = settings.needed("client_id")?;
     let mut client = match settings.text("issuer") {
         Some(issuer) => client::Preregistered::new(issuer, client_id),
@@ -190,7 +194,11 @@ pub(crate) fn algorithm(option: &str, name: &str) -> Result<Algorithm, Problem> 
     Algorithm::from_name(name).ok_or_else(|| Problem::of(option, format_args!("{name:?} is not known")))
 }
 
-fn enterprise(settings: &Settings) -> Result<client::Enterprise, Problem> {
+/// The identity provider of an enterprise.
+///
+/// # Errors
+/// [`Problem`].
+pub fn enterprise(settings: &Settings) -> Result<client::Enterprise, Problem> {
     let client = preregistered(settings.settings("client").ok_or(Problem::Missing("client"))?)?;
     let mut enterprise = client::Enterprise::new(settings.needed("issuer")?, client);
     if settings.flag("sign_on") == Some(true) {
@@ -241,7 +249,7 @@ mod tests {
         assert_eq!(client_with(&[]).unwrap_err().to_string(), "resource is missing");
         let resource = ("resource", text("https://mcp.example.com/mcp"));
         let error = client_with(&[resource, ("trust", text("all"))]).unwrap_err();
-        let told = r#"trust: is one of "ask", "accept", "pinned_only", "same_origin", not "all""#;
+        let told = r#"trust is one of "ask", "accept", "pinned_only", "same_origin", not "all""#;
         assert_eq!(error.to_string(), told);
     }
 }

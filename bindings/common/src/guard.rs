@@ -7,7 +7,10 @@ use grantor::resource::{
 use grantor::wire::client_auth::{Client, ClientAuthMethod};
 
 use crate::client::{algorithm, urls};
-use crate::settings::{Kind, Problem, Settings, Value, scopes};
+use crate::settings::{Kind, Problem, Settings, Value, choice, scopes};
+
+const CHALLENGES: [(&str, fn() -> ChallengeScopes); 2] =
+    [("minimal", || ChallengeScopes::Minimal), ("plus_granted", || ChallengeScopes::PlusGranted)];
 
 /// A guard.
 ///
@@ -58,11 +61,7 @@ fn set_text(config: &mut GuardConfig, name: &str, secret: &Secret) -> Result<(),
     match name {
         "audience" => config.audiences.push(text.into()),
         "challenge" => {
-            config.challenge = match text {
-                "minimal" => ChallengeScopes::Minimal,
-                "plus_granted" => ChallengeScopes::PlusGranted,
-                _ => return Err(Problem::of(name, r#"is one of "minimal", "plus_granted""#)),
-            }
+            config.challenge = choice(name, text, &CHALLENGES)?();
         }
         "challenge_scopes" => config.challenge = ChallengeScopes::Configured(scopes(name, text)?),
         "cors_origin" => match &mut config.cors {
@@ -150,15 +149,12 @@ fn need(settings: &Settings) -> Result<Need, Problem> {
 
 fn authorization_server(settings: &Settings) -> Result<AuthorizationServer, Problem> {
     let issuer = settings.needed("issuer")?;
-    let mut server = match settings.text("tokens").unwrap_or("jwt") {
-        "jwt" => AuthorizationServer::jwt(issuer),
+    let kinds = ["jwt", "jwt_without_profile", "introspection", "host"].map(|name| (name, name));
+    let mut server = match choice("tokens", settings.text("tokens").unwrap_or("jwt"), &kinds)? {
         "jwt_without_profile" => AuthorizationServer::jwt_without_profile(issuer),
         "introspection" => AuthorizationServer::introspection(issuer, introspecting(settings)?),
         "host" => AuthorizationServer::verified_by_host(issuer),
-        other => {
-            let all = r#"is one of "jwt", "jwt_without_profile", "introspection", "host""#;
-            return Err(Problem::of("tokens", format_args!("{all}, not {other:?}")));
-        }
+        _ => AuthorizationServer::jwt(issuer),
     };
     for (name, value) in settings.iter() {
         server = match (name, value) {

@@ -12,7 +12,7 @@ mod guard;
 mod names;
 mod settings;
 
-pub use client::client;
+pub use client::{client, enterprise, preregistered};
 pub use fault::{Blame, Fault};
 pub use guard::guard;
 pub use names::{failure_kind, failure_name, notice_name, snake, variant};

@@ -203,7 +203,7 @@ pub(crate) fn choice<T: Copy>(name: &str, text: &str, all: &[(&str, T)]) -> Resu
     let found = all.iter().find(|(one, _)| *one == text).map(|(_, value)| *value);
     found.ok_or_else(|| {
         let names: Vec<_> = all.iter().map(|(name, _)| format!("{name:?}")).collect();
-        Problem::of(name, format_args!("is one of {}, not {text:?}", names.join(", ")))
+        Problem::whole(format_args!("{name} is one of {}, not {text:?}", names.join(", ")))
     })
 }
 

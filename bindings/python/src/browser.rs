@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use grantor_bindings::failure_name;
 use grantor_driver::{Answer, InteractionFailure, UserAgent as _};
 use pyo3::prelude::*;
 
-use crate::effects::{AuthorizationPrompt, DevicePrompt, Summary, kind_name};
+use crate::effects::{AuthorizationPrompt, DevicePrompt, Summary};
 use crate::errors;
 use crate::outputs::class;
 
@@ -129,5 +130,5 @@ fn answered(
 }
 
 fn failed(py: Python<'_>, failure: &InteractionFailure) -> PyErr {
-    errors::host(py, kind_name(failure.kind), &failure.detail)
+    errors::host(py, failure_name(failure.kind), &failure.detail)
 }

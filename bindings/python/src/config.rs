@@ -1,16 +1,9 @@
 //! Configurations, from keyword arguments.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
 
-use grantor::client::{self, Flow, KnownServer, Redirect};
-use grantor::jose::{Algorithm, SigningKey};
-use grantor::wire::client_auth::ClientAuthMethod;
-use grantor::wire::client_metadata::ClientMetadata;
-use grantor::{
-    AssertionAudience, DpopPolicy, Key, Quirks, RecordPolicy, Revision, ScopeSet, Secret, StepUpPolicy,
-    TrustPolicy, UrlPolicy,
-};
+use grantor::client;
+use grantor_bindings::{Kind, Settings, Value};
 use pyo3::prelude::*;
 
 use crate::errors;
@@ -23,30 +16,94 @@ pub(crate) enum Scopes {
 }
 
 impl Scopes {
-    pub(crate) fn read(&self, py: Python<'_>) -> PyResult<ScopeSet> {
-        let set = match self {
-            Self::Text(text) => ScopeSet::parse(text),
-            Self::Several(all) => ScopeSet::from_tokens(all.iter().map(String::as_str)),
-        };
-        set.map_err(|error| errors::unusable(py, error))
+    fn text(self) -> String {
+        match self {
+            Self::Text(text) => text,
+            Self::Several(all) => all.join(" "),
+        }
     }
 }
 
-/// What an option by this name stands for.
-fn choice<T: Copy>(py: Python<'_>, option: &str, name: &str, all: &[(&str, T)]) -> PyResult<T> {
-    let found = all.iter().find(|(one, _)| *one == name).map(|(_, value)| *value);
-    found.ok_or_else(|| {
-        let names: Vec<_> = all.iter().map(|(name, _)| format!("{name:?}")).collect();
-        errors::unusable(py, format_args!("{option} is one of {}, not {name:?}", names.join(", ")))
-    })
+/// Settings under way.
+pub(crate) struct Options<'py> {
+    py: Python<'py>,
+    pub(crate) settings: Settings,
 }
 
-fn fits<T>(py: Python<'_>, option: &str, value: Result<T, impl Display>) -> PyResult<T> {
-    value.map_err(|error| errors::unusable(py, format_args!("{option}: {error}")))
+impl<'py> Options<'py> {
+    pub(crate) fn new(py: Python<'py>, kind: Kind) -> Self {
+        Self { py, settings: Settings::new(kind) }
+    }
+
+    /// Sets one, unless it is `None`.
+    pub(crate) fn set(&mut self, name: &str, value: impl Setting) -> PyResult<()> {
+        match value.value() {
+            Some(value) => {
+                self.settings.set(name, value).map_err(|problem| errors::problem(self.py, &problem))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Sets each of several.
+    pub(crate) fn all<T: Setting>(
+        &mut self,
+        name: &str,
+        values: impl IntoIterator<Item = T>,
+    ) -> PyResult<()> {
+        values.into_iter().try_for_each(|value| self.set(name, value))
+    }
+}
+
+/// What Python gives for a setting.
+pub(crate) trait Setting {
+    fn value(self) -> Option<Value>;
+}
+
+impl Setting for &str {
+    fn value(self) -> Option<Value> {
+        Some(Value::Text(self.into()))
+    }
+}
+
+impl Setting for String {
+    fn value(self) -> Option<Value> {
+        Some(Value::Text(self.into()))
+    }
+}
+
+impl Setting for bool {
+    fn value(self) -> Option<Value> {
+        Some(Value::Flag(self))
+    }
+}
+
+impl Setting for u32 {
+    fn value(self) -> Option<Value> {
+        Some(Value::Number(self.into()))
+    }
+}
+
+impl Setting for Settings {
+    fn value(self) -> Option<Value> {
+        Some(Value::Settings("".into(), self))
+    }
+}
+
+impl Setting for (String, String) {
+    fn value(self) -> Option<Value> {
+        Some(Value::Pair(self.0.into(), self.1.into()))
+    }
+}
+
+impl<T: Setting> Setting for Option<T> {
+    fn value(self) -> Option<Value> {
+        self.and_then(Setting::value)
+    }
 }
 
 #[pyclass(frozen, module = "grantor")]
-pub(crate) struct Preregistered(client::Preregistered);
+pub(crate) struct Preregistered(Settings);
 
 #[pymethods]
 impl Preregistered {
@@ -61,24 +118,20 @@ impl Preregistered {
         algorithm: &str,
         method: Option<&str>,
     ) -> PyResult<Self> {
-        let mut client = match issuer {
-            Some(issuer) => client::Preregistered::new(issuer, client_id),
-            None => client::Preregistered::bound_on_first_use(client_id),
-        };
-        if let Some(secret) = secret {
-            client = client.secret(Secret::from(secret));
-        }
+        let mut options = Options::new(py, Kind::Preregistered);
+        options.set("client_id", client_id)?;
+        options.set("issuer", issuer)?;
+        options.set("secret", secret)?;
+        options.set("method", method)?;
         if let Some(pem) = key_pem {
-            let algorithm = Algorithm::from_name(algorithm)
-                .ok_or_else(|| errors::unusable(py, format_args!("algorithm: {algorithm:?} is not known")))?;
-            client = client.key(Key::local(fits(py, "key_pem", SigningKey::from_pem(pem, algorithm))?));
+            let mut key = Options::new(py, Kind::Key);
+            key.set("pem", pem)?;
+            key.set("algorithm", algorithm)?;
+            options.set("key", key.settings)?;
         }
-        if let Some(name) = method {
-            let method = ClientAuthMethod::from_name(name)
-                .ok_or_else(|| errors::unusable(py, format_args!("method: {name:?} is not known")))?;
-            client = client.method(method);
-        }
-        Ok(Self(client))
+        let checked = grantor_bindings::preregistered(&options.settings);
+        checked.map_err(|problem| errors::problem(py, &problem))?;
+        Ok(Self(options.settings))
     }
 
     fn __repr__(&self) -> String {
@@ -87,7 +140,7 @@ impl Preregistered {
 }
 
 #[pyclass(frozen, module = "grantor")]
-pub(crate) struct Enterprise(client::Enterprise);
+pub(crate) struct Enterprise(Settings);
 
 #[pymethods]
 impl Enterprise {
@@ -100,14 +153,14 @@ impl Enterprise {
         sign_on: bool,
         token_endpoint: Option<&str>,
     ) -> PyResult<Self> {
-        let mut enterprise = client::Enterprise::new(issuer, client.0.clone());
-        if sign_on {
-            enterprise = enterprise.sign_on();
-        }
-        if let Some(url) = token_endpoint {
-            enterprise = enterprise.token_endpoint(fits(py, "token_endpoint", url.parse())?);
-        }
-        Ok(Self(enterprise))
+        let mut options = Options::new(py, Kind::Enterprise);
+        options.set("issuer", issuer)?;
+        options.set("client", client.0.clone())?;
+        options.set("sign_on", sign_on)?;
+        options.set("token_endpoint", token_endpoint)?;
+        let checked = grantor_bindings::enterprise(&options.settings);
+        checked.map_err(|problem| errors::problem(py, &problem))?;
+        Ok(Self(options.settings))
     }
 
     fn __repr__(&self) -> String {
@@ -216,110 +269,59 @@ impl Config {
         resource_identifier: Option<&str>,
         user_agent: Option<&str>,
     ) -> PyResult<Self> {
-        let wrong = |error| errors::configuration(py, &error);
-        let mut metadata = ClientMetadata::default();
-        metadata.client_name = client_name.map(Into::into);
-        metadata.client_uri = client_uri.map(|url| fits(py, "client_uri", url.parse())).transpose()?;
-        metadata.software_id = software_id.map(Into::into);
-        metadata.software_version = software_version.map(Into::into);
-        let mut urls = UrlPolicy::default();
-        for host in &development_hosts {
-            urls = urls.development_host(host);
-        }
-        urls.allow_private_hosts = allow_private_hosts;
-
-        let trust = choice(py, "trust", trust, &TRUST)?;
-        let step_up = choice(py, "step_up", step_up, &STEP_UP)?;
-        let dpop = choice(py, "dpop", dpop, &DPOP)?;
-        let audience = choice(py, "assertion_audience", assertion_audience, &AUDIENCE)?;
-        let unreadable = choice(py, "unreadable_records", unreadable_records, &UNREADABLE)?;
-        let revision = Revision::from_name(revision)
-            .ok_or_else(|| errors::unusable(py, format_args!("revision: {revision:?} is not known")))?;
-
-        let mut config = client::Config::with_urls(resource, metadata, urls)
-            .map_err(wrong)?
-            .account(account)
-            .dynamic_registration(dynamic_registration)
-            .offline_access(offline_access)
-            .revision(revision)
-            .trust(trust)
-            .shared_store(shared_store)
-            .refresh_early_s(refresh_early_s)
-            .interaction_ms(u64::from(interaction_s) * 1000)
-            .list_account(list_account)
-            .unreadable_records(unreadable)
-            .step_up(step_up)
-            .dpop(dpop)
-            .pushed_requests(pushed_requests)
-            .assertion_audience(audience);
-        if let Some(url) = client_id_metadata_document {
-            config = config.client_id_metadata_document(url).map_err(wrong)?;
-        }
+        let mut options = Options::new(py, Kind::Client);
+        options.set("resource", resource)?;
+        options.set("client_name", client_name)?;
+        options.set("client_uri", client_uri)?;
+        options.set("software_id", software_id)?;
+        options.set("software_version", software_version)?;
+        options.set("account", account)?;
+        options.set("client_id_metadata_document", client_id_metadata_document)?;
         match preregistered {
-            Some(Clients::One(client)) => config = config.preregistered(client.0.clone()),
+            Some(Clients::One(client)) => options.set("preregistered", client.0.clone())?,
             Some(Clients::Several(clients)) => {
                 for client in clients {
-                    config = config.preregistered(client.0.clone());
+                    options.set("preregistered", client.0.clone())?;
                 }
             }
             None => {}
         }
-        for (issuer, token) in &initial_access_tokens {
-            config = config.initial_access_token(issuer, Secret::from(token.as_str()));
-        }
-        if let Some(uri) = redirect_uri {
-            config = config.redirect(Redirect::Fixed(uri.into())).map_err(wrong)?;
-        }
-        match (scopes, only_scopes) {
-            (Some(_), Some(_)) => {
-                return Err(errors::unusable(py, "scopes and only_scopes exclude each other"));
-            }
-            (Some(scopes), None) => config = config.scopes(scopes.read(py)?),
-            (None, Some(scopes)) => config = config.only_scopes(scopes.read(py)?),
-            (None, None) => {}
-        }
-        if let Some(scopes) = registration_scopes {
-            config = config.registration_scopes(scopes.read(py)?);
-        }
-        for issuer in &trusted_issuers {
-            config = config.trusted_issuer(issuer);
-        }
-        if let Some(name) = quirks {
-            let make = choice(py, "quirks", name, &QUIRKS)?;
-            config = config.quirks(make());
-        }
+        options.set("dynamic_registration", dynamic_registration)?;
+        options.all("initial_access_token", initial_access_tokens)?;
+        options.set("redirect_uri", redirect_uri)?;
+        options.set("scopes", scopes.map(Scopes::text))?;
+        options.set("only_scopes", only_scopes.map(Scopes::text))?;
+        options.set("registration_scopes", registration_scopes.map(Scopes::text))?;
+        options.set("offline_access", offline_access)?;
+        options.set("revision", revision)?;
+        options.set("trust", trust)?;
+        options.all("trusted_issuer", trusted_issuers)?;
+        options.all("development_host", development_hosts)?;
+        options.set("allow_private_hosts", allow_private_hosts)?;
+        options.set("quirks", quirks)?;
+        options.set("shared_store", shared_store)?;
+        options.set("refresh_early_s", refresh_early_s)?;
+        options.set("interaction_s", interaction_s)?;
+        options.set("list_account", list_account)?;
+        options.set("unreadable_records", unreadable_records)?;
         match flow {
-            Some(FlowOption::Enterprise(enterprise)) => {
-                config = config.flow(Flow::Enterprise(Box::new(enterprise.0.clone())));
-            }
-            Some(FlowOption::Name(name)) => {
-                let make = choice(py, "flow", &name, &FLOWS)?;
-                config = config.flow(make());
-            }
+            Some(FlowOption::Enterprise(enterprise)) => options.set("enterprise", enterprise.0.clone())?,
+            Some(FlowOption::Name(name)) => options.set("flow", &*name)?,
             None => {}
         }
-        if let Some(json) = authorization_details {
-            config = config.authorization_details(json).map_err(wrong)?;
-        }
-        for (name, value) in &authorization_parameters {
-            config = config.authorization_parameter(name, value).map_err(wrong)?;
-        }
-        for (name, value) in &token_parameters {
-            config = config.token_parameter(name, value).map_err(wrong)?;
-        }
-        if let Some(issuer) = authorization_server {
-            config = config.authorization_server(KnownServer::new(issuer));
-        }
-        for (named, own) in &issuer_differs {
-            config = config.issuer_differs(named, own);
-        }
-        if let Some(identifier) = resource_identifier {
-            config = config.resource_identifier(identifier).map_err(wrong)?;
-        }
-        if let Some(value) = user_agent {
-            config = config.user_agent(value).map_err(wrong)?;
-        }
-        Ok(Self(config))
+        options.set("step_up", step_up)?;
+        options.set("dpop", dpop)?;
+        options.set("pushed_requests", pushed_requests)?;
+        options.set("assertion_audience", assertion_audience)?;
+        options.set("authorization_details", authorization_details)?;
+        options.all("authorization_parameter", authorization_parameters)?;
+        options.all("token_parameter", token_parameters)?;
+        options.set("authorization_server", authorization_server)?;
+        options.all("issuer_differs", issuer_differs)?;
+        options.set("resource_identifier", resource_identifier)?;
+        options.set("user_agent", user_agent)?;
+        let config = grantor_bindings::client(&options.settings);
+        config.map(Self).map_err(|problem| errors::problem(py, &problem))
     }
 
     #[getter]
@@ -336,38 +338,3 @@ impl Config {
         format!("Config({:?}, …)", self.resource())
     }
 }
-
-const TRUST: [(&str, TrustPolicy); 4] = [
-    ("ask", TrustPolicy::Ask),
-    ("accept", TrustPolicy::Accept),
-    ("pinned_only", TrustPolicy::PinnedOnly),
-    ("same_origin", TrustPolicy::SameOrigin),
-];
-const STEP_UP: [(&str, StepUpPolicy); 2] = [("ask", StepUpPolicy::Ask), ("abort", StepUpPolicy::Abort)];
-const DPOP: [(&str, DpopPolicy); 3] = [
-    ("off", DpopPolicy::Off),
-    ("when_supported", DpopPolicy::WhenSupported),
-    ("required", DpopPolicy::Required),
-];
-const AUDIENCE: [(&str, AssertionAudience); 2] =
-    [("issuer", AssertionAudience::Issuer), ("token_endpoint", AssertionAudience::TokenEndpoint)];
-const UNREADABLE: [(&str, RecordPolicy); 2] =
-    [("start_anew", RecordPolicy::StartAnew), ("fail", RecordPolicy::Fail)];
-/// Makes what is no constant.
-type Make<T> = fn() -> T;
-
-const QUIRKS: [(&str, Make<Quirks>); 7] = [
-    ("auth0", Quirks::auth0),
-    ("cognito", Quirks::cognito),
-    ("entra", Quirks::entra),
-    ("github", Quirks::github),
-    ("google", Quirks::google),
-    ("slack", Quirks::slack),
-    ("slack_bot", Quirks::slack_bot),
-];
-const FLOWS: [(&str, Make<Flow>); 4] = [
-    ("authorization_code", || Flow::AuthorizationCode),
-    ("client_credentials", || Flow::ClientCredentials),
-    ("device", || Flow::Device),
-    ("workload", || Flow::Workload),
-];

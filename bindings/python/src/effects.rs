@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use grantor::error::FailureKind;
 use grantor::{RecordKind, ScopeSet};
+use grantor_bindings::{failure_name, snake, variant};
 use grantor_driver::Addresses;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -27,7 +27,7 @@ static ADDRESSES: PyOnceLock<Addresses> = PyOnceLock::new();
 impl HttpRequest {
     #[getter]
     fn exchange(&self) -> String {
-        errors::variant(&self.0.exchange)
+        snake(&variant(&self.0.exchange))
     }
 
     #[getter]
@@ -61,7 +61,7 @@ impl HttpRequest {
         let addresses = ADDRESSES.get_or_init(py, Addresses::default);
         match py.detach(|| addresses.check(&self.0)) {
             Ok(_) => Ok(()),
-            Err(failure) => Err(errors::host(py, kind_name(failure.kind), failure.detail)),
+            Err(failure) => Err(errors::host(py, failure_name(failure.kind), failure.detail)),
         }
     }
 
@@ -256,25 +256,6 @@ impl DevicePrompt {
     fn __repr__(&self) -> String {
         format!("DevicePrompt({:?}, …)", self.0.summary.issuer)
     }
-}
-
-/// The kinds of failures by the names that Python has for them.
-const FAILURES: [(&str, FailureKind); 7] = [
-    ("body_too_large", FailureKind::BodyTooLarge),
-    ("broken", FailureKind::Broken),
-    ("impossible", FailureKind::Impossible),
-    ("other", FailureKind::Other),
-    ("timed_out", FailureKind::TimedOut),
-    ("unreachable", FailureKind::Unreachable),
-    ("unreadable", FailureKind::Unreadable),
-];
-
-pub(crate) fn kind_name(kind: FailureKind) -> &'static str {
-    FAILURES.iter().find(|(_, one)| *one == kind).map_or("other", |(name, _)| name)
-}
-
-pub(crate) fn kind_named(name: &str) -> FailureKind {
-    FAILURES.iter().find(|(one, _)| *one == name).map_or(FailureKind::Other, |(_, kind)| *kind)
 }
 
 impl fmt::Debug for HttpRequest {

@@ -9,11 +9,11 @@ use grantor::error::Failure;
 use grantor::wire::challenge::Challenges;
 use grantor::wire::token::TokenTypeUri;
 use grantor::{ApiMisuse, Completion, Now, OpId, RecordRevision};
+use grantor_bindings::failure_kind;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::config::Config;
-use crate::effects::kind_named;
 use crate::errors;
 use crate::headers::{self, Text};
 use crate::outputs;
@@ -298,7 +298,7 @@ impl Answer {
             Self::Conflict => Completion::Conflict,
             Self::Declined => Completion::Declined,
             Self::Deleted => Completion::Deleted,
-            Self::Failed(kind, detail) => Completion::Failed(Failure::new(kind_named(kind), detail)),
+            Self::Failed(kind, detail) => Completion::Failed(Failure::new(failure_kind(kind), detail)),
             Self::Http(status, headers, body) => {
                 Completion::Http(grantor::wire::HttpResponse { status: *status, headers, body })
             }

@@ -1,68 +1,40 @@
 //! Errors as exceptions, sorted by whose fault they are.
 
-use std::fmt::Debug;
-
 use grantor::ApiMisuse;
 use grantor::client::ConfigError;
-use grantor::error::{Error, ErrorReport, PeerIncompatible, Refused};
+use grantor::error::ErrorReport;
+use grantor_bindings::{Blame, Fault, Problem, snake, variant};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::outputs::class;
 
-/// The name of an enum's variant: the beginning of its `Debug`.
-pub(crate) fn variant(value: &impl Debug) -> String {
-    let text = format!("{value:?}");
-    text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_owned()
-}
-
-/// The exception for a failed call, and its kind.
-fn sort(error: &Error) -> (&'static str, String) {
-    match error {
-        Error::Effect(effect) => ("HostError", variant(&effect.kind)),
-        Error::PeerIncompatible(
-            inner @ (PeerIncompatible::NoRegistration { .. } | PeerIncompatible::RegisteredElsewhere { .. }),
-        ) => ("ConfigurationError", variant(inner)),
-        Error::PeerIncompatible(inner) => ("PeerIncompatible", variant(inner)),
-        Error::PeerMisbehaved(inner) => ("PeerMisbehaved", variant(inner)),
-        Error::Refused(inner) => {
-            let class = match inner {
-                Refused::Declined | Refused::DeviceCodeExpired => "UserError",
-                Refused::Authorization { code, .. } if code.as_str() == "access_denied" => "UserError",
-                Refused::Untrusted { .. } => "ConfigurationError",
-                _ => "PeerRefused",
-            };
-            (class, variant(inner))
-        }
-        _ => ("GrantorError", "Other".to_owned()),
-    }
-}
-
-/// The code of RFC 6749 that a server refused with.
-fn code(error: &Error) -> Option<&str> {
-    match error {
-        Error::Refused(
-            Refused::Authorization { code, .. }
-            | Refused::Registration { code, .. }
-            | Refused::Token { code, .. },
-        ) => Some(code.as_str()),
-        _ => None,
+/// The exception of whoever has to act.
+fn class_of(blame: Blame) -> &'static str {
+    match blame {
+        Blame::Configuration => "ConfigurationError",
+        Blame::Host => "HostError",
+        Blame::PeerIncompatible => "PeerIncompatible",
+        Blame::PeerMisbehaved => "PeerMisbehaved",
+        Blame::PeerRefused => "PeerRefused",
+        Blame::User => "UserError",
+        _ => "GrantorError",
     }
 }
 
 /// The exception of a report.
 pub(crate) fn exception<'py>(py: Python<'py>, report: &ErrorReport) -> PyResult<Bound<'py, PyAny>> {
-    let (name, kind) = sort(&report.error);
+    let fault = Fault::of(&report.error);
     let details = PyDict::new(py);
-    details.set_item("kind", kind)?;
-    details.set_item("code", code(&report.error))?;
+    details.set_item("kind", fault.kind)?;
+    details.set_item("code", fault.code)?;
     if let Some(asked) = &report.asked {
-        details.set_item("exchange", variant(&asked.exchange))?;
+        details.set_item("exchange", snake(&variant(&asked.exchange)))?;
         details.set_item("url", asked.url.as_str())?;
         details.set_item("status", asked.status)?;
         details.set_item("words", asked.words.as_ref().map(|words| words.as_str()))?;
     }
-    class(py, name)?.call((report.to_string(),), Some(&details))
+    class(py, class_of(fault.blame))?.call((report.to_string(),), Some(&details))
 }
 
 fn raised(py: Python<'_>, class_name: &str, kind: String, text: String) -> PyErr {
@@ -76,17 +48,22 @@ fn raised(py: Python<'_>, class_name: &str, kind: String, text: String) -> PyErr
 
 /// A call that cannot be meant.
 pub(crate) fn misuse(py: Python<'_>, error: ApiMisuse) -> PyErr {
-    raised(py, "MisuseError", variant(&error), error.to_string())
+    raised(py, "MisuseError", snake(&variant(&error)), error.to_string())
 }
 
 /// A configuration that cannot work.
 pub(crate) fn configuration(py: Python<'_>, error: &ConfigError) -> PyErr {
-    raised(py, "ConfigurationError", variant(error), error.to_string())
+    raised(py, "ConfigurationError", snake(&variant(error)), error.to_string())
+}
+
+/// Settings that cannot work.
+pub(crate) fn problem(py: Python<'_>, problem: &Problem) -> PyErr {
+    raised(py, "ConfigurationError", snake(&variant(problem)), problem.to_string())
 }
 
 /// The same in words.
 pub(crate) fn unusable(py: Python<'_>, text: impl std::fmt::Display) -> PyErr {
-    raised(py, "ConfigurationError", "Value".to_owned(), text.to_string())
+    raised(py, "ConfigurationError", "value".to_owned(), text.to_string())
 }
 
 /// What the host could not do.

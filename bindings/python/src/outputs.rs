@@ -1,7 +1,8 @@
 //! Outputs as the dataclasses of `grantor._types`.
 
-use grantor::client::{Credentials, Notice, Output, Verdict};
+use grantor::client::{Credentials, Output, Verdict};
 use grantor::{Effect, Interaction, RecordRevision};
+use grantor_bindings::{notice_name, snake, variant};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyModule};
@@ -34,7 +35,7 @@ pub(crate) fn output(py: Python<'_>, output: Output) -> PyResult<Option<Bound<'_
         Output::Notice(notice) => make(
             py,
             "Notice",
-            (kind(&notice), notice.to_string(), notice.is_warning() || notice.is_for_user()),
+            (notice_name(&notice), notice.to_string(), notice.is_warning() || notice.is_for_user()),
         ),
         Output::Perform { op, deadline_ms, effect: asked, why } => {
             make(py, "Perform", (op.to_u64(), deadline_ms, effect(py, asked)?, why))
@@ -62,7 +63,7 @@ fn effect(py: Python<'_>, effect: Effect) -> PyResult<Bound<'_, PyAny>> {
     let revision = |revision: RecordRevision| PyBytes::new(py, &revision.0);
     match effect {
         Effect::Assert(asked) => {
-            let kind = errors::variant(&asked.kind).to_lowercase();
+            let kind = snake(&variant(&asked.kind));
             let scopes = scopes(py, &asked.scopes)?;
             make(py, "Assert", (kind, &*asked.audience, &*asked.resource, scopes))
         }
@@ -85,16 +86,4 @@ fn effect(py: Python<'_>, effect: Effect) -> PyResult<Bound<'_, PyAny>> {
         }
         _ => make(py, "Unknown", ()),
     }
-}
-
-/// `TokenIssued` as `token_issued`.
-fn kind(notice: &Notice) -> String {
-    let mut snake = String::new();
-    for c in errors::variant(notice).chars() {
-        if c.is_uppercase() && !snake.is_empty() {
-            snake.push('_');
-        }
-        snake.extend(c.to_lowercase());
-    }
-    snake
 }

@@ -118,8 +118,8 @@ def test_errors_are_sorted_by_blame(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = Engine(Config(SERVER))
     with pytest.raises(grantor.PeerMisbehaved, match="asked for the metadata of https://as.example.com") as caught:
         drive(engine, engine.authorize("POST", SERVER, now=NOW))
-    assert caught.value.kind == "IssuerMismatch"
-    assert caught.value.exchange == "ServerMetadata" and caught.value.status == 200
+    assert caught.value.kind == "issuer_mismatch"
+    assert caught.value.exchange == "server_metadata" and caught.value.status == 200
     assert isinstance(caught.value, grantor.PeerError) and isinstance(caught.value, grantor.GrantorError)
 
 
@@ -153,7 +153,7 @@ def test_misuse_changes_nothing() -> None:
     engine = Engine(Config(SERVER))
     with pytest.raises(grantor.MisuseError) as caught:
         engine.authorize("POST", "https://elsewhere.example.com/mcp", now=NOW)
-    assert caught.value.kind == "OutsideResource"
+    assert caught.value.kind == "outside_resource"
     with pytest.raises(grantor.MisuseError):
         engine.report(77, 200, now=NOW)
     with pytest.raises(grantor.MisuseError):

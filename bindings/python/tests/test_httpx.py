@@ -158,7 +158,7 @@ def test_a_server_that_is_not_there(stack: Any, user: User) -> None:
     with stack.Client(auth=auth_of(stack, "http://127.0.0.1:9/mcp", user), transport=transport) as client:
         with pytest.raises(grantor.HostError, match="not reachable") as caught:
             post(client, "http://127.0.0.1:9/mcp", "list_notes")
-    assert caught.value.kind == "Unreachable" and "planted" not in str(caught.value)
+    assert caught.value.kind == "unreachable" and "planted" not in str(caught.value)
 
 
 def test_own_requests_are_without_what_is_the_callers(stack: Any, user: User) -> None:

@@ -153,7 +153,7 @@ class HttpRequest:
 
     @property
     def exchange(self) -> str:
-        """What it is about, such as `ServerMetadata`."""
+        """What it is about, such as `server_metadata`."""
     @property
     def method(self) -> str: ...
     @property

@@ -31,7 +31,7 @@ class GrantorError(Exception):
         self,
         message: str,
         *,
-        kind: str = "Other",
+        kind: str = "other",
         code: str | None = None,
         exchange: str | None = None,
         url: str | None = None,
@@ -40,11 +40,11 @@ class GrantorError(Exception):
     ) -> None:
         super().__init__(message)
         self.kind = kind
-        """The rule that was broken or the way it failed, by its name in the Rust crate: `IssuerMismatch`, `TimedOut`."""
+        """The rule that was broken or the way it failed, by name: `issuer_mismatch`, `timed_out`."""
         self.code = code
         """The error code that a server refused with (RFC 6749 5.2), if it did."""
         self.exchange = exchange
-        """The exchange in which it arose, such as `ServerMetadata`."""
+        """The exchange in which it arose, such as `server_metadata`."""
         self.url = url
         """Where it was asked, without query and fragment."""
         self.status = status
