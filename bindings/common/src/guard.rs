@@ -9,9 +9,6 @@ use grantor::wire::client_auth::{Client, ClientAuthMethod};
 use crate::client::{algorithm, urls};
 use crate::settings::{Kind, Problem, Settings, Value, choice, scopes};
 
-const CHALLENGES: [(&str, fn() -> ChallengeScopes); 2] =
-    [("minimal", || ChallengeScopes::Minimal), ("plus_granted", || ChallengeScopes::PlusGranted)];
-
 /// A guard.
 ///
 /// # Errors
@@ -61,7 +58,9 @@ fn set_text(config: &mut GuardConfig, name: &str, secret: &Secret) -> Result<(),
     match name {
         "audience" => config.audiences.push(text.into()),
         "challenge" => {
-            config.challenge = choice(name, text, &CHALLENGES)?();
+            let plus_granted = choice(name, text, &[("minimal", false), ("plus_granted", true)])?;
+            config.challenge =
+                if plus_granted { ChallengeScopes::PlusGranted } else { ChallengeScopes::Minimal };
         }
         "challenge_scopes" => config.challenge = ChallengeScopes::Configured(scopes(name, text)?),
         "cors_origin" => match &mut config.cors {

@@ -16,7 +16,7 @@ pub(crate) enum Scopes {
 }
 
 impl Scopes {
-    fn text(self) -> String {
+    pub(crate) fn text(self) -> String {
         match self {
             Self::Text(text) => text,
             Self::Several(all) => all.join(" "),
@@ -93,6 +93,12 @@ impl Setting for Settings {
 impl Setting for (String, String) {
     fn value(self) -> Option<Value> {
         Some(Value::Pair(self.0.into(), self.1.into()))
+    }
+}
+
+impl Setting for (String, Settings) {
+    fn value(self) -> Option<Value> {
+        Some(Value::Settings(self.0.into(), self.1))
     }
 }
 

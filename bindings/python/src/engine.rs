@@ -2,29 +2,27 @@
 
 use std::process;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use grantor::client::{self, CallId, RequestHead, ResponseHead};
-use grantor::error::Failure;
 use grantor::wire::challenge::Challenges;
-use grantor::wire::token::TokenTypeUri;
-use grantor::{ApiMisuse, Completion, Now, OpId, RecordRevision};
-use grantor_bindings::failure_kind;
+use grantor::{ApiMisuse, Now, OpId};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use crate::clock::Clock;
+use crate::completion::Answer;
 use crate::config::Config;
 use crate::errors;
 use crate::headers::{self, Text};
 use crate::outputs;
 
-type Pairs = Vec<(Text, Text)>;
-type Instants = Option<(u64, u64)>;
+pub(crate) type Pairs = Vec<(Text, Text)>;
+pub(crate) type Instants = Option<(u64, u64)>;
 
 #[pyclass(frozen, module = "grantor")]
 pub(crate) struct Engine {
     engine: Mutex<client::Engine>,
-    start: Instant,
+    clock: Clock,
     /// The process that made it: a fork shares its random bytes.
     process: u32,
 }
@@ -38,15 +36,6 @@ impl Engine {
         Ok(self.engine.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn time(&self, now: Instants) -> Now {
-        if let Some((mono_ms, unix_s)) = now {
-            return Now::new(mono_ms, unix_s);
-        }
-        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let mono_ms = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
-        Now::new(mono_ms, unix.as_secs())
-    }
-
     /// An input, which may sign, without the interpreter's lock.
     fn input<T: Send>(
         &self,
@@ -55,7 +44,7 @@ impl Engine {
         input: impl FnOnce(&mut client::Engine, Now) -> Result<T, ApiMisuse> + Send,
     ) -> PyResult<T> {
         let outcome = py.detach(|| {
-            let now = self.time(now);
+            let now = self.clock.time(now);
             self.lock().map(|mut engine| input(&mut engine, now))
         });
         outcome.map_err(|Forked| Forked.raised(py))?.map_err(|error| errors::misuse(py, error))
@@ -84,7 +73,7 @@ impl Engine {
     fn new(py: Python<'_>, config: &Config) -> PyResult<Self> {
         let engine =
             client::Engine::new(config.0.clone()).map_err(|error| errors::configuration(py, &error))?;
-        Ok(Self { engine: Mutex::new(engine), start: Instant::now(), process: process::id() })
+        Ok(Self { engine: Mutex::new(engine), clock: Clock::start(), process: process::id() })
     }
 
     #[pyo3(signature = (method, url, headers=None, *, now=None))]
@@ -182,7 +171,7 @@ impl Engine {
 
     /// The time of this engine's clocks.
     fn now(&self) -> (u64, u64) {
-        let now = self.time(None);
+        let now = self.clock.time(None);
         (now.mono_ms, now.unix_s)
     }
 
@@ -220,98 +209,5 @@ impl Engine {
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         Ok(format!("Engine({:?})", self.resource(py)?))
-    }
-}
-
-/// A completion that was taken out of its dataclass.
-enum Answer {
-    Approved,
-    Assertion(String, TokenTypeUri),
-    Callback(String),
-    CallbackWithoutState(String),
-    Conflict,
-    Declined,
-    Deleted,
-    Failed(String, String),
-    Http(u16, http::HeaderMap, Vec<u8>),
-    Listening(String),
-    Loaded(Option<(Vec<u8>, [u8; 16])>),
-    Saved([u8; 16]),
-    Signed(Vec<u8>),
-    TokenChecked(Option<String>),
-}
-
-impl Answer {
-    fn of(completion: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let py = completion.py();
-        let name: String = completion.get_type().name()?.extract()?;
-        let field = |field: &str| completion.getattr(field);
-        Ok(match name.as_str() {
-            "Approved" => Self::Approved,
-            "Assertion" => {
-                let kinds = [
-                    ("id_token", TokenTypeUri::IdToken),
-                    ("jwt", TokenTypeUri::Jwt),
-                    ("refresh_token", TokenTypeUri::RefreshToken),
-                    ("saml2", TokenTypeUri::Saml2),
-                ];
-                let name: String = field("kind")?.extract()?;
-                let kind = kinds.into_iter().find(|(one, _)| *one == name);
-                let (_, kind) =
-                    kind.ok_or_else(|| errors::unusable(py, "there is no such kind of assertion"))?;
-                Self::Assertion(field("token")?.extract()?, kind)
-            }
-            "Callback" => Self::Callback(field("url")?.extract()?),
-            "CallbackWithoutState" => Self::CallbackWithoutState(field("url")?.extract()?),
-            "Conflict" => Self::Conflict,
-            "Declined" => Self::Declined,
-            "Deleted" => Self::Deleted,
-            "Failed" => Self::Failed(field("kind")?.extract()?, field("detail")?.extract()?),
-            "HttpAnswer" => Self::Http(
-                field("status")?.extract()?,
-                headers::map(field("headers")?.extract()?)?,
-                field("body")?.extract()?,
-            ),
-            "Listening" => Self::Listening(field("redirect_uri")?.extract()?),
-            "Loaded" => {
-                let stored = field("stored")?;
-                Self::Loaded(match stored.is_none() {
-                    true => None,
-                    false => {
-                        Some((stored.getattr("record")?.extract()?, stored.getattr("revision")?.extract()?))
-                    }
-                })
-            }
-            "Saved" => Self::Saved(field("revision")?.extract()?),
-            "Signed" => Self::Signed(field("signature")?.extract()?),
-            "TokenChecked" => Self::TokenChecked(field("claims")?.extract()?),
-            _ => return Err(errors::misuse(py, ApiMisuse::WrongCompletion)),
-        })
-    }
-
-    fn completion(&self) -> Completion<'_> {
-        match self {
-            Self::Approved => Completion::Approved,
-            Self::Assertion(token, kind) => Completion::Assertion { token, kind: *kind },
-            Self::Callback(url) => Completion::Callback { url },
-            Self::CallbackWithoutState(url) => Completion::CallbackWithoutState { url },
-            Self::Conflict => Completion::Conflict,
-            Self::Declined => Completion::Declined,
-            Self::Deleted => Completion::Deleted,
-            Self::Failed(kind, detail) => Completion::Failed(Failure::new(failure_kind(kind), detail)),
-            Self::Http(status, headers, body) => {
-                Completion::Http(grantor::wire::HttpResponse { status: *status, headers, body })
-            }
-            Self::Listening(redirect_uri) => Completion::Listening { redirect_uri },
-            Self::Loaded(stored) => {
-                Completion::Loaded(stored.as_ref().map(|(record, revision)| grantor::Stored {
-                    record,
-                    revision: RecordRevision(*revision),
-                }))
-            }
-            Self::Saved(revision) => Completion::Saved(RecordRevision(*revision)),
-            Self::Signed(signature) => Completion::Signed { signature },
-            Self::TokenChecked(claims) => Completion::TokenChecked(claims.as_deref()),
-        }
     }
 }

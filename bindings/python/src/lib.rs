@@ -2,10 +2,13 @@
 //! frozen classes. What is idiom stands in `python/grantor`.
 
 mod browser;
+mod clock;
+mod completion;
 mod config;
 mod effects;
 mod engine;
 mod errors;
+mod guard;
 mod headers;
 mod outputs;
 mod store;
@@ -25,6 +28,8 @@ mod _native {
     use crate::effects::{AuthorizationPrompt, DevicePrompt, HttpRequest, StoreKey, Summary};
     #[pymodule_export]
     use crate::engine::Engine;
+    #[pymodule_export]
+    use crate::guard::{AuthorizationServer, Guard, GuardConfig, Need};
     #[pymodule_export]
     use crate::store::{FileStore, MemoryStore};
 }

@@ -1,6 +1,7 @@
 //! Outputs as the dataclasses of `grantor._types`.
 
 use grantor::client::{Credentials, Output, Verdict};
+use grantor::resource::{self, Answer, Decision, Grant};
 use grantor::{Effect, Interaction, RecordRevision};
 use grantor_bindings::{notice_name, snake, variant};
 use pyo3::prelude::*;
@@ -86,4 +87,57 @@ fn effect(py: Python<'_>, effect: Effect) -> PyResult<Bound<'_, PyAny>> {
         }
         _ => make(py, "Unknown", ()),
     }
+}
+
+/// What a guard says.
+pub(crate) fn guard_output(py: Python<'_>, output: resource::Output) -> PyResult<Option<Bound<'_, PyAny>>> {
+    let made = match output {
+        resource::Output::Notice(notice) => {
+            make(py, "Notice", (snake(&variant(&notice)), notice.to_string(), notice.is_warning()))
+        }
+        resource::Output::Perform { op, deadline_ms, effect: asked, why } => {
+            make(py, "Perform", (op.to_u64(), deadline_ms, effect(py, asked)?, why))
+        }
+        resource::Output::Ready { check } => make(py, "Ready", (check.to_u64(),)),
+        _ => return Ok(None),
+    };
+    made.map(Some)
+}
+
+/// What becomes of a request.
+pub(crate) fn decision(py: Python<'_>, decision: Decision) -> PyResult<Bound<'_, PyAny>> {
+    match decision {
+        Decision::Allow(None) => make(py, "Allow", (py.None(),)),
+        Decision::Allow(Some(grant)) => make(py, "Allow", (granted(py, &grant)?,)),
+        Decision::Answer(given) => answer(py, *given),
+        Decision::NeedBody { max } => make(py, "NeedBody", (max,)),
+        Decision::Wait(check) => make(py, "CheckAgain", (check.to_u64(),)),
+        // What this binding is too old for lets nobody through.
+        _ => make(
+            py,
+            "Answer",
+            (503, Vec::<(String, String)>::new(), PyBytes::new(py, b""), py.None(), py.None()),
+        ),
+    }
+}
+
+fn granted<'py>(py: Python<'py>, grant: &Grant) -> PyResult<Bound<'py, PyAny>> {
+    let fields = (
+        &*grant.issuer,
+        grant.subject.as_deref(),
+        grant.client_id.as_deref(),
+        scopes(py, &grant.scopes)?,
+        grant.expires_at_s,
+        grant.auth_time_s,
+        grant.acr.as_deref(),
+    );
+    make(py, "Grant", fields)
+}
+
+/// An answer in place of the server's.
+pub(crate) fn answer(py: Python<'_>, answer: Answer) -> PyResult<Bound<'_, PyAny>> {
+    let headers = headers::pairs(py, answer.headers.iter().map(|(name, value)| (name.clone(), value)))?;
+    let refusal = answer.refusal.map(|refusal| snake(&variant(&refusal)));
+    let message = answer.refusal.map(|refusal| refusal.to_string());
+    make(py, "Answer", (answer.status, headers, PyBytes::new(py, &answer.body), refusal, message))
 }

@@ -125,16 +125,6 @@ class Flow(Calls):
 
     # Grantor's own requests.
 
-    def _request(self, request: HttpRequest, seconds: float) -> Any:
-        timeout = {name: seconds for name in ("connect", "read", "write", "pool")}
-        return self._stack.Request(
-            request.method,
-            request.url,
-            headers=list(request.headers),
-            content=request.body or None,
-            extensions={"timeout": timeout},
-        )
-
     def _sender(self, caller: Any) -> Callable[[HttpRequest, int, float], t.HttpAnswer]:
         def send(request: HttpRequest, max_body: int, seconds: float) -> t.HttpAnswer:
             given = self._client if isinstance(self._client, self._stack.Client) else caller
@@ -147,7 +137,7 @@ class Flow(Calls):
             body = bytearray()
             try:
                 response = client.send(
-                    self._request(request, seconds), stream=True, auth=None, follow_redirects=False
+                    _request(self._stack, request, seconds), stream=True, auth=None, follow_redirects=False
                 )
                 try:
                     for part in response.iter_bytes():
@@ -155,49 +145,66 @@ class Flow(Calls):
                 finally:
                     response.close()
             except self._stack.HTTPError as error:
-                response = self._failed(error)
+                response = _failed(self._stack, error)
             return _answer(response, body)
 
         return send
 
     def _sender_async(self, caller: Any) -> Callable[[HttpRequest, int, float], Awaitable[t.HttpAnswer]]:
-        async def send(request: HttpRequest, max_body: int, seconds: float) -> t.HttpAnswer:
-            given = self._client if isinstance(self._client, self._stack.AsyncClient) else caller
-            if given is not None and not given.is_closed:
-                return await exchange(given, request, max_body, seconds)
-            async with self._stack.AsyncClient() as client:
-                return await exchange(client, request, max_body, seconds)
+        given = self._client if isinstance(self._client, self._stack.AsyncClient) else caller
+        return sender_async(self._stack, given)
 
-        async def exchange(client: Any, request: HttpRequest, max_body: int, seconds: float) -> t.HttpAnswer:
-            body = bytearray()
+
+def sender_async(stack: Any, given: Any) -> Callable[[HttpRequest, int, float], Awaitable[t.HttpAnswer]]:
+    """Sends requests by this client, or by one of their own."""
+
+    async def send(request: HttpRequest, max_body: int, seconds: float) -> t.HttpAnswer:
+        if given is not None and not given.is_closed:
+            return await exchange(given, request, max_body, seconds)
+        async with stack.AsyncClient() as client:
+            return await exchange(client, request, max_body, seconds)
+
+    async def exchange(client: Any, request: HttpRequest, max_body: int, seconds: float) -> t.HttpAnswer:
+        body = bytearray()
+        try:
+            response = await client.send(
+                _request(stack, request, seconds), stream=True, auth=None, follow_redirects=False
+            )
             try:
-                response = await client.send(
-                    self._request(request, seconds), stream=True, auth=None, follow_redirects=False
-                )
-                try:
-                    async for part in response.aiter_bytes():
-                        _append(body, part, max_body)
-                finally:
-                    await response.aclose()
-            except self._stack.HTTPError as error:
-                response = self._failed(error)
-            return _answer(response, body)
+                async for part in response.aiter_bytes():
+                    _append(body, part, max_body)
+            finally:
+                await response.aclose()
+        except stack.HTTPError as error:
+            response = _failed(stack, error)
+        return _answer(response, body)
 
-        return send
+    return send
 
-    def _failed(self, error: Any) -> Any:
-        """Why there is no answer. The text of an error may name a URL with secrets, so its class has to do."""
-        stack = self._stack
-        if isinstance(error, stack.HTTPStatusError):
-            return error.response  # a hook of the client's turns answers into errors
-        for kind, classes in (
-            ("timed_out", stack.TimeoutException),
-            ("unreachable", (stack.ConnectError, stack.ProxyError, stack.UnsupportedProtocol)),
-            ("broken", (stack.NetworkError, stack.ProtocolError, stack.DecodingError)),
-        ):
-            if isinstance(error, classes):
-                raise t.HostError(type(error).__name__, kind=kind) from None
-        raise t.HostError(type(error).__name__, kind="other") from None
+
+def _request(stack: Any, request: HttpRequest, seconds: float) -> Any:
+    timeout = {name: seconds for name in ("connect", "read", "write", "pool")}
+    return stack.Request(
+        request.method,
+        request.url,
+        headers=list(request.headers),
+        content=request.body or None,
+        extensions={"timeout": timeout},
+    )
+
+
+def _failed(stack: Any, error: Any) -> Any:
+    """Why there is no answer. The text of an error may name a URL with secrets, so its class has to do."""
+    if isinstance(error, stack.HTTPStatusError):
+        return error.response  # a hook of the client's turns answers into errors
+    for kind, classes in (
+        ("timed_out", stack.TimeoutException),
+        ("unreachable", (stack.ConnectError, stack.ProxyError, stack.UnsupportedProtocol)),
+        ("broken", (stack.NetworkError, stack.ProtocolError, stack.DecodingError)),
+    ):
+        if isinstance(error, classes):
+            raise t.HostError(type(error).__name__, kind=kind) from None
+    raise t.HostError(type(error).__name__, kind="other") from None
 
 
 def _authorize(request: Any, send: t.Send) -> None:

@@ -4,18 +4,32 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from os import PathLike
 from typing import Literal, TypeAlias, final
 
-from grantor._types import Callback, CallbackWithoutState, Completion, Declined, Output, Stored
+from grantor._types import (
+    Answer,
+    Callback,
+    CallbackWithoutState,
+    Completion,
+    Decision,
+    Declined,
+    GuardOutput,
+    Output,
+    Stored,
+)
 
 __all__ = [
     "AuthorizationPrompt",
+    "AuthorizationServer",
     "Browser",
     "Config",
     "DevicePrompt",
     "Engine",
     "Enterprise",
     "FileStore",
+    "Guard",
+    "GuardConfig",
     "HttpRequest",
     "MemoryStore",
+    "Need",
     "Preregistered",
     "StoreKey",
     "Summary",
@@ -308,3 +322,135 @@ class FileStore:
         conflict."""
     def delete(self, key: StoreKey, expect: bytes) -> bool:
         """Deletes a record if it is of this revision; whether it is gone."""
+
+@final
+class AuthorizationServer:
+    """An authorization server whose tokens a guard accepts."""
+
+    def __new__(
+        cls,
+        issuer: str,
+        *,
+        tokens: Literal["jwt", "jwt_without_profile", "introspection", "host"] = "jwt",
+        client_id: str | None = None,
+        client_secret: str | None = None,
+        method: str | None = None,
+        jwks_uri: str | None = None,
+        introspection_endpoint: str | None = None,
+        algorithms: Sequence[str] = ...,
+        audiences: Sequence[str] = ...,
+        known_as: Sequence[str] = ...,
+        tenants: Sequence[str] = ...,
+        scope_claims: Sequence[str] = ...,
+        advertised: bool = True,
+        audience_demanded: bool = True,
+        cache_s: int | None = None,
+    ) -> AuthorizationServer:
+        """`tokens` says how they are checked: JWTs of RFC 9068 by the server's keys; JWTs that do not keep to it; by asking
+        the server (RFC 7662), as the client `client_id` with `client_secret`; or by the program (`CheckToken`). `audiences`
+        are other names of the resource that its tokens carry as `aud`; `known_as` other names of the server."""
+
+@final
+class Need:
+    """What an operation needs of a token."""
+
+    def __new__(
+        cls,
+        scopes: str | Sequence[str] | None = None,
+        *,
+        any_of: str | Sequence[str] | None = None,
+        or_all: Sequence[str] = ...,
+        max_age_s: int | None = None,
+        acr_values: str | None = None,
+    ) -> Need:
+        """All of `scopes`, or one of `any_of`, or all of one of `or_all`; without any of them a token of whatever scope. The
+        user must have authenticated at most `max_age_s` seconds ago, and in one of the ways `acr_values` (RFC 9470)."""
+    @staticmethod
+    def public() -> Need:
+        """No token at all. One that is sent is checked nevertheless."""
+    @staticmethod
+    def nobody() -> Need:
+        """What nobody has."""
+
+@final
+class GuardConfig:
+    """A protected server: what it is, whom it believes, and what it demands."""
+
+    def __new__(
+        cls,
+        resource: str,
+        authorization_servers: str | AuthorizationServer | Sequence[AuthorizationServer],
+        *,
+        every: str | Sequence[str] | None = None,
+        tools: Mapping[str, str | Sequence[str] | Need] = ...,
+        prompts: Mapping[str, str | Sequence[str] | Need] = ...,
+        resources: Mapping[str, str | Sequence[str] | Need] = ...,
+        methods: Mapping[str, str | Sequence[str] | Need] = ...,
+        http: Mapping[str, str | Sequence[str] | Need] = ...,
+        otherwise: Need | None = None,
+        implies: Mapping[str, str] = ...,
+        notes: Mapping[str, str] = ...,
+        audiences: Sequence[str] = ...,
+        challenge: Literal["minimal", "plus_granted"] | None = None,
+        scopes_supported: str | Sequence[str] | None = None,
+        name: str | None = None,
+        metadata: str | None = None,
+        metadata_url: str | None = None,
+        realm: str | None = None,
+        cors_origins: str | Sequence[str] | None = None,
+        dpop_required: bool = False,
+        dpop_nonce_seed: str | None = None,
+        dpop_stored: bool = False,
+        public_paths: Sequence[str] = ...,
+        trust_headers: bool = False,
+        max_body: int | None = None,
+        development_hosts: Sequence[str] = ...,
+        allow_private_hosts: bool = False,
+    ) -> GuardConfig:
+        """`resource` is the URL of the MCP endpoint as clients see it. Rules name tools, prompts, resources by URI, JSON-RPC
+        methods and HTTP methods, each by name or a pattern with `*`, and say which scopes they need besides those of `every`
+        operation; `otherwise` is for those without a rule. `implies` maps a scope to those that whoever has it has, too.
+        `metadata` is a JSON object with more members of the metadata (RFC 9728 2). `cors_origins` are the web pages that may
+        read the answers, `"*"` for all. `max_body` is in bytes.
+
+        Raises `ConfigurationError`."""
+
+@final
+class Guard:
+    """Checks the requests of a protected server (RFC 6750, RFC 9728, RFC 9449). It does no I/O: after each input ask for
+    outputs until there is none, and perform what they say."""
+
+    def __new__(cls, config: GuardConfig) -> Guard: ...
+    def check(
+        self, method: str, target: str, headers: _Headers, body: bytes | None = None, *, now: _Now | None = None
+    ) -> Decision:
+        """Decides about a request: `target` is its path and query as received. Give `body` when `NeedBody` asked for it.
+        Nothing is remembered: after `NeedBody` and `CheckAgain` check again with the same head. `ValueError` for what is no
+        HTTP."""
+    def too_large(self, method: str, target: str, headers: _Headers) -> Answer:
+        """What answers a request whose body is larger than the guard reads."""
+    def answer_headers(
+        self, method: str, target: str, headers: _Headers, *, now: _Now | None = None
+    ) -> tuple[tuple[str, str], ...]:
+        """The headers that the response to a request that was let through gets besides its own."""
+    def complete(self, op: int, completion: Completion, *, now: _Now | None = None) -> None:
+        """Answers an effect."""
+    def handle_timeout(self, *, now: _Now | None = None) -> None:
+        """Tells that time has passed."""
+    def now(self) -> _Now:
+        """The time of this guard's clocks: milliseconds of the monotonic one, seconds since 1970."""
+    def poll_timeout(self) -> int | None:
+        """When to call `handle_timeout`, on the monotonic clock, if no input comes before."""
+    def poll_output(self) -> GuardOutput | None:
+        """The next output; `None` when there is none before the next input."""
+    def __iter__(self) -> Iterator[GuardOutput]: ...
+    def __next__(self) -> GuardOutput: ...
+    @property
+    def metadata_path(self) -> str:
+        """The path at which the metadata is served (RFC 9728 3.1)."""
+    @property
+    def metadata_url(self) -> str:
+        """Its URL."""
+    @property
+    def policy(self) -> str:
+        """The table of rules, in Markdown."""

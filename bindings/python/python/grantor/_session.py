@@ -343,12 +343,8 @@ class Session:
 
     def _act(self, effect: t.Effect) -> Any:
         match effect:
-            case t.Load(key):
-                return self.store.load(key)
-            case t.Save(key, record, expect, expires_at_s):
-                return self.store.save(key, record, expect, expires_at_s)
-            case t.Delete(key, expect):
-                return self.store.delete(key, expect)
+            case t.Load() | t.Save() | t.Delete():
+                return _stored(self.store, effect)
             case t.Listen(preferred):
                 return self.user_agent.listen(preferred)
             case t.Approve(summary):
@@ -367,12 +363,8 @@ class Session:
     @staticmethod
     def _answer(effect: t.Effect, result: Any) -> t.Completion:
         match effect:
-            case t.Load():
-                return t.Loaded(result)
-            case t.Save():
-                return t.Conflict() if result is None else t.Saved(result)
-            case t.Delete():
-                return t.Deleted() if result else t.Conflict()
+            case t.Load() | t.Save() | t.Delete():
+                return answer_of(effect, result)
             case t.Listen():
                 return t.Listening(result)
             case t.Approve():
@@ -381,6 +373,35 @@ class Session:
                 return t.Signed(result)
             case _:
                 return cast("t.Completion", result)
+
+
+def _stored(store: Store, effect: t.Effect) -> Any:
+    """Performs an effect on a store."""
+    match effect:
+        case t.Load(key):
+            return store.load(key)
+        case t.Save(key, record, expect, expires_at_s):
+            return store.save(key, record, expect, expires_at_s)
+        case t.Delete(key, expect):
+            return store.delete(key, expect)
+        case _:
+            raise t.HostError("an effect that this version does not know", kind="impossible")
+
+
+async def perform_on(store: Store, effect: t.Effect) -> Any:
+    """The same without blocking the event loop."""
+    return _stored(store, effect) if isinstance(store, MemoryStore) else await _aside(_stored, store, effect)
+
+
+def answer_of(effect: t.Effect, result: Any) -> t.Completion:
+    """What a store said to an effect, as its answer."""
+    match effect:
+        case t.Load():
+            return t.Loaded(result)
+        case t.Save():
+            return t.Conflict() if result is None else t.Saved(result)
+        case _:
+            return t.Deleted() if result else t.Conflict()
 
 
 class Calls:

@@ -400,3 +400,71 @@ class Perform:
 
 
 Output: TypeAlias = Union[Abandon, Call, NeedEntropy, Notice, Perform]
+
+
+# The Guard.
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a token grants, after it was checked."""
+
+    issuer: str
+    subject: str | None
+    """The user, or the client itself; unique only at its issuer."""
+    client_id: str | None
+    scopes: tuple[str, ...]
+    expires_at_s: int | None
+    """When it expires, in seconds since 1970, if it says so."""
+    auth_time_s: int | None
+    """When the user authenticated, in seconds since 1970."""
+    acr: str | None
+    """How the user authenticated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allow:
+    """Let the request through."""
+
+    grant: Grant | None
+    """`None` where no token is needed and none was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Answer this instead."""
+
+    status: int
+    headers: Headers
+    body: bytes
+    refusal: str | None
+    """Why the request is turned away, by name: `no_token`; `None` for metadata and preflights."""
+    message: str | None
+    """The same in words, for a log."""
+
+
+@dataclass(frozen=True, slots=True)
+class NeedBody:
+    """Check again with the whole body, which may have `max_body` bytes; answer `too_large` when it has more."""
+
+    max_body: int
+
+
+@dataclass(frozen=True, slots=True)
+class CheckAgain:
+    """Check again when `Ready` names this check."""
+
+    check: int
+
+
+Decision: TypeAlias = Union[Allow, Answer, CheckAgain, NeedBody]
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What this check waited for is there, or will not come: check the request again."""
+
+    check: int
+
+
+GuardOutput: TypeAlias = Union[Notice, Perform, Ready]
