@@ -97,7 +97,7 @@ impl Calls<'_> {
     }
 
     fn time(&mut self) -> grantor_now {
-        self.now = self.now.saturating_add(self.number() * 50);
+        self.now = self.now.saturating_add(self.number().saturating_mul(50));
         grantor_now { mono_ms: self.now, unix_s: 1_700_000_000 + self.now / 1_000 }
     }
 

@@ -13,13 +13,22 @@ mod headers;
 mod outputs;
 mod store;
 
+use std::sync::OnceLock;
+
+use pyo3::exceptions::PyImportError;
+use pyo3::ffi;
 use pyo3::prelude::*;
 
 /// The native module.
 #[pymodule]
 mod _native {
-    #[allow(unused_imports)]
     use super::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        only_interpreter(module.py())
+    }
+
     #[pymodule_export]
     use crate::browser::{Browser, Wait};
     #[pymodule_export]
@@ -32,4 +41,17 @@ mod _native {
     use crate::guard::{AuthorizationServer, Guard, GuardConfig, Need};
     #[pymodule_export]
     use crate::store::{FileStore, MemoryStore};
+}
+
+/// Refuses a second interpreter of the process: classes and the checked addresses are shared by all that there are.
+fn only_interpreter(_: Python<'_>) -> PyResult<()> {
+    static FIRST: OnceLock<i64> = OnceLock::new();
+    // SAFETY: the interpreter is attached, and there is one.
+    let own = unsafe { ffi::PyInterpreterState_GetID(ffi::PyInterpreterState_Get()) };
+    if *FIRST.get_or_init(|| own) == own {
+        return Ok(());
+    }
+    Err(PyImportError::new_err(
+        "grantor works in one interpreter of a process, and another one has it; use processes",
+    ))
 }

@@ -7,6 +7,7 @@ import contextlib
 import importlib
 import json
 import pathlib
+import re
 import sys
 import threading
 import time
@@ -177,7 +178,7 @@ def serving() -> Iterator[Callable[[Callable[[str], Any]], str]]:
         config = uvicorn.Config(lambda *_: None, port=0, log_level="error", lifespan="off")
         listener = config.bind_socket()
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/mcp"
-        config = uvicorn.Config(make(url), log_level="error", lifespan="off")
+        config = uvicorn.Config(make(url), log_level="error")
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
@@ -230,3 +231,32 @@ def test_grantor_on_all_sides(serving: Callable[[Callable[[str], Any]], str]) ->
         assert isinstance(found, AccessToken) and "notes:write" in found.scopes
         assert found.claims == {"iss": started["issuer"]}
         assert asyncio.run(verifiers[0].verify_token("e30.e30.e30")) is None
+
+
+def test_the_readme_s_server_and_client(serving: Callable[[Callable[[str], Any]], str], capsys: Any) -> None:
+    """Both programs as printed, but for the addresses."""
+    own, User = importlib.import_module("server"), importlib.import_module("user").User
+    readme = (ROOT / "bindings" / "python" / "README.md").read_text()
+    client, _, server = re.findall(r"```python\n(.*?)```", readme, re.S)
+    with contextlib.ExitStack() as stack:
+
+        def make(url: str) -> Any:
+            issuer = stack.enter_context(own.running(resource=url))
+            space: dict[str, Any] = {"__name__": "server"}
+            exec(server.replace("https://mcp.example.com/mcp", url).replace("https://as.example.com", issuer), space)
+            return space["app"]
+
+        url = serving(make)
+        alice = User(own.USER, own.PASSWORD)
+
+        def agree(page: str) -> None:
+            threading.Thread(target=lambda: alice.fetch(alice.authorize(page)), daemon=True).start()
+
+        space: dict[str, Any] = {"__name__": "client"}
+        printed = client.replace("https://mcp.example.com/mcp", url)
+        printed = printed.replace("auth=Auth(SERVER)", "auth=Auth(Config(SERVER, trust='accept'), user_agent=user)")
+        space |= {"Config": Config, "user": grantor.Browser(agree)}
+        exec(printed, space)
+        space["main"]()
+        assert '"serverInfo"' in (said := capsys.readouterr().out) or "capabilities" in said, said
+        assert httpx2.post(url, content=call("write_note"), headers=HEADERS).status_code == 401
