@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use grantor::client::{Notice, RequestHead};
-use grantor::error::{PeerMisbehaved, Refused, Work};
-use grantor::{Completion, Effect, Error, Interaction, ScopeSet, limits};
+use grantor::client::{Engine, Notice, Output, RequestHead};
+use grantor::error::{Failure, FailureKind, PeerMisbehaved, Refused, Work};
+use grantor::{Completion, Effect, Error, Interaction, Now, ScopeSet, limits};
 use grantor_world::player::{Player, User, config};
 use grantor_world::{Answered, World, text, with};
 use http::StatusCode;
@@ -263,4 +263,48 @@ fn nobody_waits_for_a_claim_that_nobody_needs() {
     player.wait_s(20);
     player.call("ping").delivered();
     assert_eq!(player.count("/token"), 2);
+}
+
+/// How many effects an engine asks for when all of them fail.
+fn effects_when_all_fail(begin: impl FnOnce(&mut Engine, Now)) -> usize {
+    let mut engine = Engine::new(config()).unwrap();
+    let (mut now, mut effects) = (Now::new(1_000, 1_800_000_000), 0);
+    begin(&mut engine, now);
+    while effects < 10_000 {
+        match engine.poll_output() {
+            Some(Output::Perform { op, .. }) => {
+                effects += 1;
+                let failed = Completion::Failed(Failure::new(FailureKind::Other, ""));
+                engine.complete(now, op, failed).unwrap();
+            }
+            Some(Output::NeedEntropy { len }) => engine.add_entropy(now, &vec![7; len]),
+            Some(_) => {}
+            None => match engine.poll_timeout() {
+                Some(at_ms) => {
+                    now.mono_ms = now.mono_ms.max(at_ms);
+                    engine.handle_timeout(now);
+                }
+                None => break,
+            },
+        }
+    }
+    effects
+}
+
+#[test]
+fn callbacks_that_come_while_nothing_works_end() {
+    let effects = effects_when_all_fail(|engine, now| {
+        for n in 0..5 {
+            let _ = engine.callback(now, &format!("http://127.0.0.1:7000/?code={n}&state=s{n}"));
+        }
+    });
+    assert!(effects < 200, "{effects}");
+    // One that is over its budget begins no other for the callbacks that wait.
+    let effects = effects_when_all_fail(|engine, now| {
+        for n in 0..200 {
+            let _ = engine.log_in(now);
+            let _ = engine.callback(now, &format!("http://127.0.0.1:7000/?code={n}&state=s{n}"));
+        }
+    });
+    assert!(effects < 5_000, "{effects}");
 }

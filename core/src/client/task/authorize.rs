@@ -6,6 +6,7 @@ use crate::client::config::Redirect;
 use crate::client::engine::Engine;
 use crate::client::output::Output;
 use crate::client::state::acquisition::{Acquisition, Cause, End, Step};
+use crate::client::state::budget::Budget;
 use crate::client::state::calls::Stage;
 use crate::client::state::challenged::Challenged;
 use crate::client::state::exchange::{Ask, TokenExchange, is_client_unknown};
@@ -306,6 +307,7 @@ impl Engine {
     /// Has a callback that came without prompt looked up, unless something is under way that it must
     /// wait for.
     pub(crate) fn look_up_callbacks(&mut self, now: Now) {
+        self.fail_overdrawn_callbacks();
         if !self.calls.any(|stage| matches!(stage, Stage::WaitingForCallback(_))) {
             return;
         }
@@ -314,6 +316,7 @@ impl Engine {
         }
         match self.acquisition.take() {
             None => {
+                self.budgets.acquisition = Budget::default();
                 let acquisition = Acquisition::new(Cause::Callback, Challenged::default());
                 self.acquisition = Some(Box::new(acquisition));
                 self.proceed(now);

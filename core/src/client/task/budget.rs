@@ -53,6 +53,21 @@ impl Engine {
         }
     }
 
+    /// Fails the callbacks that are over their budget, for whom nothing may be begun any more.
+    pub(crate) fn fail_overdrawn_callbacks(&mut self) {
+        let mut failed = Vec::new();
+        for overdrawn in &self.overdrawn {
+            if let Overdrawn::Call(call, endless) = overdrawn {
+                failed.push((*call, endless.clone()));
+            }
+        }
+        for (call, endless) in failed {
+            if matches!(self.calls.get_mut(call), Some(Call { stage: Stage::WaitingForCallback(_), .. })) {
+                self.fail_call(call, endless);
+            }
+        }
+    }
+
     fn end_part(&mut self, now: Now, owner: Owner, error: Error) {
         match owner {
             Owner::Acquisition | Owner::Prompt => self.exhaust_acquisition(now, error),
@@ -69,7 +84,8 @@ impl Engine {
 pub(crate) fn waits_for(owner: Owner, id: CallId, call: &Call) -> bool {
     match owner {
         Owner::Acquisition | Owner::Prompt => {
-            matches!(call.stage, Stage::WaitingForAcquisition { .. } | Stage::WaitingForExchange)
+            let asked = matches!(call.stage, Stage::WaitingForAcquisition { .. } | Stage::WaitingForExchange);
+            asked || matches!(call.stage, Stage::WaitingForCallback(_))
         }
         Owner::Call(own) => own == id,
         Owner::Detached(_) | Owner::Listing => false,
