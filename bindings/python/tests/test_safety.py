@@ -6,8 +6,6 @@ import asyncio
 import subprocess
 import sys
 import urllib.parse
-from typing import Any
-
 import httpx2
 import pytest
 
@@ -78,8 +76,8 @@ class World:
                 form = urllib.parse.parse_qs(request.content.decode())
                 self.grants.append(form["grant_type"][0])
                 lifetime = 1 if len(self.grants) == 1 else 3600
-                token: dict[str, Any] = {"access_token": f"t{len(self.grants)}", "token_type": "Bearer"}
-                return httpx2.Response(200, json=token | {"expires_in": lifetime, "refresh_token": "r"})
+                issued = {"access_token": f"t{len(self.grants)}", "token_type": "Bearer", "refresh_token": "r"}
+                return httpx2.Response(200, json={**issued, "expires_in": lifetime})
             case _:
                 return httpx2.Response(404)
 
@@ -115,3 +113,22 @@ def test_a_thousand_requests_on_an_expired_token_refresh_once() -> None:
 
     assert asyncio.run(go()) == [200] * 1000
     assert world.grants == ["authorization_code", "refresh_token"]
+
+
+def test_a_connection_that_was_closed_while_idle_costs_nothing() -> None:
+    world, closed = World(), []
+
+    async def closing(request: httpx2.Request) -> httpx2.Response:
+        if "well-known" in request.url.path and request.url.path not in closed:
+            closed.append(request.url.path)
+            raise httpx2.RemoteProtocolError("Server disconnected without sending a response.")
+        return await world(request)
+
+    auth = Auth(grantor.Config(SERVER, preregistered=grantor.Preregistered("c", issuer=ORIGIN)), user_agent=User())
+
+    async def go() -> int:
+        async with httpx2.AsyncClient(transport=httpx2.MockTransport(closing), auth=auth) as client:
+            return (await client.get(SERVER)).status_code
+
+    assert asyncio.run(go()) == 200
+    assert len(closed) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from typing import Any, cast
@@ -128,10 +129,12 @@ class Flow(Calls):
     def _sender(self, caller: Any) -> Callable[[HttpRequest, int, float], t.HttpAnswer]:
         def send(request: HttpRequest, max_body: int, seconds: float) -> t.HttpAnswer:
             given = self._client if isinstance(self._client, self._stack.Client) else caller
-            if given is not None:
-                return exchange(given, request, max_body, seconds)
-            with self._stack.Client() as client:
-                return exchange(client, request, max_body, seconds)
+            with contextlib.ExitStack() as stack:
+                client = stack.enter_context(self._stack.Client()) if given is None else given
+                try:
+                    return exchange(client, request, max_body, seconds)
+                except _Closed:
+                    return exchange(client, request, max_body, seconds)
 
         def exchange(client: Any, request: HttpRequest, max_body: int, seconds: float) -> t.HttpAnswer:
             body = bytearray()
@@ -145,7 +148,7 @@ class Flow(Calls):
                 finally:
                     response.close()
             except self._stack.HTTPError as error:
-                response = _failed(self._stack, error)
+                response = _failed(self._stack, request, error)
             return _answer(response, body)
 
         return send
@@ -159,10 +162,13 @@ def sender_async(stack: Any, given: Any) -> Callable[[HttpRequest, int, float], 
     """Sends requests by this client, or by one of their own."""
 
     async def send(request: HttpRequest, max_body: int, seconds: float) -> t.HttpAnswer:
-        if given is not None and not given.is_closed:
-            return await exchange(given, request, max_body, seconds)
-        async with stack.AsyncClient() as client:
-            return await exchange(client, request, max_body, seconds)
+        async with contextlib.AsyncExitStack() as exit:
+            usable = given is not None and not given.is_closed
+            client = given if usable else await exit.enter_async_context(stack.AsyncClient())
+            try:
+                return await exchange(client, request, max_body, seconds)
+            except _Closed:
+                return await exchange(client, request, max_body, seconds)
 
     async def exchange(client: Any, request: HttpRequest, max_body: int, seconds: float) -> t.HttpAnswer:
         body = bytearray()
@@ -176,7 +182,7 @@ def sender_async(stack: Any, given: Any) -> Callable[[HttpRequest, int, float], 
             finally:
                 await response.aclose()
         except stack.HTTPError as error:
-            response = _failed(stack, error)
+            response = _failed(stack, request, error)
         return _answer(response, body)
 
     return send
@@ -193,10 +199,17 @@ def _request(stack: Any, request: HttpRequest, seconds: float) -> Any:
     )
 
 
-def _failed(stack: Any, error: Any) -> Any:
+class _Closed(t.HostError):
+    """The connection was closed before an answer came. Where the request changes nothing it may be sent again, once: a
+    server may close a connection that was idle just as it is used (RFC 9110 9.2.2)."""
+
+
+def _failed(stack: Any, request: HttpRequest, error: Any) -> Any:
     """Why there is no answer. The text of an error may name a URL with secrets, so its class has to do."""
     if isinstance(error, stack.HTTPStatusError):
         return error.response  # a hook of the client's turns answers into errors
+    if isinstance(error, stack.RemoteProtocolError) and request.method == "GET":
+        raise _Closed(type(error).__name__, kind="broken") from None
     for kind, classes in (
         ("timed_out", stack.TimeoutException),
         ("unreachable", (stack.ConnectError, stack.ProxyError, stack.UnsupportedProtocol)),
