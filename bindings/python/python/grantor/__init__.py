@@ -24,7 +24,7 @@ from grantor._native import (
     Summary,
     Wait,
 )
-from grantor._session import AssertionSource, Signer, Store, UserAgent
+from grantor._protocols import AssertionSource, Signer, Store, UserAgent
 from grantor._types import (
     Abandon,
     Allow,

@@ -19,7 +19,8 @@ from typing import Any, TypeAlias
 from grantor import _types as t
 from grantor._httpx import sender_async
 from grantor._native import Guard, GuardConfig, MemoryStore
-from grantor._session import Store, answer_of, perform_on
+from grantor._protocols import Store
+from grantor._session import answer_of, perform_on
 
 log = logging.getLogger("grantor")
 

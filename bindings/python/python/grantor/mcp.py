@@ -13,7 +13,7 @@ from mcp.server.auth.provider import AccessToken
 
 from grantor import _types as t
 from grantor._native import GuardConfig
-from grantor._session import Store
+from grantor._protocols import Store
 from grantor.asgi import Checks, CheckToken
 
 __all__ = ["TokenVerifier"]
