@@ -290,8 +290,9 @@ fn over_ssh_the_page_is_told_as_well() {
 #[cfg(all(unix, not(target_os = "macos")))]
 #[test]
 fn when_no_browser_can_be_opened_the_page_is_told() {
+    // Whatever browser this machine has, it is not on this path.
     on_standard_error(
         "when_no_browser_can_be_opened_the_page_is_told",
-        &[("BROWSER", "/nonexistent/browser")],
+        &[("BROWSER", "/nonexistent/browser"), ("PATH", "/nonexistent")],
     );
 }
