@@ -10,6 +10,7 @@ mod engine;
 mod guard;
 mod input;
 mod jose;
+mod provider;
 mod registration;
 mod resource_metadata;
 mod resource_uri;
@@ -21,6 +22,7 @@ pub use self::challenge::challenge;
 pub use self::engine::engine;
 pub use self::guard::guard;
 pub use self::jose::jose;
+pub use self::provider::provider;
 pub use self::registration::registration;
 pub use self::resource_metadata::resource_metadata;
 pub use self::resource_uri::resource_uri;
@@ -36,13 +38,14 @@ pub fn c_abi(data: &[u8]) {
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 12] = [
     ("c_abi", c_abi),
     ("callback", callback),
     ("challenge", challenge),
     ("engine", engine),
     ("guard", guard),
     ("jose", jose),
+    ("provider", provider),
     ("registration", registration),
     ("resource_metadata", resource_metadata),
     ("resource_uri", resource_uri),
