@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from typing import Any, cast
 
 from grantor import _types as t
+from grantor._exchange import Closed, answer, append, twice_if_closed
 from grantor._native import HttpRequest
 from grantor._session import Calls, ended, operation, reported
 
@@ -81,25 +82,7 @@ class Flow(Calls):
             if not over:
                 session.spawn(session.cancel(call), send)
 
-    # Without a request.
-
-    def log_in(self) -> None:
-        """Gets a token if there is none."""
-        self._end(self.session.engine.log_in)
-
-    def log_out(self) -> None:
-        """Gives the account's tokens back (RFC 7009) and forgets them."""
-        self._end(self.session.engine.log_out)
-
-    def forget(self) -> None:
-        """Forgets everything about the server for this account; tokens are given back."""
-        self._end(self.session.engine.forget)
-
-    def callback(self, url: str) -> None:
-        """Takes in a callback that comes without its prompt: the redirect endpoint of a web application, which brings it
-        only to the `Auth` of the user with whose session the request came (RFC 9700 2.1.1)."""
-        engine = self.session.engine
-        self._end(lambda: engine.callback(url))
+    # Without a request, for asyncio.
 
     async def log_in_async(self) -> None:
         """`log_in` for asyncio."""
@@ -118,9 +101,6 @@ class Flow(Calls):
         engine = self.session.engine
         await self._end_async(lambda: engine.callback(url))
 
-    def _end(self, enter: Callable[[], int]) -> None:
-        ended(self.session.run(None, enter, self._sender(None))[1])
-
     async def _end_async(self, enter: Callable[[], int]) -> None:
         ended((await self.session.run_async(None, enter, self._sender_async(None)))[1])
 
@@ -131,10 +111,7 @@ class Flow(Calls):
             given = self._client if isinstance(self._client, self._stack.Client) else caller
             with contextlib.ExitStack() as stack:
                 client = stack.enter_context(self._stack.Client()) if given is None else given
-                try:
-                    return exchange(client, request, max_body, seconds)
-                except _Closed:
-                    return exchange(client, request, max_body, seconds)
+                return twice_if_closed(lambda: exchange(client, request, max_body, seconds))
 
         def exchange(client: Any, request: HttpRequest, max_body: int, seconds: float) -> t.HttpAnswer:
             body = bytearray()
@@ -144,7 +121,7 @@ class Flow(Calls):
                 )
                 try:
                     for part in response.iter_bytes():
-                        _append(body, part, max_body)
+                        append(body, part, max_body)
                 finally:
                     response.close()
             except self._stack.HTTPError as error:
@@ -167,7 +144,7 @@ def sender_async(stack: Any, given: Any) -> Callable[[HttpRequest, int, float], 
             client = given if usable else await exit.enter_async_context(stack.AsyncClient())
             try:
                 return await exchange(client, request, max_body, seconds)
-            except _Closed:
+            except Closed:
                 return await exchange(client, request, max_body, seconds)
 
     async def exchange(client: Any, request: HttpRequest, max_body: int, seconds: float) -> t.HttpAnswer:
@@ -178,7 +155,7 @@ def sender_async(stack: Any, given: Any) -> Callable[[HttpRequest, int, float], 
             )
             try:
                 async for part in response.aiter_bytes():
-                    _append(body, part, max_body)
+                    append(body, part, max_body)
             finally:
                 await response.aclose()
         except stack.HTTPError as error:
@@ -199,17 +176,12 @@ def _request(stack: Any, request: HttpRequest, seconds: float) -> Any:
     )
 
 
-class _Closed(t.HostError):
-    """The connection was closed before an answer came. Where the request changes nothing it may be sent again, once: a
-    server may close a connection that was idle just as it is used (RFC 9110 9.2.2)."""
-
-
 def _failed(stack: Any, request: HttpRequest, error: Any) -> Any:
     """Why there is no answer. The text of an error may name a URL with secrets, so its class has to do."""
     if isinstance(error, stack.HTTPStatusError):
         return error.response  # a hook of the client's turns answers into errors
     if isinstance(error, stack.RemoteProtocolError) and request.method == "GET":
-        raise _Closed(type(error).__name__, kind="broken") from None
+        raise Closed(type(error).__name__, kind="broken") from None
     for kind, classes in (
         ("timed_out", stack.TimeoutException),
         ("unreachable", (stack.ConnectError, stack.ProxyError, stack.UnsupportedProtocol)),
@@ -228,15 +200,7 @@ def _authorize(request: Any, send: t.Send) -> None:
         request.headers[name] = value
 
 
-def _append(body: bytearray, part: bytes, max_body: int) -> None:
-    if len(body) + len(part) > max_body:
-        raise t.HostError("", kind="body_too_large")
-    body += part
-
-
 def _answer(response: Any, body: bytearray) -> t.HttpAnswer:
     if not body and response.is_stream_consumed and hasattr(response, "_content"):
         body = bytearray(response.content)  # a hook of the client's has read it
-    decoded = ("content-encoding", "content-length")
-    headers = tuple(pair for pair in response.headers.multi_items() if pair[0].lower() not in decoded)
-    return t.HttpAnswer(response.status_code, cast("t.Headers", headers), bytes(body))
+    return answer(response.status_code, response.headers.multi_items(), body)

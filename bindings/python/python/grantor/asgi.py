@@ -13,6 +13,7 @@ import asyncio
 import importlib
 import logging
 import threading
+import urllib.parse
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeAlias
 
@@ -204,7 +205,7 @@ class _Body:
 
 
 def _target(scope: Scope) -> str:
-    path: bytes = scope.get("raw_path") or scope["path"].encode()
+    path: bytes = scope.get("raw_path") or urllib.parse.quote(scope["path"]).encode()
     query: bytes = scope.get("query_string", b"")
     return (path + (b"?" + query if query else b"")).decode("latin-1")
 

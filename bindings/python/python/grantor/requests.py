@@ -15,12 +15,15 @@ from __future__ import annotations
 
 import time
 import weakref
+from collections.abc import Callable
 from typing import Any, cast
 
 import requests
 from requests.auth import AuthBase
+from urllib3.exceptions import ProtocolError, ReadTimeoutError
 
 from grantor import _types as t
+from grantor._exchange import Closed, answer, append, twice_if_closed
 from grantor._native import HttpRequest
 from grantor._session import Calls, ended, operation, reported
 
@@ -83,44 +86,37 @@ class Auth(Calls, AuthBase):
             if not over:
                 session.fail(session.cancel(call))
 
+    def _sender(self, caller: Any) -> Callable[[HttpRequest, int, float], t.HttpAnswer]:
+        return self._send
+
     def _send(self, request: HttpRequest, max_body: int, seconds: float) -> t.HttpAnswer:
         given = self._client if isinstance(self._client, requests.Session) else None
         client = given or requests.Session()
         try:
-            return _exchange(client, request, max_body, seconds)
-        except requests.Timeout as error:
-            raise t.HostError(type(error).__name__, kind="timed_out") from None
-        except requests.exceptions.ContentDecodingError as error:
-            raise t.HostError(type(error).__name__, kind="broken") from None
-        except requests.exceptions.ChunkedEncodingError as error:
-            raise t.HostError(type(error).__name__, kind="broken") from None
-        except requests.ConnectionError as error:
-            raise t.HostError(type(error).__name__, kind="unreachable") from None
-        except requests.RequestException as error:
-            raise t.HostError(type(error).__name__, kind="other") from None
+            return twice_if_closed(lambda: _judged(client, request, max_body, seconds))
         finally:
             if given is None:
                 client.close()
 
-    # Without a request.
 
-    def log_in(self) -> None:
-        """Gets a token if there is none."""
-        ended(self.session.run(None, self.session.engine.log_in, self._send)[1])
+def _judged(client: requests.Session, request: HttpRequest, max_body: int, seconds: float) -> t.HttpAnswer:
+    """Sends a request. The text of an error may name a URL with secrets, so its class has to do."""
+    try:
+        return _exchange(client, request, max_body, seconds)
+    except requests.RequestException as error:
+        name, causes = type(error).__name__, _causes(error)
+        if isinstance(error, requests.Timeout) or any(isinstance(cause, ReadTimeoutError) for cause in causes):
+            raise t.HostError(name, kind="timed_out") from None
+        if any(isinstance(cause, ProtocolError) for cause in causes):
+            raise (Closed if request.method == "GET" else t.HostError)(name, kind="broken") from None
+        if isinstance(error, requests.exceptions.ContentDecodingError):
+            raise t.HostError(name, kind="broken") from None
+        raise t.HostError(name, kind="unreachable" if isinstance(error, requests.ConnectionError) else "other") from None
 
-    def log_out(self) -> None:
-        """Gives the account's tokens back (RFC 7009) and forgets them."""
-        ended(self.session.run(None, self.session.engine.log_out, self._send)[1])
 
-    def forget(self) -> None:
-        """Forgets everything about the server for this account; tokens are given back."""
-        ended(self.session.run(None, self.session.engine.forget, self._send)[1])
-
-    def callback(self, url: str) -> None:
-        """Takes in a callback that comes without its prompt: the redirect endpoint of a web application, which brings it
-        only to the `Auth` of the user with whose session the request came (RFC 9700 2.1.1)."""
-        engine = self.session.engine
-        ended(self.session.run(None, lambda: engine.callback(url), self._send)[1])
+def _causes(error: BaseException) -> list[BaseException]:
+    """What requests wraps."""
+    return [cause for cause in error.args if isinstance(cause, BaseException)]
 
 
 def _exchange(client: requests.Session, request: HttpRequest, max_body: int, seconds: float) -> t.HttpAnswer:
@@ -130,14 +126,10 @@ def _exchange(client: requests.Session, request: HttpRequest, max_body: int, sec
     body = bytearray()
     with client.send(prepared, timeout=seconds, allow_redirects=False, **settings) as response:
         for part in response.iter_content(16 * 1024):
-            if len(body) + len(part) > max_body:
-                raise t.HostError("", kind="body_too_large")
+            append(body, part, max_body)
             if time.monotonic() > deadline:
                 raise t.HostError("", kind="timed_out")
-            body += part
-        decoded = ("content-encoding", "content-length")
-        headers = tuple((name, value) for name, value in response.raw.headers.items() if name.lower() not in decoded)
-        return t.HttpAnswer(response.status_code, headers, bytes(body))
+        return answer(response.status_code, response.raw.headers.items(), body)
 
 
 def _authorize(request: requests.PreparedRequest, send: t.Send) -> None:
