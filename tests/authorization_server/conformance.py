@@ -13,6 +13,7 @@ import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path += [str(HERE), str(HERE.parent / "conformance")]
+from report import report  # noqa: E402
 from run import SUITE, node  # noqa: E402
 from server import PASSWORD, RESOURCE, USER, free_port, running  # noqa: E402
 from user import User  # noqa: E402
@@ -47,16 +48,5 @@ def outcomes(node):
             yield scenario, None if passed else f"{statuses} {words}\n{''.join(output)}"
 
 
-def main():
-    passed, failed = 0, 0
-    for scenario, problem in outcomes(node()):
-        print(f"{'FAILED' if problem else 'ok    '} {scenario}", flush=True)
-        if problem:
-            print(problem)
-        passed, failed = passed + (not problem), failed + bool(problem)
-    print(f"{passed} passed, {failed} failed")
-    sys.exit(failed > 0)
-
-
 if __name__ == "__main__":
-    main()
+    report(outcomes(node()))

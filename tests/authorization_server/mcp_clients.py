@@ -25,6 +25,7 @@ from cryptography.x509.oid import NameOID
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path += [str(HERE), str(HERE.parent / "conformance")]
+from report import report  # noqa: E402
 from run import node  # noqa: E402
 from server import PASSWORD, USER, protected  # noqa: E402
 from user import User  # noqa: E402
@@ -195,16 +196,5 @@ def outcomes():
                         yield f"{name} {what}, by its document", problem(run, command, server, url)
 
 
-def main():
-    passed, failed = 0, 0
-    for name, wrong in outcomes():
-        print(f"{'FAILED' if wrong else 'ok    '} {name}", flush=True)
-        if wrong:
-            print(wrong)
-        passed, failed = passed + (not wrong), failed + bool(wrong)
-    print(f"{passed} passed, {failed} failed")
-    sys.exit(failed > 0)
-
-
 if __name__ == "__main__":
-    main()
+    report(outcomes())

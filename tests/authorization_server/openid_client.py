@@ -13,6 +13,7 @@ from joserfc import jwk, jwt
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path += [str(HERE), str(HERE.parent / "conformance")]
+from report import report  # noqa: E402
 from run import node  # noqa: E402
 from server import PASSWORD, RESOURCE, USER, running  # noqa: E402
 from user import User  # noqa: E402
@@ -78,17 +79,11 @@ def outcomes(node, *nonces):
             client.wait()
 
 
-def main():
-    passed, failed = 0, 0
+def both():
     for nonces in ([], ["nonces"]):
         for name, problem in outcomes(node(), *nonces):
-            print(f"{'FAILED' if problem else 'ok    '} openid-client: {name}", flush=True)
-            if problem:
-                print(problem)
-            passed, failed = passed + (not problem), failed + bool(problem)
-    print(f"{passed} passed, {failed} failed")
-    sys.exit(failed > 0)
+            yield f"openid-client: {name}", problem
 
 
 if __name__ == "__main__":
-    main()
+    report(both())

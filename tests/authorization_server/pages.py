@@ -10,6 +10,7 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path += [str(HERE), str(HERE.parent / "conformance")]
+from report import report  # noqa: E402
 from run import node  # noqa: E402
 from server import PASSWORD, ROOT, USER, running  # noqa: E402
 
@@ -37,19 +38,8 @@ def seen(node, browser, look):
             yield "the browser", f"exit code {pages.returncode}"
 
 
-def main():
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if browser is None:
-        sys.exit("chromium is missing; install it (Debian: apt-get install chromium)")
-    passed, failed = 0, 0
-    for name, problem in outcomes(node(), browser):
-        print(f"{'FAILED' if problem else 'ok    '} {name}", flush=True)
-        if problem:
-            print(problem)
-        passed, failed = passed + (not problem), failed + bool(problem)
-    print(f"{passed} passed, {failed} failed")
-    sys.exit(failed > 0)
-
-
 if __name__ == "__main__":
-    main()
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        sys.exit("chromium is missing; install it (Debian: apt-get install chromium)")
+    report(outcomes(node(), found))

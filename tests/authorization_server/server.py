@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BINARIES = ROOT / "target" / "debug"
+BINARIES = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug"
 RESOURCE = "http://127.0.0.1:8089/mcp"
 USER, PASSWORD = "alice", "correct horse"
 
@@ -41,6 +41,11 @@ def running(*options, resource=RESOURCE, **environment):
         command = [*data, "--port", "0", "--resource", resource, *options]
         with program(command, r"Authorization server: (\S+)\n", **environment) as issuer:
             yield issuer
+
+
+def example():
+    """The URL of an MCP server that has an authorization server of its own beside it."""
+    return program([BINARIES / "grantor-protected-server"], r"MCP server: +(\S+)\n")
 
 
 @contextlib.contextmanager

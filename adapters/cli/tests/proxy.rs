@@ -310,7 +310,9 @@ fn a_lost_session_is_opened_again() {
     client.end();
     let methods = sessions.lock().unwrap().1.clone();
     assert_eq!(methods.iter().filter(|method| *method == "initialize").count(), 2, "{methods:?}");
-    assert_eq!(methods.last().unwrap(), "DELETE", "the session is ended");
+    // The second session is listened to beside the calls: its GET comes when it comes.
+    let ends: Vec<_> = methods.iter().filter(|method| *method != "GET").collect();
+    assert_eq!(*ends.last().unwrap(), "DELETE", "the session is ended: {methods:?}");
 }
 
 #[test]

@@ -8,23 +8,35 @@ use crate::http::{HttpAnswer, HttpFailure};
 use crate::sign::Assertion;
 use crate::store::{Record, Store, StoreError, Swap};
 
-/// An answer to an effect, owned, on its way to the machine: [`Completion`] says what each is.
+/// An answer to an effect, owned, on its way to the machine as a [`Completion`].
 #[derive(Debug)]
 #[non_exhaustive]
-#[allow(missing_docs)]
 pub enum Performed {
+    /// The user agreed.
     Approved,
+    /// The assertion, by whoever authenticates this client or its user.
     Assertion(Assertion),
+    /// The redirect URI that the browser came to, with the answer in its query.
     Callback(String),
+    /// The same of an authorization server that left `state` out, from a place where only this answer can be.
     CallbackWithoutState(String),
+    /// The store held another revision than expected, and is unchanged.
     Conflict,
+    /// The user did not agree.
     Declined,
+    /// The record is gone.
     Deleted,
+    /// Nothing came of it, and why: its kind, and words without secrets.
     Failed(FailureKind, String),
+    /// The response.
     Http(HttpAnswer),
+    /// The redirect URI at which answers are awaited from now on.
     Listening(String),
+    /// What the store held.
     Loaded(Option<Record>),
+    /// The record's new revision.
     Saved(RecordRevision),
+    /// The signature's bytes.
     Signed(Vec<u8>),
 }
 

@@ -74,7 +74,7 @@ static grantor_config *enterprise(const suite *suite) {
 
 static grantor_machine *machine(const suite *suite) {
   grantor_config *config = settings(GRANTOR_CONFIG_CLIENT);
-  grantor_machine *machine = NULL;
+  grantor_machine *machine;
   set(config, GRANTOR_OPTION_RESOURCE, suite->url);
   set(config, GRANTOR_OPTION_CLIENT_NAME, "grantor-conformance");
   set(config, GRANTOR_OPTION_REVISION, suite->version);
@@ -92,15 +92,7 @@ static grantor_machine *machine(const suite *suite) {
       set(config, GRANTOR_OPTION_FLOW, "client_credentials");
     }
   }
-  if (grantor_machine_new(config, &machine) != GRANTOR_RESULT_OK) {
-    grantor_output *error = NULL;
-    char *why;
-    grantor_config_last_error(config, &error);
-    why = grantor_curl_text(error, GRANTOR_FIELD_MESSAGE);
-    fprintf(stderr, "%s\n", why != NULL ? why : "");
-    free(why);
-    grantor_output_free(error);
-  }
+  machine = grantor_curl_machine(config);
   grantor_config_free(config);
   return machine;
 }

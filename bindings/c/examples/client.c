@@ -4,18 +4,11 @@
 
 static grantor_machine *client_of(const char *url) {
   grantor_config *config = NULL;
-  grantor_machine *machine = NULL;
+  grantor_machine *machine;
   grantor_config_new(GRANTOR_CONFIG_CLIENT, &config);
   grantor_config_set_text(config, GRANTOR_OPTION_RESOURCE, grantor_str_from(url));
   grantor_config_set_text(config, GRANTOR_OPTION_CLIENT_NAME, grantor_str_from("Example in C"));
-  if (grantor_machine_new(config, &machine) != GRANTOR_RESULT_OK) {
-    grantor_output *error = NULL;
-    grantor_str why = grantor_str_from("");
-    grantor_config_last_error(config, &error);
-    grantor_output_text(error, GRANTOR_FIELD_MESSAGE, &why);
-    fprintf(stderr, "%.*s\n", (int)why.len, why.data);
-    grantor_output_free(error);
-  }
+  machine = grantor_curl_machine(config);
   grantor_config_free(config);
   return machine;
 }

@@ -14,22 +14,14 @@ static grantor_curl host;
 
 static grantor_machine *guard_of(const char *resource, const char *issuer, const char *scope) {
   grantor_config *config = NULL, *server = NULL;
-  grantor_machine *machine = NULL;
+  grantor_machine *machine;
   grantor_config_new(GRANTOR_CONFIG_AUTHORIZATION_SERVER, &server);
   grantor_config_set_text(server, GRANTOR_OPTION_ISSUER, grantor_str_from(issuer));
   grantor_config_new(GRANTOR_CONFIG_GUARD, &config);
   grantor_config_set_text(config, GRANTOR_OPTION_RESOURCE, grantor_str_from(resource));
   grantor_config_set_text(config, GRANTOR_OPTION_EVERY, grantor_str_from(scope));
   grantor_config_set_config(config, GRANTOR_OPTION_AUTHORIZATION_SERVER, grantor_str_from(NULL), server);
-  if (grantor_machine_new(config, &machine) != GRANTOR_RESULT_OK) {
-    grantor_output *error = NULL;
-    char *why;
-    grantor_config_last_error(config, &error);
-    why = grantor_curl_text(error, GRANTOR_FIELD_MESSAGE);
-    fprintf(stderr, "%s\n", why != NULL ? why : "");
-    free(why);
-    grantor_output_free(error);
-  }
+  machine = grantor_curl_machine(config);
   grantor_config_free(server);
   grantor_config_free(config);
   return machine;

@@ -37,6 +37,10 @@ typedef struct grantor_curl {
   void (*notice)(void *context, const char *text, bool warning);
   /* Sets options on the handle of every request, such as a proxy or CURLOPT_CAINFO. NULL for none. */
   void (*configure)(void *context, CURL *curl);
+  /* How long a request of the program's own may take; 0 for five minutes. */
+  uint64_t timeout_ms;
+  /* The longest body of its responses, in bytes; 0 for 64 MiB. */
+  size_t max_body;
   /* What the functions above are given. */
   void *context;
 } grantor_curl;
@@ -99,6 +103,22 @@ static inline char *grantor_curl_text(const grantor_output *output, grantor_fiel
   grantor_str text = {NULL, 0};
   grantor_output_text(output, field, &text);
   return grantor_curl_copy(text.data, text.len);
+}
+
+/* A machine from settings, which can be freed then; NULL when they cannot work, and standard error says why. */
+static inline grantor_machine *grantor_curl_machine(grantor_config *config) {
+  grantor_machine *machine = NULL;
+  grantor_result result = grantor_machine_new(config, &machine);
+  if (result != GRANTOR_RESULT_OK) {
+    grantor_output *error = NULL;
+    char *why;
+    grantor_config_last_error(config, &error);
+    why = grantor_curl_text(error, GRANTOR_FIELD_MESSAGE);
+    fprintf(stderr, "%s\n", why != NULL && *why != '\0' ? why : grantor_result_message(result));
+    free(why);
+    grantor_output_free(error);
+  }
+  return machine;
 }
 
 /* One exchange of libcurl. */
@@ -243,6 +263,8 @@ static inline grantor_failure grantor_curl_send(grantor_curl *host, const char *
     const char *why = words[0] != '\0' ? words : curl_easy_strerror(code);
     if (exchange.refused) {
       why = "the name leads into a private network, where the resource does not live";
+    } else if (exchange.too_large) {
+      why = "the body is longer than it may be";
     }
     response->error = grantor_curl_copy(why, strlen(why));
   }
@@ -306,8 +328,13 @@ static inline void grantor_curl_http(grantor_curl *host, grantor_now now, const 
   }
   grantor_now_read(&now);
   if (response.status != 0) {
-    grantor_complete_http(host->machine, now, op, (uint16_t)response.status, response.headers, response.headers_len,
-                          grantor_bytes_from(response.body, response.body_len));
+    grantor_result result =
+        grantor_complete_http(host->machine, now, op, (uint16_t)response.status, response.headers,
+                              response.headers_len, grantor_bytes_from(response.body, response.body_len));
+    if (result != GRANTOR_RESULT_OK) {
+      grantor_complete_failed(host->machine, now, op, GRANTOR_FAILURE_BROKEN,
+                              grantor_str_from(grantor_result_message(result)));
+    }
   } else {
     grantor_complete_failed(host->machine, now, op, failure, grantor_str_from(response.error));
   }
@@ -403,7 +430,7 @@ static inline void grantor_curl_sleep(uint64_t ms) {
 }
 
 /* Goes on until there is a verdict about this call, performing all effects. The verdict is the caller's to free; NULL
-   when the machine cannot go on. */
+   when the machine cannot go on: it is broken, of another process, or the call was never made. */
 static inline grantor_output *grantor_curl_verdict(grantor_curl *host, uint64_t call) {
   for (;;) {
     grantor_output *output = NULL;
@@ -448,12 +475,30 @@ static inline grantor_output *grantor_curl_verdict(grantor_curl *host, uint64_t 
   }
 }
 
+/* Why there is no good end, in words to be freed. */
+static inline char *grantor_curl_why(grantor_curl *host, const grantor_output *verdict) {
+  char *why = grantor_curl_text(verdict, GRANTOR_FIELD_MESSAGE);
+  if (why == NULL || *why == '\0') {
+    grantor_output *error = NULL;
+    free(why);
+    grantor_machine_last_error(host->machine, &error);
+    why = grantor_curl_text(error, GRANTOR_FIELD_MESSAGE);
+    grantor_output_free(error);
+  }
+  if (why != NULL && *why == '\0') {
+    const char *words = "nothing is under way for this call";
+    free(why);
+    why = grantor_curl_copy(words, strlen(words));
+  }
+  return why;
+}
+
 /* Waits for a call that sends nothing, such as grantor_client_log_in, and writes into `error` why it failed, in words to
    be freed; NULL if it did what it should. */
 static inline bool grantor_curl_wait(grantor_curl *host, uint64_t call, char **error) {
   grantor_output *verdict = grantor_curl_verdict(host, call);
   bool done = verdict != NULL && grantor_output_kind_of(verdict) == GRANTOR_OUTPUT_CALL_DONE;
-  *error = done ? NULL : grantor_curl_text(verdict, GRANTOR_FIELD_MESSAGE);
+  *error = done ? NULL : grantor_curl_why(host, verdict);
   grantor_output_free(verdict);
   return done;
 }
@@ -463,8 +508,8 @@ static inline bool grantor_curl_wait(grantor_curl *host, uint64_t call, char **e
 static inline bool grantor_curl_request(grantor_curl *host, const char *method, const char *url,
                                         struct curl_slist *headers, const void *body, size_t body_len,
                                         grantor_curl_response *response) {
-  const size_t max_body = SIZE_MAX / 2;
-  const uint64_t timeout_ms = 300000;
+  const size_t max_body = host->max_body != 0 ? host->max_body : (size_t)64 << 20;
+  const uint64_t timeout_ms = host->timeout_ms != 0 ? host->timeout_ms : 300000;
   grantor_header own[2];
   size_t own_len = 0;
   struct curl_slist *line;
@@ -501,7 +546,7 @@ static inline bool grantor_curl_request(grantor_curl *host, const char *method, 
     }
     grantor_curl_response_free(response);
     if (kind != GRANTOR_OUTPUT_CALL_SEND) {
-      response->error = grantor_curl_text(verdict, GRANTOR_FIELD_MESSAGE);
+      response->error = grantor_curl_why(host, verdict);
       grantor_output_free(verdict);
       return false;
     }
@@ -524,8 +569,15 @@ static inline bool grantor_curl_request(grantor_curl *host, const char *method, 
     }
     curl_slist_free_all(lines);
     grantor_now_read(&now);
-    grantor_client_report(host->machine, now, call, (uint16_t)response->status, response->headers,
-                          response->headers_len);
+    result = grantor_client_report(host->machine, now, call, (uint16_t)response->status, response->headers,
+                                   response->headers_len);
+    if (result != GRANTOR_RESULT_OK) {
+      const char *why = grantor_result_message(result);
+      grantor_client_cancel(host->machine, call);
+      grantor_curl_response_free(response);
+      response->error = grantor_curl_copy(why, strlen(why));
+      return false;
+    }
   }
 }
 

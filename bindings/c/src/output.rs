@@ -649,10 +649,9 @@ pub unsafe extern "C" fn grantor_output_check_address(
         };
         let v4 = <[u8; 4]>::try_from(address).map(IpAddr::from);
         let address = v4.or_else(|_| <[u8; 16]>::try_from(address).map(IpAddr::from));
-        let address = address.map_err(|_| GRANTOR_RESULT_TOO_LONG)?;
-        match grantor_driver::admits(request, address) {
-            true => Ok(()),
-            false => Err(GRANTOR_RESULT_ADDRESS_REFUSED.into()),
+        match address {
+            Ok(address) if grantor_driver::admits(request, address) => Ok(()),
+            _ => Err(GRANTOR_RESULT_ADDRESS_REFUSED.into()), // another length is no address
         }
     })
 }

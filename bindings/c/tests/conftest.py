@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import pathlib
-import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,16 +14,11 @@ import pytest
 HERE = pathlib.Path(__file__).resolve().parent
 BINDING = HERE.parent
 ROOT = HERE.parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "authorization_server"))
 PREFIX = pathlib.Path(os.environ["GRANTOR_PREFIX"])
 HEADER = (PREFIX / "include" / "grantor.h").read_text()
-SERVER = ROOT / "target" / "debug" / "grantor-protected-server"
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Werror")
-# What is possibly lost is the stack of a thread that ends a moment after the program.
-LOST = "definite,indirect"
-VALGRIND = (
-    *("valgrind", "--quiet", "--error-exitcode=9", "--leak-check=full"),
-    *(f"--show-leak-kinds={LOST}", f"--errors-for-leak-kinds={LOST}"),
-)
+VALGRIND = ("valgrind", "--quiet", "--error-exitcode=9", "--leak-check=full")
 SANITIZERS = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
 
 Build = Callable[..., pathlib.Path]
@@ -53,12 +48,8 @@ def build(tmp_path: pathlib.Path) -> Build:
 @pytest.fixture
 def server() -> Iterator[str]:
     """The URL of a protected MCP server, with an authorization server beside it; it ends with the test."""
-    with subprocess.Popen([SERVER], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield next(found[0] for line in process.stdout if (found := re.search(r"http://\S+/mcp", line)))
-        finally:
-            process.kill()
+    with importlib.import_module("server").example() as url:
+        yield url
 
 
 @pytest.fixture

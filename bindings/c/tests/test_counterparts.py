@@ -15,7 +15,6 @@ import pytest
 from conftest import BINDING, ROOT, Build
 
 CLIENT, GUARDED = BINDING / "examples" / "client.c", BINDING / "examples" / "server.c"
-sys.path.insert(0, str(ROOT / "tests" / "authorization_server"))
 
 
 def free_port() -> int:

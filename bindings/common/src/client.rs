@@ -64,10 +64,10 @@ pub fn client(settings: &Settings) -> Result<Config, Problem> {
     let mut config = config.map_err(Problem::whole)?;
     for (name, value) in settings.iter() {
         config = match value {
-            Value::Flag(on) => with_flag(config, name, *on),
+            Value::Flag(on) => with_flag(config, name, *on)?,
             Value::Number(number) => with_number(config, name, *number)?,
             Value::Pair(key, value) => with_pair(config, name, key, value)?,
-            Value::Settings(_, settings) => with_settings(config, settings)?,
+            Value::Settings(_, settings) => with_settings(config, name, settings)?,
             Value::Text(text) => with_text(config, name, text.expose())?,
         };
     }
@@ -81,22 +81,24 @@ pub(crate) fn urls(settings: &Settings) -> UrlPolicy {
     urls
 }
 
-fn with_flag(config: Config, name: &str, on: bool) -> Config {
-    match name {
+fn with_flag(config: Config, name: &str, on: bool) -> Result<Config, Problem> {
+    Ok(match name {
         "dynamic_registration" => config.dynamic_registration(on),
         "list_account" => config.list_account(on),
         "offline_access" => config.offline_access(on),
         "pushed_requests" => config.pushed_requests(on),
         "shared_store" => config.shared_store(on),
-        _ => config, // read with the URLs
-    }
+        "allow_private_hosts" => config, // read with the URLs
+        _ => return Err(Problem::unread(name)),
+    })
 }
 
 fn with_number(config: Config, name: &str, number: u64) -> Result<Config, Problem> {
     let seconds = u32::try_from(number).map_err(|_| Problem::of(name, "is too large"))?;
     Ok(match name {
         "refresh_early_s" => config.refresh_early_s(seconds),
-        _ => config.interaction_ms(u64::from(seconds) * 1000),
+        "interaction_s" => config.interaction_ms(u64::from(seconds) * 1000),
+        _ => return Err(Problem::unread(name)),
     })
 }
 
@@ -106,15 +108,17 @@ fn with_pair(config: Config, name: &str, key: &str, value: &grantor::Secret) -> 
         "authorization_parameter" => config.authorization_parameter(key, value.expose()).map_err(wrong)?,
         "initial_access_token" => config.initial_access_token(key, value.clone()),
         "issuer_differs" => config.issuer_differs(key, value.expose()),
-        _ => config.token_parameter(key, value.expose()).map_err(wrong)?,
+        "token_parameter" => config.token_parameter(key, value.expose()).map_err(wrong)?,
+        _ => return Err(Problem::unread(name)),
     })
 }
 
-fn with_settings(config: Config, settings: &Settings) -> Result<Config, Problem> {
-    Ok(match settings.kind() {
-        Kind::Enterprise => config.flow(Flow::Enterprise(Box::new(enterprise(settings)?))),
-        Kind::Key => config.dpop_key(key(settings)?),
-        _ => config.preregistered(preregistered(settings)?),
+fn with_settings(config: Config, name: &str, settings: &Settings) -> Result<Config, Problem> {
+    Ok(match name {
+        "dpop_key" => config.dpop_key(key(settings)?),
+        "enterprise" => config.flow(Flow::Enterprise(Box::new(enterprise(settings)?))),
+        "preregistered" => config.preregistered(preregistered(settings)?),
+        _ => return Err(Problem::unread(name)),
     })
 }
 
@@ -143,7 +147,10 @@ fn with_text(config: Config, name: &str, text: &str) -> Result<Config, Problem> 
         "trusted_issuer" => config.trusted_issuer(text),
         "unreadable_records" => config.unreadable_records(choice(name, text, &UNREADABLE)?),
         "user_agent" => config.user_agent(text).map_err(wrong)?,
-        _ => config, // read before
+        // Read before.
+        "client_name" | "client_uri" | "development_host" | "resource" | "software_id"
+        | "software_version" => config,
+        _ => return Err(Problem::unread(name)),
     })
 }
 

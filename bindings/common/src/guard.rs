@@ -18,7 +18,7 @@ pub fn guard(settings: &Settings) -> Result<Guard, Problem> {
     let mut config = GuardConfig::new(settings.needed("resource")?, policy(settings)?);
     for (name, value) in settings.iter() {
         match value {
-            Value::Flag(on) => set_flag(&mut config, name, *on),
+            Value::Flag(on) => set_flag(&mut config, name, *on)?,
             Value::Number(number) => set_number(&mut config, name, *number)?,
             Value::Settings(_, settings) if settings.kind() == Kind::AuthorizationServer => {
                 config = config.server(authorization_server(settings)?);
@@ -31,14 +31,17 @@ pub fn guard(settings: &Settings) -> Result<Guard, Problem> {
     Guard::new(config).map_err(Problem::whole)
 }
 
-fn set_flag(config: &mut GuardConfig, name: &str, on: bool) {
+fn set_flag(config: &mut GuardConfig, name: &str, on: bool) -> Result<(), Problem> {
     match name {
         "cors_any" if on => config.cors = Cors::Any,
+        "cors_any" => {}
         "dpop_required" => config.dpop.required = on,
         "dpop_stored" => config.dpop.stored = on,
         "trust_headers" => config.trust_headers = on,
-        _ => {} // read with the URLs
+        "allow_private_hosts" => {} // read with the URLs
+        _ => return Err(Problem::unread(name)),
     }
+    Ok(())
 }
 
 fn set_number(config: &mut GuardConfig, name: &str, number: u64) -> Result<(), Problem> {
@@ -48,7 +51,8 @@ fn set_number(config: &mut GuardConfig, name: &str, number: u64) -> Result<(), P
         "max_body" => config.max_body = size()?,
         "recheck_s" => config.recheck_s = number,
         "replay_cache_bytes" => config.replay_cache_bytes = size()?,
-        _ => config.token_cache_bytes = size()?,
+        "token_cache_bytes" => config.token_cache_bytes = size()?,
+        _ => return Err(Problem::unread(name)),
     }
     Ok(())
 }
@@ -78,7 +82,8 @@ fn set_text(config: &mut GuardConfig, name: &str, secret: &Secret) -> Result<(),
         "public_path" => config.public_paths.push(text.into()),
         "realm" => config.realm = Some(text.into()),
         "scopes_supported" => config.scopes_supported = Some(scopes(name, text)?),
-        _ => {} // read with the policy and the URLs
+        "development_host" | "every" | "resource" | "wildcard" => {} // read with the policy and the URLs
+        _ => return Err(Problem::unread(name)),
     }
     Ok(())
 }
@@ -96,25 +101,26 @@ fn policy(settings: &Settings) -> Result<Policy, Problem> {
             ("note", Value::Pair(scope, text)) => policy.note(scope, text.expose()),
             ("otherwise", Value::Settings(_, settings)) => policy.otherwise(need(settings)?),
             (rule, Value::Pair(target, scopes)) => {
-                with_rule(policy, rule, target, Need::all(scopes.expose()).map_err(wrong)?)
+                with_rule(policy, rule, target, Need::all(scopes.expose()).map_err(wrong)?)?
             }
             (rule, Value::Settings(target, settings)) if settings.kind() == Kind::Need => {
-                with_rule(policy, rule, target, need(settings)?)
+                with_rule(policy, rule, target, need(settings)?)?
             }
-            _ => policy,
+            _ => policy, // not of the policy
         };
     }
     Ok(policy)
 }
 
-fn with_rule(policy: Policy, rule: &str, target: &str, need: Need) -> Policy {
-    match rule {
+fn with_rule(policy: Policy, rule: &str, target: &str, need: Need) -> Result<Policy, Problem> {
+    Ok(match rule {
         "http" => policy.http(target, need),
         "method" => policy.method(target, need),
         "prompt" => policy.prompt(target, need),
         "resource_uri" => policy.resource(target, need),
-        _ => policy.tool(target, need),
-    }
+        "tool" => policy.tool(target, need),
+        _ => return Err(Problem::unread(rule)),
+    })
 }
 
 fn need(settings: &Settings) -> Result<Need, Problem> {
@@ -223,6 +229,8 @@ fn introspecting(settings: &Settings) -> Result<Client, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::client;
+    use crate::settings::Shape;
 
     fn settings(kind: Kind, all: &[(&str, &str)]) -> Settings {
         let mut settings = Settings::new(kind);
@@ -259,6 +267,31 @@ mod tests {
             guarded.set("tool", Value::Settings("x".into(), settings(Kind::Need, &all))).unwrap();
             let told = guard(&guarded).unwrap_err().to_string();
             assert_eq!(told, "a need has one of all, any, any_token, nobody and public");
+        }
+    }
+
+    #[test]
+    fn every_setting_is_read() {
+        for kind in [Kind::Client, Kind::Guard] {
+            for (name, shape) in kind.settings() {
+                let mut all = match kind {
+                    Kind::Client => settings(kind, &[("resource", "https://mcp.example.com/mcp")]),
+                    _ => with_server(),
+                };
+                let value = match shape {
+                    Shape::Flag => Value::Flag(true),
+                    Shape::Number => Value::Number(1),
+                    Shape::Pair | Shape::Rule(_) => Value::Pair("a".into(), "b".into()),
+                    Shape::Settings(kind) => Value::Settings("".into(), Settings::new(*kind)),
+                    Shape::Text | Shape::Texts => Value::Text("a".into()),
+                };
+                all.set(name, value).unwrap();
+                let made = match kind {
+                    Kind::Client => client(&all).err(),
+                    _ => guard(&all).err(),
+                };
+                assert_ne!(made, Some(Problem::unread(name)));
+            }
         }
     }
 

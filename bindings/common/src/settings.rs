@@ -94,6 +94,11 @@ impl Problem {
         Self::Unusable(format!("{name}: {problem}").into())
     }
 
+    /// Nothing is made of this setting, which [`Kind::settings`] offers: a fault in here, never of the caller.
+    pub(crate) fn unread(name: &str) -> Self {
+        Self::of(name, "is offered, and not read")
+    }
+
     /// What is wrong with the whole.
     pub(crate) fn whole(problem: impl fmt::Display) -> Self {
         Self::Unusable(problem.to_string().into())

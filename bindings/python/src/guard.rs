@@ -148,7 +148,10 @@ enum Servers<'py> {
 }
 
 #[pyclass(frozen, module = "grantor")]
-pub(crate) struct GuardConfig(Settings);
+pub(crate) struct GuardConfig {
+    resource: String,
+    settings: Settings,
+}
 
 #[pymethods]
 impl GuardConfig {
@@ -271,11 +274,16 @@ impl GuardConfig {
         options.set("allow_private_hosts", allow_private_hosts)?;
         let checked = grantor_bindings::guard(&options.settings);
         checked.map_err(|problem| errors::problem(py, &problem))?;
-        Ok(Self(options.settings))
+        Ok(Self { resource: resource.to_owned(), settings: options.settings })
+    }
+
+    #[getter]
+    fn resource(&self) -> &str {
+        &self.resource
     }
 
     fn __repr__(&self) -> String {
-        format!("{:?}", self.0)
+        format!("{:?}", self.settings)
     }
 }
 
@@ -295,7 +303,8 @@ impl Guard {
 impl Guard {
     #[new]
     fn new(py: Python<'_>, config: &GuardConfig) -> PyResult<Self> {
-        let guard = grantor_bindings::guard(&config.0).map_err(|problem| errors::problem(py, &problem))?;
+        let guard =
+            grantor_bindings::guard(&config.settings).map_err(|problem| errors::problem(py, &problem))?;
         Ok(Self { guard: Mutex::new(guard), clock: Clock::start() })
     }
 

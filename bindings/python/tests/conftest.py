@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
-import os
 import pathlib
-import re
-import subprocess
+import sys
 import threading
 import urllib.parse
 import urllib.request
@@ -16,7 +15,7 @@ from typing import Any
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
-SERVER = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug" / "grantor-protected-server"
+sys.path.insert(0, str(ROOT / "tests" / "authorization_server"))
 
 REVISION = "2026-07-28"
 
@@ -78,12 +77,8 @@ def user() -> User:
 @pytest.fixture
 def server() -> Iterator[str]:
     """The URL of a protected MCP server, with an authorization server beside it; it ends with the test."""
-    with subprocess.Popen([SERVER], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield next(found[0] for line in process.stdout if (found := re.search(r"http://\S+/mcp", line)))
-        finally:
-            process.kill()
+    with importlib.import_module("server").example() as url:
+        yield url
 
 
 @pytest.fixture

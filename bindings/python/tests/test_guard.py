@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import importlib
 import json
+import os
 import pathlib
 import re
+import subprocess
 import sys
 import threading
 import time
@@ -26,8 +28,6 @@ from grantor.asgi import Checks, Guarded
 from grantor.mcp import TokenVerifier
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
-sys.path.insert(0, str(ROOT / "tests" / "authorization_server"))
-
 RESOURCE = "https://mcp.example.com/mcp"
 HEADERS = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
 BEARER = [("authorization", "Bearer opaque")]
@@ -128,7 +128,7 @@ def post(guarded: Guarded, token: str | None, body: bytes, **headers: str) -> ht
 
 def test_scopes_for_each_tool() -> None:
     config = host_checked(tools={"read_*": "files:read", "write_*": "files:write"})
-    guarded = Guarded(app, config, check_token=check)
+    guarded = Guarded(app, Checks(config, check_token=check))
     read = post(guarded, "reader", call("read_it"))
     assert (read.status_code, read.json()["subject"]) == (200, "alice")
     assert read.json()["body"] == call("read_it").decode(), "the application reads the body as if nobody had"
@@ -141,12 +141,24 @@ def test_scopes_for_each_tool() -> None:
 
 
 def test_bad_input_gets_an_answer() -> None:
-    guarded = Guarded(app, host_checked(tools={"x": "a"}, max_body=100), check_token=check)
+    guarded = Guarded(app, Checks(host_checked(tools={"x": "a"}, max_body=100), check_token=check))
     assert post(guarded, "reader", b"x" * 101).status_code == 413
     assert post(guarded, "reader", b"no json").status_code == 400
     assert post(guarded, "reader", b"", authorization="Basic eDp5").status_code in (400, 401)
     nobody = Guarded(app, host_checked())
     assert post(nobody, "reader", call("x")).status_code == 503, "nothing can check the token"
+
+
+def test_a_wrong_answer_of_the_host_is_no_hang() -> None:
+    async def wrong(token: str) -> Any:
+        return {"sub": token}
+
+    async def broken(token: str) -> str | None:
+        raise RuntimeError("planted")
+
+    for answering in (wrong, broken):
+        answer = post(Guarded(app, Checks(host_checked(), check_token=answering)), "reader", call("x"))
+        assert answer.status_code == 503 and "planted" not in answer.text
 
 
 def test_many_requests_share_one_check() -> None:
@@ -229,15 +241,22 @@ def test_grantor_on_all_sides(serving: Callable[[Callable[[str], Any]], str]) ->
             assert len(pages) == 2, "one page more for the scope that was missing"
         found = asyncio.run(verifiers[0].verify_token(seen[-1]))
         assert isinstance(found, AccessToken) and "notes:write" in found.scopes
-        assert found.claims == {"iss": started["issuer"]}
+        assert (found.claims, found.resource) == ({"iss": started["issuer"]}, url)
         assert asyncio.run(verifiers[0].verify_token("e30.e30.e30")) is None
 
 
-def test_the_readme_s_server_and_client(serving: Callable[[Callable[[str], Any]], str], capsys: Any) -> None:
-    """Both programs as printed, but for the addresses."""
-    own, User = importlib.import_module("server"), importlib.import_module("user").User
+def test_the_readme_s_server_and_client(serving: Callable[[Callable[[str], Any]], str], tmp_path: pathlib.Path) -> None:
+    """Both programs as printed, but for the addresses; the user agrees in the browser that the system names."""
+    own = importlib.import_module("server")
     readme = (ROOT / "bindings" / "python" / "README.md").read_text()
     client, _, server = re.findall(r"```python\n(.*?)```", readme, re.S)
+    browser, program = tmp_path / "browser", tmp_path / "client.py"
+    browser.write_text(
+        f"#!{sys.executable}\n"
+        f"import sys\nsys.path.insert(0, {str(ROOT / 'tests' / 'authorization_server')!r})\n"
+        f"from user import User\nalice = User({own.USER!r}, {own.PASSWORD!r})\nalice.fetch(alice.authorize(sys.argv[1]))\n"
+    )
+    browser.chmod(0o755)
     with contextlib.ExitStack() as stack:
 
         def make(url: str) -> Any:
@@ -247,16 +266,10 @@ def test_the_readme_s_server_and_client(serving: Callable[[Callable[[str], Any]]
             return space["app"]
 
         url = serving(make)
-        alice = User(own.USER, own.PASSWORD)
-
-        def agree(page: str) -> None:
-            threading.Thread(target=lambda: alice.fetch(alice.authorize(page)), daemon=True).start()
-
-        space: dict[str, Any] = {"__name__": "client"}
-        printed = client.replace("https://mcp.example.com/mcp", url)
-        printed = printed.replace("auth=Auth(SERVER)", "auth=Auth(Config(SERVER, trust='accept'), user_agent=user)")
-        space |= {"Config": Config, "user": grantor.Browser(agree)}
-        exec(printed, space)
-        space["main"]()
-        assert '"serverInfo"' in (said := capsys.readouterr().out) or "capabilities" in said, said
+        program.write_text(client.replace("https://mcp.example.com/mcp", url))
+        environment = os.environ | {"BROWSER": str(browser)}
+        ran = subprocess.run(
+            [sys.executable, program], env=environment, input="y\n", text=True, capture_output=True, timeout=60
+        )
+        assert ran.returncode == 0 and "capabilities" in ran.stdout, (ran.stdout, ran.stderr)
         assert httpx2.post(url, content=call("write_note"), headers=HEADERS).status_code == 401

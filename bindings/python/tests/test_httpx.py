@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import importlib
+import itertools
 import logging
 import pathlib
 from typing import Any
@@ -120,20 +121,51 @@ def test_a_cancelled_request_stops_nothing_that_others_wait_for(stack: Any, serv
     assert len(user.pages) == 1
 
 
-def test_cancelled_at_every_await(stack: Any, server: str, user: User) -> None:
-    async def run() -> None:
-        auth = auth_of(stack, server, user)
-        async with stack.AsyncClient(auth=auth) as client:
-            for turns in range(0, 120, 4):
-                task = asyncio.create_task(post(client, server, "list_notes"))
-                for _ in range(turns):
-                    await asyncio.sleep(0)
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
-            response = await post(client, server, "list_notes")
-            assert response.status_code == 200
+class CancelledAt:
+    """Awaits something, and cancels its task when it has to wait for the n-th time."""
 
-    asyncio.run(run())
+    def __init__(self, made: Any, turn: int) -> None:
+        self.made, self.turn, self.cancels = made, turn, False
+
+    def __await__(self) -> Any:
+        steps, thrown, task = self.made.__await__(), None, asyncio.current_task()
+        assert task is not None
+        for turn in itertools.count():
+            try:
+                waits_for = next(steps) if thrown is None else steps.throw(thrown)
+            except StopIteration as end:
+                return end.value
+            if turn == self.turn:
+                self.cancels = task.cancel()
+            thrown = None
+            try:
+                yield waits_for
+            except BaseException as error:
+                thrown = error
+
+
+def test_cancelled_at_every_await(stack: Any, server: str, user: User) -> None:
+    """Whatever it waits for when it is cancelled, the next request with the same `Auth` gets through."""
+
+    async def cancel(turn: int) -> bool:
+        async with stack.AsyncClient(auth=auth_of(stack, server, user)) as client:
+            cut = CancelledAt(post(client, server, "list_notes"), turn)
+
+            async def request() -> None:
+                await cut
+
+            (ended,) = await asyncio.gather(asyncio.ensure_future(request()), return_exceptions=True)
+            assert isinstance(ended, asyncio.CancelledError) if cut.cancels else ended is None, (turn, ended)
+            assert (await post(client, server, "list_notes")).status_code == 200
+            return cut.cancels
+
+    async def run() -> int:
+        turn = 0
+        while await cancel(turn):
+            turn += 1
+        return turn
+
+    assert asyncio.run(run()) > 10, "a log-in waits many times"
 
 
 def test_a_token_goes_nowhere_else(stack: Any, server: str, user: User) -> None:

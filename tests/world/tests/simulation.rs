@@ -2,8 +2,9 @@
 //!
 //! `GRANTOR_SEED=n` replays one seed, `GRANTOR_SEEDS=n` runs more of them.
 
-use std::env;
 use std::panic::catch_unwind;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::{env, thread};
 
 use grantor_world::sim::{Seed, Sim, Summary};
 
@@ -31,11 +32,27 @@ fn seeds() {
         play(seed, true);
         return;
     }
-    for seed in 0..number("GRANTOR_SEEDS").unwrap_or(2_000) {
-        if catch_unwind(|| check(seed)).is_err() {
-            panic!(
-                "seed {seed} fails; replay: GRANTOR_SEED={seed} cargo test -p grantor-world --test simulation -- --nocapture"
-            );
+    let (next, seeds) = (AtomicU64::new(0), number("GRANTOR_SEEDS").unwrap_or(2_000));
+    let play_on = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= seeds {
+                return None;
+            }
+            if catch_unwind(|| check(seed)).is_err() {
+                return Some(seed);
+            }
         }
+    };
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let failing: Vec<u64> = thread::scope(|scope| {
+        let players: Vec<_> = (0..threads).map(|_| scope.spawn(play_on)).collect();
+        players.into_iter().filter_map(|player| player.join().expect("a player ends")).collect()
+    });
+    for seed in &failing {
+        eprintln!(
+            "seed {seed} fails; replay: GRANTOR_SEED={seed} cargo test -p grantor-world --test simulation -- --nocapture"
+        );
     }
+    assert!(failing.is_empty(), "failing seeds: {failing:?}");
 }

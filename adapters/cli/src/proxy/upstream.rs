@@ -213,9 +213,13 @@ impl Upstream {
         });
     }
 
-    /// Ends the session.
+    /// Ends the session, and the listening to it.
     pub(super) fn close(&self) {
-        let session = self.opened().session.clone();
+        let session = {
+            let mut opened = self.opened();
+            opened.generation += 1;
+            std::mem::take(&mut opened.session)
+        };
         self.endpoint.delete(&session);
     }
 }

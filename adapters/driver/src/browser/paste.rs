@@ -12,21 +12,49 @@ use url::Url;
 use super::Answer;
 
 /// Reads what is pasted, a line at a time, and only when one is asked for. Reading blocks, and cannot be given up,
-/// so it has a thread of its own; a line that comes too late is the next one's.
+/// so it has a thread of its own from the first question on; a line that comes too late is the next one's.
 pub(super) struct Pasted(Mutex<Lines>);
 
+type Read = Box<dyn FnMut() -> io::Result<String> + Send>;
+
 struct Lines {
-    ask: Sender<()>,
-    lines: Receiver<io::Result<String>>,
+    /// Until the first question.
+    read: Option<Read>,
+    /// Who takes the questions; nobody before the first one, and after an end.
+    ask: Option<Sender<()>>,
+    found: Option<Receiver<io::Result<String>>>,
     is_asked: bool,
 }
 
+impl Lines {
+    /// Asks for a line, if none is awaited.
+    fn ask(&mut self) {
+        if let Some(mut read) = self.read.take() {
+            let (ask, asked) = mpsc::channel();
+            let (find, found) = mpsc::channel();
+            thread::spawn(move || while asked.recv().is_ok() && find.send(read()).is_ok() {});
+            (self.ask, self.found) = (Some(ask), Some(found));
+        }
+        if !self.is_asked {
+            self.is_asked = self.ask.as_ref().is_some_and(|ask| ask.send(()).is_ok());
+        }
+    }
+
+    /// The line that was asked for, once there is one.
+    fn take(&mut self) -> Option<io::Result<String>> {
+        let line = match self.found.as_ref().map(Receiver::try_recv) {
+            Some(Ok(line)) => line,
+            Some(Err(TryRecvError::Empty)) => return None,
+            Some(Err(TryRecvError::Disconnected)) | None => Err(io::ErrorKind::UnexpectedEof.into()),
+        };
+        self.is_asked = false;
+        Some(line)
+    }
+}
+
 impl Pasted {
-    pub(super) fn by(mut read: impl FnMut() -> io::Result<String> + Send + 'static) -> Self {
-        let (ask, asked) = mpsc::channel();
-        let (found, lines) = mpsc::channel();
-        thread::spawn(move || while asked.recv().is_ok() && found.send(read()).is_ok() {});
-        Self(Mutex::new(Lines { ask, lines, is_asked: false }))
+    pub(super) fn by(read: impl FnMut() -> io::Result<String> + Send + 'static) -> Self {
+        Self(Mutex::new(Lines { read: Some(Box::new(read)), ask: None, found: None, is_asked: false }))
     }
 
     /// Who asks for what is pasted, if nobody does at the moment.
@@ -52,15 +80,8 @@ impl Pasting<'_> {
             self.is_told = true;
             tell("Then paste the whole URL at which the browser ends, even if it shows an error there:");
         }
-        if !self.lines.is_asked {
-            self.lines.is_asked = self.lines.ask.send(()).is_ok();
-        }
-        let line = match self.lines.lines.try_recv() {
-            Ok(line) => line,
-            Err(TryRecvError::Empty) => return None,
-            Err(TryRecvError::Disconnected) => Err(io::ErrorKind::UnexpectedEof.into()),
-        };
-        self.lines.is_asked = false;
+        self.lines.ask();
+        let line = self.lines.take()?;
         match line {
             Ok(line) if line.is_empty() => {
                 self.is_over = true;

@@ -414,6 +414,9 @@ class GuardConfig:
         read the answers, `"*"` for all. `max_body` is in bytes.
 
         Raises `ConfigurationError`."""
+    @property
+    def resource(self) -> str:
+        """The URL of the MCP endpoint, as given: what tokens have to be for (RFC 8707)."""
 
 @final
 class Guard:

@@ -49,6 +49,7 @@ class Checks:
         """`client` sends the Guard's own requests: an `AsyncClient` of httpx2 or httpx, by default one for each request.
         `store` records the use of proofs, where the configuration says so. `check_token` finds out what a token is, for
         servers whose tokens the program checks: a JSON object like an introspection answer (RFC 7662 2.2), or `None`."""
+        self.config = config
         self.guard = Guard(config)
         stack = importlib.import_module(type(client).__module__.split(".")[0]) if client is not None else _stack()
         self._send = sender_async(stack, client)
@@ -109,10 +110,17 @@ class Checks:
             completion = t.Failed("other", type(error).__name__)
         except BaseException:
             # The loop ends; whoever waits in another one asks anew.
-            self.guard.complete(job.op, t.Failed("broken", "the event loop ended"))
-            self._pump()
+            self._complete(job.op, t.Failed("broken", "the event loop ended"))
             raise
-        self.guard.complete(job.op, completion)
+        self._complete(job.op, completion)
+
+    def _complete(self, op: int, completion: t.Completion) -> None:
+        try:
+            self.guard.complete(op, completion)
+        except (t.MisuseError, TypeError):
+            # Not whoever waits for it, but the host's code is to blame.
+            log.exception("the host's code answered what it was not asked")
+            self.guard.complete(op, t.Failed("other", "the host gave a wrong answer"))
         self._pump()
 
     async def _performed(self, effect: t.Effect, seconds: float) -> t.Completion:
@@ -134,20 +142,10 @@ class Checks:
 class Guarded:
     """An ASGI application behind the Guard."""
 
-    def __init__(
-        self,
-        app: App,
-        config: GuardConfig | Checks,
-        *,
-        client: Any = None,
-        store: Store | None = None,
-        check_token: CheckToken | None = None,
-    ) -> None:
-        """Guards `app`; the options are those of `Checks`, and `config` may be `Checks` that several applications share."""
+    def __init__(self, app: App, checks: GuardConfig | Checks) -> None:
+        """Guards `app`. `Checks` have options of their own, and several applications may share them."""
         self.app = app
-        if isinstance(config, GuardConfig):
-            config = Checks(config, client=client, store=store, check_token=check_token)
-        self.checks = config
+        self.checks = Checks(checks) if isinstance(checks, GuardConfig) else checks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":

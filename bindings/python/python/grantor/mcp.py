@@ -7,14 +7,11 @@ the metadata.
 
 from __future__ import annotations
 
-from typing import Any
-
 from mcp.server.auth.provider import AccessToken
 
 from grantor import _types as t
 from grantor._native import GuardConfig
-from grantor._protocols import Store
-from grantor.asgi import Checks, CheckToken
+from grantor.asgi import Checks
 
 __all__ = ["TokenVerifier"]
 
@@ -22,17 +19,10 @@ __all__ = ["TokenVerifier"]
 class TokenVerifier:
     """Verifies tokens for the SDK's own middleware, which demands scopes and answers itself."""
 
-    def __init__(
-        self,
-        config: GuardConfig,
-        *,
-        client: Any = None,
-        store: Store | None = None,
-        check_token: CheckToken | None = None,
-    ) -> None:
-        """`config` says what the server is and whose tokens it accepts; give it no rules, since the SDK demands scopes itself.
-        The options are those of `grantor.asgi.Checks`."""
-        self._checks = Checks(config, client=client, store=store, check_token=check_token)
+    def __init__(self, checks: GuardConfig | Checks) -> None:
+        """The configuration says what the server is and whose tokens it accepts; give it no rules, since the SDK demands
+        scopes itself."""
+        self._checks = Checks(checks) if isinstance(checks, GuardConfig) else checks
 
     async def verify_token(self, token: str) -> AccessToken | None:
         """What the token grants; `None` when it is no good, or cannot be checked for now. A token that is bound to a key is
@@ -49,6 +39,7 @@ class TokenVerifier:
             client_id=grant.client_id or grant.subject or "",
             scopes=list(grant.scopes),
             expires_at=grant.expires_at_s,
+            resource=self._checks.config.resource,
             subject=grant.subject,
             claims={"iss": grant.issuer},
         )

@@ -307,7 +307,6 @@ impl Engine {
     /// Has a callback that came without prompt looked up, unless something is under way that it must
     /// wait for.
     pub(crate) fn look_up_callbacks(&mut self, now: Now) {
-        self.fail_overdrawn_callbacks();
         if !self.calls.any(|stage| matches!(stage, Stage::WaitingForCallback(_))) {
             return;
         }

@@ -43,27 +43,16 @@ impl Engine {
         affords
     }
 
-    /// Ends what is over its budget. At the end of each input.
+    /// Ends what is over its budget. At the end of each input. Calls come first: the end of a part begins it
+    /// anew for those who wait still.
     pub(crate) fn settle_budgets(&mut self, now: Now) {
-        while let Some(overdrawn) = self.overdrawn.pop() {
-            match overdrawn {
-                Overdrawn::Call(call, endless) => self.fail_call(call, endless),
-                Overdrawn::Part(owner, endless) => self.end_part(now, owner, endless.into()),
-            }
-        }
-    }
-
-    /// Fails the callbacks that are over their budget, for whom nothing may be begun any more.
-    pub(crate) fn fail_overdrawn_callbacks(&mut self) {
-        let mut failed = Vec::new();
-        for overdrawn in &self.overdrawn {
-            if let Overdrawn::Call(call, endless) = overdrawn {
-                failed.push((*call, endless.clone()));
-            }
-        }
-        for (call, endless) in failed {
-            if matches!(self.calls.get_mut(call), Some(Call { stage: Stage::WaitingForCallback(_), .. })) {
-                self.fail_call(call, endless);
+        loop {
+            let call = self.overdrawn.iter().position(|overdrawn| matches!(overdrawn, Overdrawn::Call(..)));
+            let next = call.map(|index| self.overdrawn.swap_remove(index)).or_else(|| self.overdrawn.pop());
+            match next {
+                Some(Overdrawn::Call(call, endless)) => self.fail_call(call, endless),
+                Some(Overdrawn::Part(owner, endless)) => self.end_part(now, owner, endless.into()),
+                None => return,
             }
         }
     }
