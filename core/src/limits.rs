@@ -268,7 +268,16 @@ pub const USER_GRANTS: usize = 128;
 pub const USER_CODE_ATTEMPTS: u32 = 10;
 /// How long they count, in seconds.
 pub const USER_CODE_ATTEMPTS_S: u64 = 10 * 60;
+/// Passwords that may be tried for one name within [`PASSWORD_ATTEMPTS_S`]: in a browser where the user has signed in
+/// before, and in all others together (RFC 6749 10.10).
+pub const PASSWORD_ATTEMPTS: u32 = 10;
+/// How long they count, in seconds.
+pub const PASSWORD_ATTEMPTS_S: u64 = 15 * 60;
+/// How long a browser is known in which a user has signed in, in seconds.
+pub const KNOWN_BROWSER_S: u64 = 180 * 24 * 60 * 60;
 /// How many access tokens of one grant the store knows by themselves.
 pub const OPAQUE_TOKENS: usize = 16;
+/// How many may act for a user, one for the other (RFC 8693 4.1).
+pub const ACTORS: usize = 8;
 /// How far ahead an assertion may end that is to be redeemed, in seconds.
 pub const ASSERTION_S: u64 = 60 * 60;

@@ -99,6 +99,18 @@ impl<H: Host> Provided<H> {
         self.0.provider.session_cookie(self.now(), user)
     }
 
+    /// Whether a password may be tried for this name, which counts as a try ([`Provider::attempt_sign_in`]).
+    pub async fn attempt_sign_in(&self, name: &str, headers: &HeaderMap) -> Outcome {
+        self.run(|provider, now, entropy| provider.attempt_sign_in(now, entropy, name, headers)).await
+    }
+
+    /// `Set-Cookie` for a browser in which a user has signed in ([`Provider::known_browser_cookie`]).
+    pub fn known_browser_cookie(&self, name: &str) -> Option<HeaderValue> {
+        let mut entropy = [0; 32];
+        getrandom::fill(&mut entropy).ok()?;
+        self.0.provider.known_browser_cookie(entropy, name)
+    }
+
     async fn run(&self, start: impl FnOnce(&Provider, Now, [u8; 32]) -> (Exchange, Step)) -> Outcome {
         let mut entropy = [0; 32];
         if getrandom::fill(&mut entropy).is_err() {

@@ -14,8 +14,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use crate::border::{self, Out, Refused, border, handle};
 use crate::read;
 use crate::result::grantor_result::{
-    self, GRANTOR_RESULT_ADDRESS_REFUSED, GRANTOR_RESULT_NO_SUCH_FIELD, GRANTOR_RESULT_TOO_LONG,
-    GRANTOR_RESULT_WRONG_KIND,
+    self, GRANTOR_RESULT_ADDRESS_REFUSED, GRANTOR_RESULT_NO_SUCH_FIELD, GRANTOR_RESULT_WRONG_KIND,
 };
 use crate::text::{grantor_bytes, grantor_str};
 use grantor_field::*;

@@ -36,6 +36,7 @@ impl NewGrant<'_> {
             created_at: now,
             ends_at: now.saturating_add(cx.provider.config.lifetimes.refresh.as_secs()),
             jkt: self.jkt,
+            parent: None,
             state: self.state,
             opaque: Vec::new(),
         }

@@ -5,9 +5,10 @@ use std::time::Duration;
 use http::HeaderValue;
 use url::Url;
 
+use super::downstream::Downstream;
 use super::keys::ProviderKey;
 use super::wire::ClientDescription;
-use crate::address::UrlPolicy;
+use crate::address::{UrlPolicy, same_resource};
 use crate::jose::{Algorithm, KeySet};
 use crate::limits;
 use crate::scope::{ScopeError, ScopeSet};
@@ -54,6 +55,12 @@ pub enum ProviderConfigError {
     /// Two clients of one id.
     #[error("the client {0} is configured twice")]
     ClientRepeated(Box<str>),
+    /// A client that is to exchange tokens, and has no credentials; or tokens of or for a resource, or with scopes, that
+    /// are not configured.
+    #[error(
+        "the client {0} has no credentials to exchange tokens with, or the resources or scopes are unknown"
+    )]
+    Downstream(Box<str>),
     /// The issuer is no https URL without query and fragment (RFC 8414 2); http goes to a loopback address only.
     #[error("the issuer {0} is no https URL without query and fragment")]
     Issuer(Box<str>),
@@ -197,6 +204,7 @@ pub struct RegisteredClient {
     pub(super) keys: Option<KeySet>,
     pub(super) description: ClientDescription,
     pub(super) introspects: bool,
+    pub(super) downstream: Vec<Downstream>,
 }
 
 impl RegisteredClient {
@@ -206,7 +214,14 @@ impl RegisteredClient {
             methods: methods.into(),
             ..ClientDescription::default()
         };
-        Self { id: id.into(), secret: None, keys: None, description, introspects: false }
+        Self {
+            id: id.into(),
+            secret: None,
+            keys: None,
+            description,
+            introspects: false,
+            downstream: Vec::new(),
+        }
     }
 
     /// A public client.
@@ -251,6 +266,13 @@ impl RegisteredClient {
     pub fn scope(mut self, scope: ScopeSet) -> Self {
         self.description.scope = scope;
         self
+    }
+
+    /// Lets it exchange the tokens of its users (RFC 8693), to call another server for them. It needs a secret or keys.
+    #[must_use]
+    pub fn downstream(mut self, downstream: Downstream) -> Self {
+        self.downstream.push(downstream);
+        self.grant("urn:ietf:params:oauth:grant-type:token-exchange")
     }
 
     /// Lets it ask about all tokens (RFC 7662): it is a protected resource.
@@ -519,12 +541,23 @@ impl ProviderConfig {
             if !client.description.redirect_uris.iter().all(|uri| known(uri)) {
                 return Err(ProviderConfigError::RedirectUri(client.id.clone()));
             }
+            if !client.downstream.iter().all(|downstream| self.may_exchange(client, downstream)) {
+                return Err(ProviderConfigError::Downstream(client.id.clone()));
+            }
         }
         let sendable = |uri: &str| HeaderValue::from_str(uri).is_ok() && uri.len() <= limits::URL;
         match &self.error_uri {
             Some(uri) if !sendable(uri) => Err(ProviderConfigError::ErrorUri),
             _ => Ok(issuer),
         }
+    }
+
+    /// Whether a client can exchange tokens so.
+    fn may_exchange(&self, client: &RegisteredClient, downstream: &Downstream) -> bool {
+        let resource = |uri: &str| self.resources.iter().find(|resource| same_resource(&resource.uri, uri));
+        let knows = |to: &ProtectedResource| downstream.scope.iter().all(|scope| to.has_scope(scope));
+        let has_credentials = client.secret.is_some() || client.keys.is_some();
+        has_credentials && resource(&downstream.from).is_some() && resource(&downstream.to).is_some_and(knows)
     }
 }
 

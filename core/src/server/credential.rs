@@ -41,6 +41,7 @@ pub(super) enum Use {
     Code = 73,
     Shown = 74,
     Registrations = 76,
+    KnownBrowser = 77,
 }
 
 /// The host's secrets: the current one, and those before it, which are still accepted.

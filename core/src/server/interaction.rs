@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use http::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
+use http::header::{COOKIE, HeaderMap, SET_COOKIE};
 
 use super::account;
 use super::client::{Client, Origin};
@@ -13,6 +13,7 @@ use super::exchange::{Unavailable, Written};
 use super::outcome::Outcome;
 use super::page::{ConsentRequest, Page, PageContent, ScopeShown, Warning};
 use super::records::{Interaction, Purpose as Asking, User};
+use super::session;
 use super::store::Stored;
 use super::target::{OFFLINE, OPENID};
 use super::wire::{ErrorCode, OAuthError, RedirectKind, redirect_kind};
@@ -87,26 +88,16 @@ pub(super) async fn begin(
     cx.save(RecordKind::Interaction, &id_text(&credential.id), &record, None, record.until, why).await?;
     let mut page = page(cx, &record, &credential, client, user).await?;
     let max_age = record.until.saturating_sub(record.created_at);
-    if let Ok(mut cookie) = HeaderValue::from_str(&set_cookie(cx, &credential, max_age)) {
-        cookie.set_sensitive(true);
+    // `Lax`, for a browser that comes back from the login page of another site; forms of other sites come without it.
+    let value = encode_base64url(cx.provider.secrets.mac(Use::Cookie, &[&credential.id]));
+    if let Some(cookie) = session::set(&cx.provider, &cookie_name(&credential), &value, max_age) {
         page.headers.append(SET_COOKIE, cookie);
     }
     Ok(Outcome::Page(Box::new(page)))
 }
 
-/// `__Host-`: of this host over TLS, and set by no other (RFC 6265bis 4.1.3.2). A development server has no TLS.
-fn cookie_name(cx: &Cx, credential: &Credential) -> String {
-    let prefix = if cx.provider.issuer_url.scheme() == "https" { "__Host-" } else { "" };
-    let id = id_text(&credential.id);
-    format!("{prefix}grantor-{}", id.get(..8).unwrap_or_default())
-}
-
-/// `Lax`, for a browser that comes back from the login page of another site; forms of other sites come without it.
-fn set_cookie(cx: &Cx, credential: &Credential, max_age: u64) -> String {
-    let name = cookie_name(cx, credential);
-    let value = encode_base64url(cx.provider.secrets.mac(Use::Cookie, &[&credential.id]));
-    let secure = if cx.provider.issuer_url.scheme() == "https" { "; Secure" } else { "" };
-    format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age}{secure}")
+fn cookie_name(credential: &Credential) -> String {
+    id_text(&credential.id).get(..8).unwrap_or_default().to_owned()
 }
 
 /// An interaction that a browser takes part in.
@@ -130,14 +121,11 @@ pub(super) async fn find(cx: &Cx, asked: &Asked) -> Result<Open, OAuthError> {
     let credential =
         Credential::read(asked.interaction.expose(), Purpose::Interaction, secrets).ok_or(UNKNOWN)?;
     let (credential, shown_to) = (credential.numbered(0), credential.number);
-    let name = cookie_name(cx, &credential);
-    let is_own = |cookie: &str| {
-        cookie.trim().strip_prefix(&*name).and_then(|rest| rest.strip_prefix('=')).is_some_and(|value| {
-            let tag = decode_base64url(value).unwrap_or_default();
-            tag.len() == 32 && secrets.made(Use::Cookie, &[&credential.id], &tag)
-        })
+    let is_own = |value: &str| {
+        let tag = decode_base64url(value).unwrap_or_default();
+        tag.len() == 32 && secrets.made(Use::Cookie, &[&credential.id], &tag)
     };
-    if !asked.cookies.expose().split(';').any(is_own) {
+    if !session::any(&cx.provider, asked.cookies.expose(), &cookie_name(&credential), is_own) {
         return Err(UNKNOWN);
     }
     let why = "the user answers";

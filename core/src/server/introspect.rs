@@ -6,10 +6,12 @@ use super::answer::Answer;
 use super::client::Client;
 use super::context::Cx;
 use super::credential::{Credential, Purpose, id_text};
+use super::downstream::Actors;
 use super::metadata::ALGORITHMS;
-use super::records::{Grant, GrantState};
+use super::records::{Grant, GrantState, User};
 use super::request::Request;
 use super::wire::{ErrorCode, OAuthError};
+use crate::address::same_resource;
 use crate::effect::RecordKind;
 use crate::jose::{Claims, Jws, KeySet};
 use crate::scope::ScopeSet;
@@ -44,7 +46,7 @@ pub(super) struct Found {
     scope: ScopeText,
     aud: Vec<Box<str>>,
     iat: u64,
-    exp: u64,
+    pub(super) exp: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     token_type: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -53,9 +55,40 @@ pub(super) struct Found {
     acr: Option<Box<str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cnf: Option<Cnf>,
+    /// Who acts for the user (RFC 8693 4.1).
+    #[serde(rename = "act", skip_serializing_if = "Actors::is_empty")]
+    pub(super) actors: Actors,
     /// The record that it stands on.
     #[serde(skip)]
-    pub(super) grant: Option<String>,
+    pub(super) grant: Option<Box<str>>,
+    /// Whether that is of no other token.
+    #[serde(skip)]
+    owns_record: bool,
+}
+
+impl Found {
+    pub(super) fn is_access_token(&self) -> bool {
+        self.token_type.is_some()
+    }
+
+    /// Whether its record is its client's to delete: an exchanged JWT stands on another's.
+    pub(super) fn owns_grant(&self) -> bool {
+        self.actors.is_empty() || self.owns_record
+    }
+
+    /// The user who gave it.
+    pub(super) fn user(&self) -> Option<User> {
+        let user = User::new(&self.sub, self.auth_time?);
+        Some(User { acr: self.acr.clone(), ..user })
+    }
+
+    pub(super) fn is_for(&self, resource: &str) -> bool {
+        self.aud.iter().any(|own| same_resource(own, resource))
+    }
+
+    pub(super) fn has(&self, scope: &ScopeSet) -> bool {
+        self.scope.0.covers(scope)
+    }
 }
 
 #[derive(Serialize)]
@@ -99,7 +132,7 @@ async fn grant(cx: &Cx, name: &str) -> Result<Option<Grant>, OAuthError> {
     Ok(stored.map(|stored| stored.value))
 }
 
-fn found(cx: &Cx, grant: &Grant, name: String) -> Found {
+fn found(cx: &Cx, grant: &Grant, name: Box<str>) -> Found {
     let user = grant.user.as_ref();
     Found {
         active: true,
@@ -114,7 +147,9 @@ fn found(cx: &Cx, grant: &Grant, name: String) -> Found {
         auth_time: user.map(|user| user.authenticated_at_s),
         acr: user.and_then(|user| user.acr.clone()),
         cnf: grant.jkt.clone().map(|jkt| Cnf { jkt }),
+        actors: Actors::default(),
         grant: Some(name),
+        owns_record: true,
     }
 }
 
@@ -140,7 +175,7 @@ async fn refresh_token(cx: &Cx, token: &Credential) -> Result<Option<(Found, boo
         }
         GrantState::Issued { .. } => false,
     };
-    Ok(Some((found(cx, &grant, name), is_current)))
+    Ok(Some((found(cx, &grant, name.into()), is_current)))
 }
 
 async fn opaque(cx: &Cx, token: &Credential) -> Result<Option<Found>, OAuthError> {
@@ -150,6 +185,11 @@ async fn opaque(cx: &Cx, token: &Credential) -> Result<Option<Found>, OAuthError
     let Some(own) = grant.opaque.iter().find(|own| token.has_hash(&own.hash) && now < own.until) else {
         return Ok(None);
     };
+    if let Some(parent) = &grant.parent
+        && self::grant(cx, parent).await?.is_none()
+    {
+        return Ok(None);
+    }
     Ok(Some(Found {
         scope: ScopeText(own.scope.clone()),
         aud: own.audience.clone(),
@@ -157,7 +197,8 @@ async fn opaque(cx: &Cx, token: &Credential) -> Result<Option<Found>, OAuthError
         exp: own.until,
         token_type: Some(if own.jkt.is_some() { "DPoP" } else { "Bearer" }),
         cnf: own.jkt.clone().map(|jkt| Cnf { jkt }),
-        ..found(cx, &grant, name)
+        actors: Actors(own.actors.clone()),
+        ..found(cx, &grant, name.into())
     }))
 }
 
@@ -199,7 +240,9 @@ fn claims_of(cx: &Cx, claims: &Claims<'_>) -> Option<Found> {
         auth_time: claims.time("auth_time").ok()?.map(|time| time.floor_s()),
         acr: text("acr"),
         cnf: jkt.map(|jkt| Cnf { jkt }),
-        grant: text("jti")?.split_once('.').map(|(grant, _)| grant.to_owned()),
+        actors: Actors::read(claims.raw("act"))?,
+        grant: text("jti")?.split_once('.').map(|(grant, _)| grant.into()),
+        owns_record: false,
     })
 }
 

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 use super::config::TokenFormat;
 use super::context::Cx;
 use super::credential::{Credential, Id, Purpose, id_text};
+use super::downstream::Actors;
 use super::keys::Signer;
 use super::records::{Grant, OpaqueToken, User};
 use super::target::{OFFLINE, OPENID, Target};
@@ -26,6 +27,17 @@ pub(super) struct AccessToken<'a> {
     pub(super) target: &'a Target,
     pub(super) jkt: Option<&'a str>,
     pub(super) issued_at: u64,
+    /// Of a token that another was exchanged for.
+    pub(super) via: Option<&'a Via>,
+}
+
+/// Where a token comes from that another was exchanged for (RFC 8693).
+pub(super) struct Via {
+    pub(super) actors: Actors,
+    /// When the other ends, and so this one at the latest.
+    pub(super) until: u64,
+    /// The grant that the other stands on.
+    pub(super) parent: Option<Box<str>>,
 }
 
 #[derive(Serialize)]
@@ -45,6 +57,8 @@ struct AccessClaims<'a> {
     acr: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cnf: Option<Key<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    act: Option<&'a Actors>,
 }
 
 #[derive(Serialize)]
@@ -104,8 +118,19 @@ impl AccessToken<'_> {
         encode_base64url(hasher.finalize().get(..12).unwrap_or_default())
     }
 
-    fn expires_at(&self, cx: &Cx) -> u64 {
-        self.issued_at.saturating_add(cx.provider.config.lifetimes.access_token.as_secs())
+    pub(super) fn expires_at(&self, cx: &Cx) -> u64 {
+        let own = self.issued_at.saturating_add(cx.provider.config.lifetimes.access_token.as_secs());
+        self.via.map_or(own, |via| own.min(via.until))
+    }
+
+    /// Names the grant that the token stands on, where there is one.
+    fn jti(&self, cx: &Cx) -> String {
+        let unique = || encode_base64url(cx.io.random::<16>());
+        match (self.grant, self.via.and_then(|via| via.parent.as_deref())) {
+            (Some(id), _) => format!("{}.{}.{}", id_text(id), self.generation, self.asked(cx)),
+            (None, Some(parent)) => format!("{parent}.x.{}", unique()),
+            (None, None) => unique(),
+        }
     }
 
     /// Makes one. `unique` is what is known of an earlier one, which comes out again then.
@@ -118,10 +143,7 @@ impl AccessToken<'_> {
 
     async fn jwt(&self, cx: &Cx, signature: Option<&[u8]>) -> Result<Issued, OAuthError> {
         let config = &cx.provider.config;
-        let jti = match self.grant {
-            Some(id) => format!("{}.{}.{}", id_text(id), self.generation, self.asked(cx)),
-            None => encode_base64url(cx.io.random::<16>()),
-        };
+        let jti = self.jti(cx);
         let scope = of_resource(&self.target.scope);
         let claims = AccessClaims {
             iss: &config.issuer,
@@ -138,6 +160,7 @@ impl AccessToken<'_> {
             auth_time: self.user.map(|user| user.authenticated_at_s),
             acr: self.user.and_then(|user| user.acr.as_deref()),
             cnf: self.jkt.map(|jkt| Key { jkt }),
+            act: self.via.map(|via| &via.actors),
         };
         let (token, unique) = sign(cx, &cx.provider.signing.access_token, &claims, signature).await?;
         Ok(Issued { token, unique, opaque: None })
@@ -157,6 +180,7 @@ impl AccessToken<'_> {
             at: self.issued_at,
             until: self.expires_at(cx),
             jkt: self.jkt.map(Into::into),
+            actors: self.via.map(|via| via.actors.0.clone()).unwrap_or_default(),
         };
         let token = credential.text(Purpose::AccessToken, &cx.provider.secrets);
         Ok(Issued { token, unique: Zeroizing::new(secret.to_vec()), opaque: Some(opaque) })

@@ -30,6 +30,9 @@ pub(super) fn grants(config: &ProviderConfig) -> Vec<&'static str> {
     if !config.trusted_issuers.is_empty() {
         grants.push("urn:ietf:params:oauth:grant-type:jwt-bearer");
     }
+    if config.clients.iter().any(|client| !client.downstream.is_empty()) {
+        grants.push("urn:ietf:params:oauth:grant-type:token-exchange");
+    }
     grants
 }
 

@@ -43,9 +43,11 @@ mod context;
 mod credential;
 mod decision;
 mod device;
+mod downstream;
 mod endpoints;
 mod exchange;
 mod fetch;
+mod guesses;
 mod interaction;
 mod introspect;
 mod issue;
@@ -71,6 +73,7 @@ pub use config::{
     AssertionIssuer, Lifetimes, ProtectedResource, ProviderConfig, ProviderConfigError, RegisteredClient,
     Registration, TokenFormat, TrustedIssuer,
 };
+pub use downstream::Downstream;
 pub use endpoints::Endpoints;
 pub use exchange::{Exchange, Step};
 pub use interaction::{Browser, UserDecision};

@@ -10,6 +10,11 @@ use crate::scope::ScopeSet;
 pub enum Outcome {
     /// Send this.
     Answer(Answer),
+    /// Whether a password may be tried now ([`attempt_sign_in`](super::Provider::attempt_sign_in)).
+    Attempt {
+        /// If not, it has been tried too often: the status is 429, and the password is not looked at.
+        is_allowed: bool,
+    },
     /// What a user has granted ([`grants_of`](super::Provider::grants_of)).
     Grants(Vec<GrantShown>),
     /// Show a page to the user, with the headers that it names.

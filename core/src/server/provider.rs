@@ -12,7 +12,9 @@ use super::interaction::{Browser, UserDecision};
 use super::outcome::Outcome;
 use super::records::User;
 use super::request::Request;
-use super::{account, authorize, decision, device, introspect, pushed, register, revoke, session, token};
+use super::{
+    account, authorize, decision, device, guesses, introspect, pushed, register, revoke, session, token,
+};
 use crate::time::Now;
 use http::Method;
 use http::header::{
@@ -60,6 +62,26 @@ impl Provider {
     /// Who is signed in at a browser, by the cookie of [`session_cookie`](Self::session_cookie).
     pub fn signed_in(&self, now: Now, headers: &HeaderMap) -> Option<User> {
         session::user(&self.0, now, headers)
+    }
+
+    /// Counts a try to sign in by a name and a password, before the password is looked at: ends with
+    /// [`Outcome::Attempt`]. `headers` are those of the browser that sent the form. Tries are bounded for each name
+    /// (RFC 6749 10.10); a browser with the cookie of [`known_browser_cookie`](Self::known_browser_cookie) has a count
+    /// of its own, so that guesses of others lock nobody out of it.
+    pub fn attempt_sign_in(
+        &self,
+        now: Now,
+        entropy: [u8; 32],
+        name: &str,
+        headers: &HeaderMap,
+    ) -> (Exchange, Step) {
+        let counted = guesses::counted(&self.0, headers, name);
+        self.start(now, entropy, move |cx| guesses::count(cx, counted))
+    }
+
+    /// `Set-Cookie` for a browser in which a user has signed in by this name.
+    pub fn known_browser_cookie(&self, entropy: [u8; 32], name: &str) -> Option<HeaderValue> {
+        guesses::cookie(&self.0, entropy, name)
     }
 
     /// The path of the issuer, without a slash at its end: pages of the host's own go below it.

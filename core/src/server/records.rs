@@ -40,6 +40,9 @@ pub(super) struct Grant {
     /// The key that its refresh tokens are bound to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) jkt: Option<Box<str>>,
+    /// The grant whose token was exchanged for it: without that one, it is not good either.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) parent: Option<Box<str>>,
     pub(super) state: GrantState,
     /// Its access tokens that are not JWTs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -88,6 +91,9 @@ pub(super) struct OpaqueToken {
     pub(super) until: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) jkt: Option<Box<str>>,
+    /// Who acts for the user.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) actors: Vec<Box<str>>,
 }
 
 /// Who a user is, as the host said.

@@ -10,7 +10,7 @@ use super::wire::{ErrorCode, OAuthError};
 use crate::effect::RecordKind;
 
 /// Ends the grant that a token stands on, and with it all tokens of it (RFC 7009 2.1). A JWT of a client that acts for
-/// itself stands on none, and ends by its time.
+/// itself stands on none, and one that another was exchanged for on another's: they end by their time.
 pub(super) async fn answer(cx: &Cx, request: &Request) -> Result<Answer, OAuthError> {
     let parameters = request.form()?;
     let client = cx.authenticate(request, &parameters).await?;
@@ -22,7 +22,7 @@ pub(super) async fn answer(cx: &Cx, request: &Request) -> Result<Answer, OAuthEr
         let description = "the token was issued to another client";
         return Err(OAuthError::new(ErrorCode::UnauthorizedClient, description));
     }
-    if let Some(name) = &found.grant {
+    if let Some(name) = found.grant.as_ref().filter(|_| found.owns_grant()) {
         let why = "a client gives its tokens back";
         if let Some(stored) = cx.load::<Grant>(RecordKind::IssuedGrant, name, why).await? {
             forget(cx, name, &stored.value, stored.revision).await?;

@@ -16,12 +16,16 @@ struct Session {
     until: u64,
 }
 
-fn name(shared: &Shared) -> &'static str {
-    if is_secure(shared) { "__Host-grantor-session" } else { "grantor-session" }
-}
-
 fn is_secure(shared: &Shared) -> bool {
     shared.issuer_url.scheme() == "https"
+}
+
+const NAME: &str = "session";
+
+/// `__Host-`: of this host over TLS, and set by no other (RFC 6265bis 4.1.3.2). A development server has no TLS.
+fn full_name(shared: &Shared, name: &str) -> String {
+    let prefix = if is_secure(shared) { "__Host-" } else { "" };
+    format!("{prefix}grantor-{name}")
 }
 
 /// `Set-Cookie` for a user who has signed in.
@@ -30,27 +34,43 @@ pub(super) fn cookie(shared: &Shared, now: Now, user: &User) -> Option<HeaderVal
     let session = Session { user: user.clone(), until: now.unix_s.saturating_add(lifetime) };
     let text = encode_base64url(serde_json::to_vec(&session).ok()?);
     let tag = encode_base64url(shared.secrets.mac(Use::Session, &[text.as_bytes()]));
-    set(shared, &format!("{text}.{tag}"), lifetime)
+    set(shared, NAME, &format!("{text}.{tag}"), lifetime)
 }
 
 /// `Set-Cookie` for a user who signs out at this browser.
 pub(super) fn no_cookie(shared: &Shared) -> Option<HeaderValue> {
-    set(shared, "", 0)
+    set(shared, NAME, "", 0)
 }
 
-fn set(shared: &Shared, value: &str, max_age: u64) -> Option<HeaderValue> {
-    let (name, secure) = (name(shared), if is_secure(shared) { "; Secure" } else { "" });
+/// `Set-Cookie` for `max_age` seconds.
+pub(super) fn set(shared: &Shared, name: &str, value: &str, max_age: u64) -> Option<HeaderValue> {
+    let (name, secure) = (full_name(shared, name), if is_secure(shared) { "; Secure" } else { "" });
     let line = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age}{secure}");
     let mut value = HeaderValue::from_str(&line).ok()?;
     value.set_sensitive(true);
     Some(value)
 }
 
+/// The cookie of this name that a browser sends.
+pub(super) fn sent<'a>(shared: &Shared, headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
+    let name = full_name(shared, name);
+    lines.flat_map(cookies).find(|(own, _)| *own == name).map(|(_, value)| value)
+}
+
+/// Whether one of the cookies of this name is as it has to be.
+pub(super) fn any(shared: &Shared, line: &str, name: &str, is_good: impl Fn(&str) -> bool) -> bool {
+    let name = full_name(shared, name);
+    cookies(line).any(|(own, value)| own == name && is_good(value))
+}
+
+fn cookies(line: &str) -> impl Iterator<Item = (&str, &str)> {
+    line.split(';').filter_map(|cookie| cookie.trim().split_once('='))
+}
+
 /// The user of the cookie.
 pub(super) fn user(shared: &Shared, now: Now, headers: &HeaderMap) -> Option<User> {
-    let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
-    let cookies = lines.flat_map(|line| line.split(';')).filter_map(|cookie| cookie.trim().split_once('='));
-    let (_, value) = cookies.into_iter().find(|(own, _)| *own == name(shared))?;
+    let value = sent(shared, headers, NAME)?;
     let (text, tag) = value.split_once('.')?;
     let tag = decode_base64url(tag).filter(|tag| tag.len() == 32)?;
     shared.secrets.made(Use::Session, &[text.as_bytes()], &tag).then_some(())?;

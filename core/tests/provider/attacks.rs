@@ -1,7 +1,7 @@
 //! Attacks, each by its source: RFC 9700 4, RFC 6749 10, the security pages of MCP, and CVEs of others. Those on redirect
 //! URIs one by one are with `server::wire`, those on the tower layer with it.
 
-use crate::devices::jag;
+use crate::devices::{jag, side_by_side};
 use crate::world::*;
 use grantor::jose::{Algorithm, ClientAssertion, KeySet, SigningKey};
 use grantor::server::{
@@ -9,6 +9,7 @@ use grantor::server::{
     UserDecision,
 };
 use grantor::{Reach, limits};
+use http::header::{COOKIE, HeaderMap, HeaderValue};
 
 const EVIL: &str = "https://evil.example/cb";
 
@@ -523,4 +524,69 @@ fn what_is_kept_of_a_request_is_bounded() {
     assert_eq!(redirected_error(outcome), "invalid_request");
     assert_eq!(error(&world.post("/par", &asking(&[("unknown", &long)]))), (400, "invalid_request".into()));
     assert!(world.records.borrow().is_empty());
+}
+
+/// Whether a password may be tried for this name, in a browser with this cookie.
+fn may_try(world: &World, name: &str, cookie: Option<&HeaderValue>) -> bool {
+    let provider = world.provider.borrow().clone();
+    let mut headers = HeaderMap::new();
+    if let Some(cookie) = cookie {
+        let pair = cookie.to_str().unwrap().split(';').next().unwrap().to_owned();
+        headers.insert(COOKIE, HeaderValue::from_str(&format!("other=1; {pair}")).unwrap());
+    }
+    match world.run(provider.attempt_sign_in(world.now(), world.entropy(), name, &headers)) {
+        Outcome::Attempt { is_allowed } => is_allowed,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn rfc6749_10_10_passwords_are_not_guessed_and_nobody_is_locked_out() {
+    let world = World::plain();
+    let provider = world.provider.borrow().clone();
+    let known = |name: &str| provider.known_browser_cookie(world.entropy(), name).unwrap();
+    let (alices, mallorys) = (known("alice"), known("mallory"));
+    // However the name is written, whatever the browser pretends.
+    let forged = HeaderValue::from_str(&alices.to_str().unwrap().replacen('.', "A.", 1)).unwrap();
+    for index in 0..limits::PASSWORD_ATTEMPTS {
+        let name = ["alice", "ALICE", " Alice "][index as usize % 3];
+        assert!(may_try(&world, name, [None, Some(&forged), Some(&mallorys)][index as usize % 3]));
+    }
+    assert!(!may_try(&world, "aLice", None));
+    assert!(!may_try(&world, "alice", Some(&forged)));
+    assert!(!may_try(&world, "alice", Some(&mallorys)), "a known browser is known for one name");
+    assert!(may_try(&world, "bob", None), "the count is the name's");
+    // Where alice has signed in before, the guesses of others do not count, but her own do.
+    for _ in 0..limits::PASSWORD_ATTEMPTS {
+        assert!(may_try(&world, "alice", Some(&alices)));
+    }
+    assert!(!may_try(&world, "alice", Some(&alices)));
+    world.pass(limits::PASSWORD_ATTEMPTS_S);
+    assert!(may_try(&world, "alice", None));
+    assert!(alices.is_sensitive());
+    let line = alices.to_str().unwrap();
+    assert!(line.starts_with("__Host-grantor-known-") && line.ends_with("; Secure"), "{line}");
+    assert!(line.contains("; Path=/; HttpOnly; SameSite=Lax; ") && !line.contains("alice"), "{line}");
+}
+
+#[test]
+fn rfc6749_10_10_passwords_tried_at_once_count_each() {
+    let world = World::plain();
+    let provider = world.provider.borrow().clone();
+    let headers = HeaderMap::new();
+    let guesses = (0..50).map(|_| provider.attempt_sign_in(world.now(), world.entropy(), "alice", &headers));
+    let outcomes = side_by_side(&world, guesses.collect());
+    let allowed = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Attempt { is_allowed: true }));
+    assert!(allowed.count() <= limits::PASSWORD_ATTEMPTS as usize);
+}
+
+#[test]
+fn a_store_that_is_gone_lets_nobody_guess() {
+    let world = World::plain();
+    world.broken_store.set(true);
+    let provider = world.provider.borrow().clone();
+    let headers = HeaderMap::new();
+    let (page, _) =
+        page(world.run(provider.attempt_sign_in(world.now(), world.entropy(), "alice", &headers)));
+    assert_eq!(page.status, 503);
 }

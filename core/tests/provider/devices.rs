@@ -3,7 +3,7 @@
 use crate::world::*;
 use grantor::jose::dpop::{ProofKey, ProofRequest};
 use grantor::jose::{Algorithm, KeySet, SigningKey};
-use grantor::server::{Outcome, PageContent, TrustedIssuer, User, UserDecision};
+use grantor::server::{Exchange, Outcome, PageContent, Step, TrustedIssuer, User, UserDecision};
 use serde_json::json as object;
 
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
@@ -95,22 +95,29 @@ fn rfc8628_3_5_a_request_that_is_wrong_uses_no_code_up() {
 fn rfc8628_5_1_guesses_at_once_count_each() {
     let world = World::plain();
     let provider = world.provider.borrow().clone();
-    // All of them look before any has counted.
-    let mut open: Vec<_> = (0..50)
-        .map(|_| provider.enter_user_code(world.now(), world.entropy(), "BBBB-BBBB", alice()))
-        .collect();
-    let mut tried = 0;
+    let guesses =
+        (0..50).map(|_| provider.enter_user_code(world.now(), world.entropy(), "BBBB-BBBB", alice()));
+    let tried = side_by_side(&world, guesses.collect()).into_iter().filter(|outcome| match outcome {
+        Outcome::Page(page) => page.status == 200,
+        other => panic!("{other:?}"),
+    });
+    assert!(tried.count() <= grantor::limits::USER_CODE_ATTEMPTS as usize);
+}
+
+/// Plays exchanges an effect of each in turn, so that all of them look before any has written.
+pub(crate) fn side_by_side(world: &World, mut open: Vec<(Exchange, Step)>) -> Vec<Outcome> {
+    let mut outcomes = Vec::new();
     while let Some((mut exchange, step)) = open.pop() {
         match step {
-            grantor::server::Step::Perform { effect, .. } => {
+            Step::Perform { effect, .. } => {
                 let next = world.perform(&mut exchange, effect);
                 open.insert(0, (exchange, next));
             }
-            grantor::server::Step::Done(Outcome::Page(page)) => tried += u32::from(page.status == 200),
+            Step::Done(outcome) => outcomes.push(outcome),
             other => panic!("{other:?}"),
         }
     }
-    assert!(tried <= grantor::limits::USER_CODE_ATTEMPTS, "{tried}");
+    outcomes
 }
 
 pub(crate) fn jag(key: &SigningKey, change: impl Fn(&mut serde_json::Value)) -> String {

@@ -9,6 +9,7 @@ mod clients;
 mod consent;
 mod devices;
 mod effects;
+mod exchange;
 mod leaks;
 mod rules;
 mod settings;

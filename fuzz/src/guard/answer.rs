@@ -136,7 +136,8 @@ fn check_body(answer: &Answer, request: &Request, error: Option<&str>) {
     let said: Value = serde_json::from_str(body["error"].get()).expect("JSON");
     assert!(said["code"].is_i64() && said["message"].is_string(), "{said}");
     assert_eq!(said["data"]["error"].as_str(), error, "{said}");
-    assert!(!said.to_string().contains("offline_access"), "{said}");
+    let texts = [&said["data"]["scope"], &said["message"]].into_iter().filter_map(Value::as_str);
+    assert!(texts.flat_map(|text| text.split(' ')).all(|word| word != "offline_access"), "{said}");
 }
 
 /// Pages of other origins read nothing.

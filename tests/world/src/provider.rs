@@ -334,7 +334,12 @@ impl World {
 
     /// The whole way of the client `app`.
     pub fn tokens(&self) -> Value {
-        let code = self.code(&asking(&[]));
+        self.tokens_for(&[])
+    }
+
+    /// The same, with other parameters.
+    pub fn tokens_for(&self, changes: &[(&str, &str)]) -> Value {
+        let code = self.code(&asking(changes));
         let answer = self.token(&exchanging(&code));
         assert_eq!(answer.status, 200, "{}", answer.body.expose());
         json(&answer)

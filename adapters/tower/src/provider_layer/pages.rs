@@ -30,17 +30,20 @@ code{overflow-wrap:anywhere;font-size:.92em}";
 pub(super) const UNKNOWN_CODE: &str =
     "There is no device with this code, or the code is too old. Look at the device again.";
 
+pub(super) const TOO_MANY_PASSWORDS: &str = "Too many passwords have been tried for this name. Wait a quarter of an hour, or \
+sign in with a browser in which you have signed in before.";
+
 pub(super) const TOO_MANY_CODES: &str = "You have tried too many codes. Wait ten minutes, then try again.";
 
 pub(super) fn render(shown: &Shown<'_>) -> String {
     let (title, body) = match shown {
         Shown::Account { base, user, grants } => ("What you have allowed", account(base, user, grants)),
-        Shown::Device { base, user, user_code, problem } => {
-            ("Connect a device", device(base, *user, user_code, *problem))
+        Shown::Device { base, user, user_code, name, problem } => {
+            ("Connect a device", device(base, *user, user_code, name, *problem))
         }
-        Shown::SignIn { base, problem } => ("Sign in", account_sign_in(base, *problem)),
-        Shown::Provider { base, content, problem } => match content {
-            PageContent::SignIn(request) => ("Sign in", sign_in(base, request, *problem)),
+        Shown::SignIn { base, name, problem } => ("Sign in", account_sign_in(base, name, *problem)),
+        Shown::Provider { base, content, name, problem } => match content {
+            PageContent::SignIn(request) => ("Sign in", sign_in(base, request, name, *problem)),
             PageContent::Consent(request) => ("Allow access?", consent(base, request)),
             PageContent::DeviceDone { allowed: true } => {
                 ("Done", "<p>Your device is connected. You can close this page.</p>".into())
@@ -48,7 +51,9 @@ pub(super) fn render(shown: &Shown<'_>) -> String {
             PageContent::DeviceDone { .. } => {
                 ("Not connected", "<p>The device was turned away. You can close this page.</p>".into())
             }
-            PageContent::UnknownUserCode => ("Connect a device", device(base, None, "", Some(UNKNOWN_CODE))),
+            PageContent::UnknownUserCode => {
+                ("Connect a device", device(base, None, "", "", Some(UNKNOWN_CODE)))
+            }
             PageContent::GoBack { client, to, code, description } => {
                 ("This does not work", go_back(client, to.expose(), code.name(), description))
             }
@@ -95,7 +100,8 @@ fn who(client: &ClientShown) -> String {
     format!("<strong>{}</strong>{known}", Escaped(name))
 }
 
-fn sign_in(base: &str, request: &ConsentRequest, problem: Option<&str>) -> String {
+fn sign_in(base: &str, request: &ConsentRequest, name: &str, problem: Option<&str>) -> String {
+    let hint = if name.is_empty() { request.login_hint.as_deref().unwrap_or_default() } else { name };
     format!(
         "<p>{} asks for access to {}.</p>{}<form method=\"post\" action=\"{base}/sign-in\">\
 <input type=\"hidden\" name=\"interaction\" value=\"{}\">{}\
@@ -104,7 +110,7 @@ fn sign_in(base: &str, request: &ConsentRequest, problem: Option<&str>) -> Strin
         Escaped(request.resources.join(", ")),
         problem_of(problem),
         Escaped(request.interaction.expose()),
-        password_fields(request.login_hint.as_deref().unwrap_or_default()),
+        password_fields(hint),
     )
 }
 
@@ -150,10 +156,10 @@ fn consent(base: &str, request: &ConsentRequest) -> String {
     )
 }
 
-fn device(base: &str, user: Option<&User>, user_code: &str, problem: Option<&str>) -> String {
+fn device(base: &str, user: Option<&User>, user_code: &str, name: &str, problem: Option<&str>) -> String {
     let fields = match user {
         Some(user) => format!("<p class=\"soft\">Signed in as {}.</p>", Escaped(&user.subject)),
-        None => password_fields(""),
+        None => password_fields(name),
     };
     format!(
         "<p>Type in the code that your device shows.</p>{}<form method=\"post\" action=\"{base}/device\">\
@@ -165,12 +171,12 @@ required value=\"{}\">{fields}<div class=\"row\"><button class=\"main\">Continue
     )
 }
 
-fn account_sign_in(base: &str, problem: Option<&str>) -> String {
+fn account_sign_in(base: &str, name: &str, problem: Option<&str>) -> String {
     format!(
         "{}<form method=\"post\" action=\"{base}/account\">{}\
 <div class=\"row\"><button class=\"main\">Sign in</button></div></form>",
         problem_of(problem),
-        password_fields(""),
+        password_fields(name),
     )
 }
 

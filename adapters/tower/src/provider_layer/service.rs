@@ -18,7 +18,7 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::forms::{Form, is_from_here};
-use super::pages::{TOO_MANY_CODES, UNKNOWN_CODE};
+use super::pages::{TOO_MANY_CODES, TOO_MANY_PASSWORDS, UNKNOWN_CODE};
 use super::users::{Shown, Users};
 use crate::body::{self, GuardBody, Unread};
 use crate::target;
@@ -135,13 +135,13 @@ impl<H: Host, U: Users> Server<H, U> {
             let query = parts.uri.query().map_or_else(String::new, |query| format!("?{query}"));
             let Ok(target) = format!("{path}{query}").parse() else { return plain(StatusCode::BAD_REQUEST) };
             let request = server::Request::new(parts.method, target, parts.headers, body);
-            return self.respond(self.provided.handle(request, user).await, None);
+            return self.respond(self.provided.handle(request, user).await, &Said::default());
         }
         match parts.method {
-            Method::GET if place == Place::Account => self.account(user, None).await,
+            Method::GET if place == Place::Account => self.account(user, &Said::default()).await,
             Method::GET if place == Place::Device => {
                 let query = Form::read(parts.uri.query().unwrap_or_default().as_bytes());
-                self.device_page(user.as_ref(), query.get("user_code"), None)
+                self.device_page(user.as_ref(), query.get("user_code"), &Said::default())
             }
             Method::POST if is_from_here(&parts.headers, self.provided.provider().issuer()) => {
                 self.form(place, &parts.headers, &Form::read(&body), user).await
@@ -174,19 +174,28 @@ impl<H: Host, U: Users> Server<H, U> {
     ) -> Response<Bytes> {
         let browser = Browser::new(form.get("interaction"), headers);
         match place {
-            Place::SignIn => match self.sign_in(form).await {
-                Some(user) => {
+            Place::SignIn => match self.sign_in(headers, form).await {
+                Ok(user) => {
                     let outcome = self.provided.resume(browser, Some(user.clone())).await;
-                    self.with_session(self.respond(outcome, None), &user)
+                    self.with_session(self.respond(outcome, &Said::default()), form, &user)
                 }
-                None => self.respond(self.provided.resume(browser, None).await, Some(WRONG)),
+                Err(refused) => {
+                    let said = refused.said(form);
+                    refused.status(self.respond(self.provided.resume(browser, None).await, &said))
+                }
             },
             Place::Consent => match user {
-                Some(user) => self.respond(self.provided.decide(browser, user, decision(form)).await, None),
-                None => self.respond(self.provided.resume(browser, None).await, Some(EXPIRED)),
+                Some(user) => {
+                    let outcome = self.provided.decide(browser, user, decision(form)).await;
+                    self.respond(outcome, &Said::default())
+                }
+                None => {
+                    let said = Said { problem: Some(EXPIRED), ..Said::default() };
+                    self.respond(self.provided.resume(browser, None).await, &said)
+                }
             },
-            Place::Device => match self.known(form, user).await {
-                Some((user, is_new)) => {
+            Place::Device => match self.known(headers, form, user).await {
+                Ok((user, is_new)) => {
                     let outcome = self.provided.enter_user_code(form.get("user_code"), user.clone()).await;
                     let response = match outcome {
                         // Whoever is signed in is not asked again for who they are.
@@ -194,24 +203,28 @@ impl<H: Host, U: Users> Server<H, U> {
                             let (base, user_code) = (self.provided.provider().path(), form.get("user_code"));
                             let problem =
                                 Some(if page.status == 429 { TOO_MANY_CODES } else { UNKNOWN_CODE });
-                            let shown = Shown::Device { base, user: Some(&user), user_code, problem };
+                            let shown =
+                                Shown::Device { base, user: Some(&user), user_code, name: "", problem };
                             self.html(status(page.status), page.headers, &shown)
                         }
-                        other => self.respond(other, None),
+                        other => self.respond(other, &Said::default()),
                     };
-                    if is_new { self.with_session(response, &user) } else { response }
+                    if is_new { self.with_session(response, form, &user) } else { response }
                 }
-                None => self.device_page(None, form.get("user_code"), Some(WRONG)),
+                Err(refused) => {
+                    let page = self.device_page(None, form.get("user_code"), &refused.said(form));
+                    refused.status(page)
+                }
             },
-            Place::Account => match self.known(form, user).await {
-                Some((user, is_new)) => {
+            Place::Account => match self.known(headers, form, user).await {
+                Ok((user, is_new)) => {
                     if !form.get("revoke").is_empty() {
                         self.provided.revoke_grant(&user.subject, form.get("revoke")).await;
                     }
-                    let response = self.account(Some(user.clone()), None).await;
-                    if is_new { self.with_session(response, &user) } else { response }
+                    let response = self.account(Some(user.clone()), &Said::default()).await;
+                    if is_new { self.with_session(response, form, &user) } else { response }
                 }
-                None => self.account(None, Some(WRONG)).await,
+                Err(refused) => refused.status(self.account(None, &refused.said(form)).await),
             },
             Place::SignOut => {
                 let mut response = plain(StatusCode::SEE_OTHER);
@@ -228,41 +241,56 @@ impl<H: Host, U: Users> Server<H, U> {
         }
     }
 
-    async fn sign_in(&self, form: &Form) -> Option<User> {
+    async fn sign_in(&self, headers: &HeaderMap, form: &Form) -> Result<User, Refused> {
         let (name, password) = (form.get("username"), form.get("password"));
-        let sane =
-            (1..=limits::STRING).contains(&name.len()) && (1..=limits::STRING).contains(&password.len());
-        if sane { self.users.sign_in(name, password).await } else { None }
-    }
-
-    /// The user who is signed in, or signs in with this form: and whether they just did.
-    async fn known(&self, form: &Form, user: Option<User>) -> Option<(User, bool)> {
-        match user {
-            Some(user) => Some((user, false)),
-            None => self.sign_in(form).await.map(|user| (user, true)),
+        let is_sane = |text: &str| (1..=limits::STRING).contains(&text.len());
+        if !is_sane(name) || !is_sane(password) {
+            return Err(Refused::Wrong);
+        }
+        match self.provided.attempt_sign_in(name, headers).await {
+            Outcome::Attempt { is_allowed: true } => {
+                self.users.sign_in(name, password).await.ok_or(Refused::Wrong)
+            }
+            Outcome::Attempt { .. } => Err(Refused::TooOften),
+            _ => Err(Refused::Unavailable),
         }
     }
 
-    async fn account(&self, user: Option<User>, problem: Option<&str>) -> Response<Bytes> {
+    /// The user who is signed in, or signs in with this form: and whether they just did.
+    async fn known(
+        &self,
+        headers: &HeaderMap,
+        form: &Form,
+        user: Option<User>,
+    ) -> Result<(User, bool), Refused> {
+        match user {
+            Some(user) => Ok((user, false)),
+            None => self.sign_in(headers, form).await.map(|user| (user, true)),
+        }
+    }
+
+    async fn account(&self, user: Option<User>, said: &Said<'_>) -> Response<Bytes> {
         let base = self.provided.provider().path();
         let Some(user) = user else {
-            return self.html(StatusCode::OK, HeaderMap::new(), &Shown::SignIn { base, problem });
+            let shown = Shown::SignIn { base, name: said.name, problem: said.problem };
+            return self.html(StatusCode::OK, HeaderMap::new(), &shown);
         };
         match self.provided.grants_of(&user.subject).await {
             Outcome::Grants(grants) => {
                 let shown = Shown::Account { base, user: &user, grants: &grants };
                 self.html(StatusCode::OK, HeaderMap::new(), &shown)
             }
-            other => self.respond(other, None),
+            other => self.respond(other, &Said::default()),
         }
     }
 
-    fn device_page(&self, user: Option<&User>, user_code: &str, problem: Option<&str>) -> Response<Bytes> {
-        let shown = Shown::Device { base: self.provided.provider().path(), user, user_code, problem };
+    fn device_page(&self, user: Option<&User>, user_code: &str, said: &Said<'_>) -> Response<Bytes> {
+        let base = self.provided.provider().path();
+        let shown = Shown::Device { base, user, user_code, name: said.name, problem: said.problem };
         self.html(StatusCode::OK, HeaderMap::new(), &shown)
     }
 
-    fn respond(&self, outcome: Outcome, problem: Option<&str>) -> Response<Bytes> {
+    fn respond(&self, outcome: Outcome, said: &Said<'_>) -> Response<Bytes> {
         match outcome {
             Outcome::Answer(answer) => {
                 let mut response = plain(status(answer.status));
@@ -272,9 +300,9 @@ impl<H: Host, U: Users> Server<H, U> {
             }
             Outcome::Page(page) => {
                 // Words about a password belong on the page that asks for it.
-                let problem = problem.filter(|_| matches!(page.content, PageContent::SignIn(_)));
+                let problem = said.problem.filter(|_| matches!(page.content, PageContent::SignIn(_)));
                 let base = self.provided.provider().path();
-                let shown = Shown::Provider { base, content: &page.content, problem };
+                let shown = Shown::Provider { base, content: &page.content, name: said.name, problem };
                 self.html(status(page.status), page.headers, &shown)
             }
             _ => plain(StatusCode::INTERNAL_SERVER_ERROR),
@@ -290,13 +318,55 @@ impl<H: Host, U: Users> Server<H, U> {
         response
     }
 
-    fn with_session(&self, mut response: Response<Bytes>, user: &User) -> Response<Bytes> {
-        response.headers_mut().extend(self.provided.session_cookie(user).map(|cookie| (SET_COOKIE, cookie)));
+    fn with_session(&self, mut response: Response<Bytes>, form: &Form, user: &User) -> Response<Bytes> {
+        let known = self.provided.known_browser_cookie(form.get("username"));
+        let cookies = self.provided.session_cookie(user).into_iter().chain(known);
+        for cookie in cookies {
+            response.headers_mut().append(SET_COOKIE, cookie);
+        }
         response
     }
 }
 
-const WRONG: &str = "Name or password is wrong.";
+/// What a page says besides its content.
+#[derive(Default)]
+struct Said<'a> {
+    name: &'a str,
+    problem: Option<&'a str>,
+}
+
+/// Why somebody is not signed in.
+#[derive(Clone, Copy)]
+enum Refused {
+    TooOften,
+    Unavailable,
+    Wrong,
+}
+
+impl Refused {
+    fn said(self, form: &Form) -> Said<'_> {
+        let problem = match self {
+            Self::TooOften => TOO_MANY_PASSWORDS,
+            Self::Unavailable => "The server cannot answer now. Try again.",
+            Self::Wrong => "Name or password is wrong.",
+        };
+        let name = form.get("username");
+        Said { name: if name.len() > limits::STRING { "" } else { name }, problem: Some(problem) }
+    }
+
+    /// The page with the status that says so, too.
+    fn status(self, mut response: Response<Bytes>) -> Response<Bytes> {
+        if response.status() == StatusCode::OK {
+            *response.status_mut() = match self {
+                Self::TooOften => StatusCode::TOO_MANY_REQUESTS,
+                Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+                Self::Wrong => StatusCode::OK,
+            };
+        }
+        response
+    }
+}
+
 const EXPIRED: &str = "You have been signed out. Sign in again.";
 
 /// What the boxes of a consent say.

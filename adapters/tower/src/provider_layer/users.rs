@@ -8,8 +8,8 @@ use super::pages;
 
 /// The users of an authorization server.
 pub trait Users: Send + Sync + 'static {
-    /// The user of this name and password; `None` when there is none. It takes as long for a name that nobody has, and
-    /// bounds how often one may try, without locking anybody out.
+    /// The user of this name and password; `None` when there is none. It should take as long for a name that nobody has.
+    /// How often a name is tried is bounded before this is called.
     fn sign_in(&self, name: &str, password: &str) -> impl Future<Output = Option<User>> + Send;
 
     /// A page as HTML, without script. By default a plain one that fits phones, the dark and screen readers.
@@ -40,6 +40,8 @@ pub enum Shown<'a> {
         user: Option<&'a User>,
         /// The code, if a link brought it.
         user_code: &'a str,
+        /// The name that was typed in.
+        name: &'a str,
         /// What was wrong.
         problem: Option<&'a str>,
     },
@@ -51,6 +53,8 @@ pub enum Shown<'a> {
         base: &'a str,
         /// What.
         content: &'a PageContent,
+        /// The name that was typed in.
+        name: &'a str,
         /// What was wrong.
         problem: Option<&'a str>,
     },
@@ -58,6 +62,8 @@ pub enum Shown<'a> {
     SignIn {
         /// The path of the issuer.
         base: &'a str,
+        /// The name that was typed in.
+        name: &'a str,
         /// What was wrong.
         problem: Option<&'a str>,
     },

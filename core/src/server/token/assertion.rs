@@ -99,7 +99,7 @@ async fn identity(
     // One subject of each issuer: two enterprises may have users of the same name.
     let user = User::new(&format!("{}|{}", issuer.issuer, jag.subject), signed_in);
     // No refresh token: a new ID-JAG asks the enterprise's policy again.
-    without_refresh(cx, asked, &target, Some(&user)).await
+    without_refresh(cx, asked, &target, Some(&user), None).await
 }
 
 async fn workload(
@@ -121,5 +121,5 @@ async fn workload(
     // A platform hands out the same token again until it ends: it is bound by its short life (RFC 7523 3, 7).
     let target =
         Target::choose(&cx.provider.config, &asked.client.description.scope, asked.scope, asked.resources)?;
-    without_refresh(cx, asked, &target, None).await
+    without_refresh(cx, asked, &target, None, None).await
 }

@@ -6,7 +6,7 @@ use crate::scope::ScopeSet;
 use crate::server::config::TokenFormat;
 use crate::server::context::Cx;
 use crate::server::credential::id_text;
-use crate::server::issue::{AccessToken, remember};
+use crate::server::issue::{AccessToken, Via, remember};
 use crate::server::records::{Grant, GrantState, User, VERSION};
 use crate::server::target::{OFFLINE, OPENID, Target};
 use crate::server::wire::{ErrorCode, OAuthError};
@@ -22,7 +22,7 @@ pub(super) async fn issue(cx: &Cx, asked: &Asked<'_>) -> Result<Tokens, OAuthErr
     // There is no user to identify, and nothing to refresh.
     let own = target.scope.iter().filter(|token| !matches!(*token, OPENID | OFFLINE));
     target.scope = ScopeSet::from_tokens(own).unwrap_or_default();
-    without_refresh(cx, asked, &target, None).await
+    without_refresh(cx, asked, &target, None, None).await
 }
 
 /// A token without a refresh token. One that is no JWT has a record, in which the resource's question finds it.
@@ -31,6 +31,7 @@ pub(super) async fn without_refresh(
     asked: &Asked<'_>,
     target: &Target,
     user: Option<&User>,
+    via: Option<&Via>,
 ) -> Result<Tokens, OAuthError> {
     let now = cx.io.now_s();
     let opaque = cx.provider.config.token_format == TokenFormat::Opaque;
@@ -43,10 +44,11 @@ pub(super) async fn without_refresh(
         target,
         jkt: asked.jkt,
         issued_at: now,
+        via,
     };
     let issued = access.issue(cx, None).await?;
     if let Some(id) = &id {
-        let ends_at = now.saturating_add(cx.provider.config.lifetimes.access_token.as_secs());
+        let ends_at = access.expires_at(cx);
         let mut grant = Grant {
             v: VERSION,
             client: asked.client.id.clone(),
@@ -56,6 +58,7 @@ pub(super) async fn without_refresh(
             created_at: now,
             ends_at,
             jkt: None,
+            parent: via.and_then(|via| via.parent.clone()),
             state: GrantState::Active { generation: 0, refresh: "".into(), at: now, last: None },
             opaque: Vec::new(),
         };

@@ -67,6 +67,7 @@ pub(super) async fn exchange(
             target: &target,
             jkt: asked.jkt,
             issued_at: now,
+            via: None,
         };
         let issued = access.issue(cx, None).await?;
         let id = id_token_for(cx, &access, &issued.token, nonce.as_deref()).await?;

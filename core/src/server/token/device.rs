@@ -59,6 +59,7 @@ pub(super) async fn exchange(cx: &Cx, asked: &Asked<'_>, device_code: &str) -> R
         target: &target,
         jkt: asked.jkt,
         issued_at: now,
+        via: None,
     };
     let issued = access.issue(cx, None).await?;
     let id = id_token_for(cx, &access, &issued.token, None).await?;

@@ -4,6 +4,7 @@ mod assertion;
 mod client_credentials;
 mod code;
 mod device;
+mod exchange;
 mod refresh;
 
 use serde::Serialize;
@@ -32,6 +33,8 @@ pub(super) struct Tokens {
     pub(super) access: Secret,
     pub(super) refresh: Option<Secret>,
     pub(super) id: Option<Secret>,
+    /// What the token is that another was exchanged for (RFC 8693 2.2.1).
+    pub(super) issued_type: Option<&'static str>,
     pub(super) scope: ScopeSet,
     pub(super) bound: bool,
     pub(super) expires_in: u64,
@@ -61,20 +64,18 @@ async fn tokens(cx: &Cx, request: &Request) -> Result<Tokens, OAuthError> {
         TokenGrant::DeviceCode { device_code } => device::exchange(cx, &context, device_code).await,
         TokenGrant::JwtBearer { assertion } => assertion::redeem(cx, &context, assertion).await,
         TokenGrant::RefreshToken { refresh_token } => refresh::rotate(cx, &context, refresh_token).await,
-        TokenGrant::TokenExchange { .. } => {
-            let description = "this grant_type is not supported";
-            Err(OAuthError::new(ErrorCode::UnsupportedGrantType, description))
-        }
+        TokenGrant::TokenExchange(wanted) => exchange::exchange(cx, &context, &wanted).await,
     }
 }
 
 impl Tokens {
     pub(super) fn new(cx: &Cx, access: &AccessToken<'_>, issued: Issued) -> Self {
-        let ends = access.issued_at.saturating_add(cx.provider.config.lifetimes.access_token.as_secs());
+        let ends = access.expires_at(cx);
         Self {
             access: issued.token,
             refresh: None,
             id: None,
+            issued_type: None,
             scope: access.target.scope.clone(),
             bound: access.jkt.is_some(),
             expires_in: ends.saturating_sub(cx.io.now_s()),
@@ -86,6 +87,8 @@ impl Tokens {
         struct Body<'a> {
             access_token: &'a str,
             token_type: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            issued_token_type: Option<&'a str>,
             expires_in: u64,
             #[serde(skip_serializing_if = "Option::is_none")]
             refresh_token: Option<&'a str>,
@@ -99,6 +102,7 @@ impl Tokens {
             &Body {
                 access_token: self.access.expose(),
                 token_type: if self.bound { "DPoP" } else { "Bearer" },
+                issued_token_type: self.issued_type,
                 expires_in: self.expires_in,
                 refresh_token: self.refresh.as_ref().map(Secret::expose),
                 id_token: self.id.as_ref().map(Secret::expose),

@@ -51,6 +51,7 @@ pub(super) async fn rotate(cx: &Cx, asked: &Asked<'_>, refresh_token: &str) -> R
             target: &target,
             jkt: asked.jkt,
             issued_at: now,
+            via: None,
         };
         if is_retry {
             // The answer was lost, or several of the client's processes asked at once: it is the same again.

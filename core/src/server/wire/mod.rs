@@ -31,4 +31,4 @@ pub use client_metadata::{ClientDescription, MetadataRules};
 pub use error::{ErrorCode, OAuthError};
 pub use parameters::RequestParameters;
 pub use redirect_uri::{RedirectKind, is_registered, redirect_kind};
-pub use token::{TokenGrant, TokenRequest};
+pub use token::{TokenExchange, TokenGrant, TokenRequest};

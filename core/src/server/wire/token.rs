@@ -49,14 +49,32 @@ pub enum TokenGrant<'a> {
         refresh_token: &'a str,
     },
     /// RFC 8693 2.1.
-    TokenExchange {
-        /// The token to exchange.
-        subject_token: &'a str,
-        /// What it is.
-        subject_token_type: &'a str,
-        /// What is wanted; `None` for an access token.
-        requested_token_type: Option<&'a str>,
-    },
+    TokenExchange(TokenExchange<'a>),
+}
+
+/// A token to be exchanged, and for what (RFC 8693 2.1).
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct TokenExchange<'a> {
+    /// The token.
+    pub subject_token: &'a str,
+    /// What it is.
+    pub subject_token_type: &'a str,
+    /// Who acts for the token's user, if it is not the client itself.
+    pub actor_token: Option<&'a str>,
+    /// What is wanted; `None` for an access token.
+    pub requested_token_type: Option<&'a str>,
+    /// For whom it is wanted, by name.
+    pub audience: Vec<&'a str>,
+}
+
+/// Without the tokens.
+impl fmt::Debug for TokenExchange<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenExchange")
+            .field("subject_token_type", &self.subject_token_type)
+            .finish_non_exhaustive()
+    }
 }
 
 impl TokenGrant<'_> {
@@ -68,7 +86,7 @@ impl TokenGrant<'_> {
             Self::DeviceCode { .. } => "urn:ietf:params:oauth:grant-type:device_code",
             Self::JwtBearer { .. } => "urn:ietf:params:oauth:grant-type:jwt-bearer",
             Self::RefreshToken { .. } => "refresh_token",
-            Self::TokenExchange { .. } => "urn:ietf:params:oauth:grant-type:token-exchange",
+            Self::TokenExchange(_) => "urn:ietf:params:oauth:grant-type:token-exchange",
         }
     }
 }
@@ -112,11 +130,13 @@ impl<'a> TokenRequest<'a> {
             "urn:ietf:params:oauth:grant-type:jwt-bearer" => {
                 TokenGrant::JwtBearer { assertion: needed("assertion", "the assertion is missing")? }
             }
-            "urn:ietf:params:oauth:grant-type:token-exchange" => TokenGrant::TokenExchange {
+            "urn:ietf:params:oauth:grant-type:token-exchange" => TokenGrant::TokenExchange(TokenExchange {
                 subject_token: needed("subject_token", "the subject_token is missing")?,
                 subject_token_type: needed("subject_token_type", "the subject_token_type is missing")?,
+                actor_token: parameters.get("actor_token")?,
                 requested_token_type: parameters.get("requested_token_type")?,
-            },
+                audience: parameters.all("audience").collect(),
+            }),
             _ => {
                 let description = "this grant_type is not supported";
                 return Err(OAuthError::new(ErrorCode::UnsupportedGrantType, description));

@@ -116,8 +116,31 @@ fn a_wrong_password_is_said_so_and_the_page_stays() {
     let again = person.fetch(&format!("{}{action}", running.issuer), Some(&fields));
     assert_eq!(again.status, 200);
     assert!(again.body.contains("Name or password is wrong."), "{}", again.body);
+    assert!(again.body.contains(r#"value="alice""#), "the name stays, too: {}", again.body);
     let back = person.authorize(&url);
     assert!(back.starts_with("http://127.0.0.1:1/cb?code="), "{back}");
+}
+
+#[test]
+fn passwords_are_not_guessed_and_a_browser_that_is_known_goes_on() {
+    let running = Running::start("guesses");
+    let account = format!("{}/account", running.issuer);
+    let sign_in = |person: &mut Person, password: &str| {
+        let fields = [("username".to_owned(), NAME.to_owned()), ("password".into(), password.into())];
+        person.fetch(&account, Some(&fields))
+    };
+    let mut alice = Person::default();
+    assert!(sign_in(&mut alice, PASSWORD).body.contains("Signed in as alice"));
+    alice.fetch(&format!("{}/sign-out", running.issuer), Some(&[]));
+    let mut guesser = Person::default();
+    for _ in 1..grantor::limits::PASSWORD_ATTEMPTS {
+        assert_eq!(sign_in(&mut guesser, "wrong").status, 200);
+    }
+    let refused = sign_in(&mut guesser, PASSWORD);
+    assert_eq!(refused.status, 429, "though it is right this time");
+    assert!(refused.body.contains("Too many passwords have been tried"), "{}", refused.body);
+    let again = sign_in(&mut alice, PASSWORD);
+    assert!(again.body.contains("Signed in as alice"), "{}", again.body);
 }
 
 #[test]
