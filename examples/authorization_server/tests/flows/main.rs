@@ -1,5 +1,6 @@
 //! Grantor's own client on every adapter, the protected server, and the authorization server: all three roles.
 
+mod nasty;
 mod person;
 
 use std::sync::{Arc, Mutex};
