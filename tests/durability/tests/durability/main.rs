@@ -7,8 +7,13 @@ mod guard;
 mod keyring;
 mod kill;
 #[cfg(unix)]
+#[path = "../../../../examples/authorization_server/tests/flows/person.rs"]
+mod person;
+#[cfg(unix)]
 mod postgres;
 mod processes;
+#[cfg(unix)]
+mod providers;
 mod races;
 mod records;
 #[cfg(unix)]

@@ -12,7 +12,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 
 use crate::servers::{End, Postgres};
-use crate::{acknowledged, guard, processes, races};
+use crate::{acknowledged, guard, processes, providers, races};
 
 fn key(n: usize) -> StoreKey {
     StoreKey::new(RecordKind::Proof, "https://mcp.example.com/mcp", &n.to_string(), None)
@@ -47,6 +47,26 @@ fn a_process_is_killed_that_saves() {
 #[ignore = "needs PostgreSQL"]
 fn three_processes_race_and_one_is_killed() {
     races::check(&Postgres::start().place());
+}
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn three_providers_exchange_a_code_once() {
+    providers::race(&Postgres::start().place());
+}
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn refresh_tokens_outlive_providers_that_are_killed() {
+    providers::survive(&Postgres::start().place(), |kill, round| kill(round % 3));
+}
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn refresh_tokens_outlive_restarts_of_the_database() {
+    let mut server = Postgres::start();
+    let end = |n| if n % 2 == 0 { End::Crash } else { End::Orderly };
+    providers::survive(&server.place(), |_, round| server.restart(end(round)));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use grantor_world::tls::Authority;
 use redis::Commands as _;
 
 use crate::servers::{End, Valkey};
-use crate::{acknowledged, guard, processes, races};
+use crate::{acknowledged, guard, processes, providers, races};
 
 fn key(n: usize) -> StoreKey {
     StoreKey::new(RecordKind::Proof, "https://mcp.example.com/mcp", &n.to_string(), None)
@@ -47,6 +47,26 @@ fn a_process_is_killed_that_saves() {
 #[ignore = "needs Valkey or Redis"]
 fn three_processes_race_and_one_is_killed() {
     races::check(&Valkey::start().place());
+}
+
+#[test]
+#[ignore = "needs Valkey or Redis"]
+fn three_providers_exchange_a_code_once() {
+    providers::race(&Valkey::start().place());
+}
+
+#[test]
+#[ignore = "needs Valkey or Redis"]
+fn refresh_tokens_outlive_providers_that_are_killed() {
+    providers::survive(&Valkey::start().place(), |kill, round| kill(round % 3));
+}
+
+#[test]
+#[ignore = "needs Valkey or Redis"]
+fn refresh_tokens_outlive_restarts_of_the_database() {
+    let mut server = Valkey::start();
+    let end = |n| if n % 2 == 0 { End::Crash } else { End::Orderly };
+    providers::survive(&server.place(), |_, round| server.restart(end(round)));
 }
 
 #[test]
