@@ -6,10 +6,13 @@ mod person;
 use std::sync::{Arc, Mutex};
 
 use grantor::client::{Config, Notice};
+use grantor::server::Provider;
 use grantor::wire::client_metadata::ClientMetadata;
 use grantor_adapters::{ADAPTERS, Adapter, open};
 use grantor_authorization_server::{UserFile, add_user, app, config, store};
 use grantor_driver::{Browser, Event, MemoryStore, Setup};
+use grantor_tower::provider::Provided;
+use grantor_tower::{ProviderLayer, Reqwest};
 use grantor_world::mcp_server::stateless_tool_call;
 use person::{NAME, PASSWORD, Person};
 use serde_json::{Value, json};
@@ -94,6 +97,31 @@ fn every_adapter_from_the_first_401_to_the_step_up_without_a_finding() {
         }
         assert_eq!(*findings.lock().unwrap(), Vec::<String>::new(), "{adapter}");
     }
+}
+
+#[test]
+fn one_process_is_the_mcp_server_and_its_authorization_server() {
+    let directory = std::env::temp_dir().join(format!("grantor-as-{}-both", std::process::id()));
+    let _ = std::fs::remove_dir_all(&directory);
+    let store = store(&directory).unwrap();
+    add_user(&directory.join("users"), NAME, PASSWORD).unwrap();
+    let users = UserFile::read(&directory.join("users")).unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+    let issuer = format!("http://{}", listener.local_addr().unwrap());
+    let resource = format!("{issuer}/mcp");
+    let provider = Provider::new(config(&issuer, &resource, &directory).unwrap()).unwrap();
+    let provided = Provided::new(Reqwest::new().unwrap(), provider, store);
+    let mcp = grantor_protected_server::app(grantor_protected_server::config(&resource, &issuer)).unwrap();
+    let both = mcp.layer(ProviderLayer::new(provided, users));
+    runtime.spawn(async move { axum::serve(listener, both).await });
+    let running = Running { issuer, resource, directory, _runtime: runtime };
+    let findings = Arc::default();
+    let client = client("reqwest", &running, &findings);
+    for tool in ["list_notes", "write_note"] {
+        assert_eq!(running.call(&*client, tool).0, 200, "{tool}");
+    }
+    assert_eq!(*findings.lock().unwrap(), [""; 0]);
 }
 
 #[test]
