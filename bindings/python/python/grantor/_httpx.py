@@ -9,11 +9,11 @@ from typing import Any, cast
 
 from grantor import _types as t
 from grantor._exchange import Closed, answer, append, twice_if_closed
-from grantor._native import HttpRequest
+from grantor._native import Engine, HttpRequest
 from grantor._session import Calls, ended, operation, reported
 
 
-def _caller(kind: type) -> Any:
+def caller(kind: type) -> Any:
     """The client that asks for the flow of a request, two frames above: clients do not say who they are."""
     found = sys._getframe(2).f_locals.get("self")
     return found if isinstance(found, kind) else None
@@ -32,11 +32,11 @@ class Flow(Calls):
 
     def sync_auth_flow(self, request: Any) -> Generator[Any, Any, None]:
         """Sends a request with a token, and again where authorization needs it."""
-        return self._flow(request, self._sender(_caller(self._stack.Client)))
+        return self._flow(request, self._sender(caller(self._stack.Client)))
 
     def async_auth_flow(self, request: Any) -> AsyncGenerator[Any, Any]:
         """The same for async clients, on asyncio."""
-        return self._flow_async(request, self._sender_async(_caller(self._stack.AsyncClient)))
+        return self._flow_async(request, self._sender_async(caller(self._stack.AsyncClient)))
 
     def _flow(self, request: Any, send: Callable[[HttpRequest, int, float], t.HttpAnswer]) -> Generator[Any, Any, None]:
         session = self.session
@@ -86,23 +86,23 @@ class Flow(Calls):
 
     async def log_in_async(self) -> None:
         """`log_in` for asyncio."""
-        await self._end_async(self.session.engine.log_in)
+        await self._end_async(lambda engine: engine.log_in())
 
     async def log_out_async(self) -> None:
         """`log_out` for asyncio."""
-        await self._end_async(self.session.engine.log_out)
+        await self._end_async(lambda engine: engine.log_out())
 
     async def forget_async(self) -> None:
         """`forget` for asyncio."""
-        await self._end_async(self.session.engine.forget)
+        await self._end_async(lambda engine: engine.forget())
 
     async def callback_async(self, url: str) -> None:
         """`callback` for asyncio."""
-        engine = self.session.engine
-        await self._end_async(lambda: engine.callback(url))
+        await self._end_async(lambda engine: engine.callback(url))
 
-    async def _end_async(self, enter: Callable[[], int]) -> None:
-        ended((await self.session.run_async(None, enter, self._sender_async(None)))[1])
+    async def _end_async(self, enter: Callable[[Engine], int]) -> None:
+        engine = self.session.engine
+        ended((await self.session.run_async(None, lambda: enter(engine), self._sender_async(None)))[1])
 
     # Grantor's own requests.
 

@@ -398,24 +398,24 @@ class Calls:
 
     def log_in(self) -> None:
         """Gets a token if there is none."""
-        self._end(self.session.engine.log_in)
+        self._end(lambda engine: engine.log_in())
 
     def log_out(self) -> None:
         """Gives the account's tokens back (RFC 7009) and forgets them."""
-        self._end(self.session.engine.log_out)
+        self._end(lambda engine: engine.log_out())
 
     def forget(self) -> None:
         """Forgets everything about the server for this account; tokens are given back."""
-        self._end(self.session.engine.forget)
+        self._end(lambda engine: engine.forget())
 
     def callback(self, url: str) -> None:
         """Takes in a callback that comes without its prompt: the redirect endpoint of a web application, which brings it
         only to the `Auth` of the user with whose session the request came (RFC 9700 2.1.1)."""
-        engine = self.session.engine
-        self._end(lambda: engine.callback(url))
+        self._end(lambda engine: engine.callback(url))
 
-    def _end(self, enter: Callable[[], int]) -> None:
-        ended(self.session.run(None, enter, self._sender(None))[1])
+    def _end(self, enter: Callable[[Engine], int]) -> None:
+        engine = self.session.engine
+        ended(self.session.run(None, lambda: enter(engine), self._sender(None))[1])
 
     def _sender(self, caller: Any) -> SendHttp:
         """Sends Grantor's own requests, by the client that sends the caller's if need be."""

@@ -1,8 +1,8 @@
 """Grantor where the MCP Python SDK (version 2) takes its own classes.
 
-A client gives `grantor.httpx2.Auth` as the `auth` of the HTTP client for its transport. A server gives `TokenVerifier` where
-the SDK takes one; `grantor.asgi.Guarded` around its application does more: scopes for each tool, proofs of possession, and
-the metadata.
+A client that has an `OAuthClientProvider` of the SDK's imports the one that is here; a new one gives `grantor.httpx2.Auth` as
+the `auth` of the HTTP client for its transport. A server gives `TokenVerifier` where the SDK takes one; `grantor.asgi.Guarded`
+around its application does more: scopes for each tool, proofs of possession, and the metadata.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from __future__ import annotations
 from mcp.server.auth.provider import AccessToken
 
 from grantor import _types as t
+from grantor._mcp_client import OAuthClientProvider
 from grantor._native import GuardConfig
 from grantor.asgi import Checks
 
-__all__ = ["TokenVerifier"]
+__all__ = ["OAuthClientProvider", "TokenVerifier"]
 
 
 class TokenVerifier:
