@@ -20,6 +20,7 @@ import grantor
 from grantor import Config, Enterprise, Preregistered
 
 REDIRECT_URI = "http://localhost:3000/callback"
+NAME = "grantor-conformance"
 CLIENT_ID_DOCUMENT = "https://conformance-test.local/client-metadata.json"
 CONTEXT: dict[str, Any] = json.loads(os.environ.get("MCP_CONFORMANCE_CONTEXT", "{}"))
 VERSION = os.environ.get("MCP_CONFORMANCE_PROTOCOL_VERSION", "2026-07-28")
@@ -28,8 +29,23 @@ STATELESS = VERSION >= "2026-07-28"
 Post = Callable[[dict[str, str], bytes], Any]
 
 
+def visit(page: str) -> str:
+    """Where the page leads: the suite's authorization servers redirect at once."""
+
+    class Stay(urllib.request.HTTPRedirectHandler):
+        def redirect_request(self, *_: Any) -> None:
+            return None
+
+    try:
+        urllib.request.build_opener(Stay).open(page, timeout=10)
+    except urllib.error.HTTPError as answer:
+        if (location := answer.headers.get("location")) is not None:
+            return str(location)
+    raise grantor.HostError("the page does not redirect", kind="impossible")
+
+
 class Suite:
-    """The suite's authorization servers redirect at once, so a GET of the page is the answer."""
+    """The user, who agrees to everything."""
 
     def listen(self, preferred: str | None) -> str:
         raise grantor.HostError("the redirect URI is fixed", kind="impossible")
@@ -38,22 +54,13 @@ class Suite:
         return True
 
     def authorize(self, prompt: grantor.AuthorizationPrompt, wait: grantor.Wait) -> grantor.Callback:
-        class Stay(urllib.request.HTTPRedirectHandler):
-            def redirect_request(self, *_: Any) -> None:
-                return None
-
-        try:
-            urllib.request.build_opener(Stay).open(prompt.url, timeout=10)
-        except urllib.error.HTTPError as answer:
-            if (location := answer.headers.get("location")) is not None:
-                return grantor.Callback(location)
-        raise grantor.HostError("the page does not redirect", kind="impossible")
+        return grantor.Callback(visit(prompt.url))
 
     def show_code(self, prompt: grantor.DevicePrompt, wait: grantor.Wait) -> None:
         raise grantor.HostError("there is no other device", kind="impossible")
 
 
-def config(url: str) -> Config:
+def settings() -> dict[str, Any]:
     options: dict[str, Any] = {}
     if client_id := CONTEXT.get("client_id"):
         options["preregistered"] = Preregistered(
@@ -69,16 +76,12 @@ def config(url: str) -> Config:
             options["flow"] = Enterprise(issuer, Preregistered(CONTEXT["idp_client_id"], issuer=issuer))
         elif "client-credentials" in os.environ.get("MCP_CONFORMANCE_SCENARIO", ""):
             options["flow"] = "client_credentials"
-    return Config(
-        url,
-        "grantor-conformance",
-        revision=VERSION,  # type: ignore[arg-type]
-        trust="accept",
-        dpop="when_supported",
-        redirect_uri=REDIRECT_URI,
-        client_id_metadata_document=CLIENT_ID_DOCUMENT,
-        **options,
-    )
+    return {"revision": VERSION, "trust": "accept", "dpop": "when_supported", **options}
+
+
+def config(url: str) -> Config:
+    at = {"redirect_uri": REDIRECT_URI, "client_id_metadata_document": CLIENT_ID_DOCUMENT}
+    return Config(url, NAME, **at, **settings())
 
 
 def assertion(request: grantor.Assert) -> grantor.Assertion:
@@ -95,7 +98,7 @@ class Client:
 
     def use_tools(self) -> None:
         if not STATELESS:
-            info = {"name": "grantor-conformance", "version": "0.1.0"}
+            info = {"name": NAME, "version": "0.1.0"}
             self.request("initialize", {"protocolVersion": VERSION, "capabilities": {}, "clientInfo": info})
             self.send("notifications/initialized", {"jsonrpc": "2.0", "method": "notifications/initialized"})
         listed = self.request("tools/list", {})
@@ -145,6 +148,22 @@ def on_asyncio(stack: Any, auth: Any, url: str) -> Post:
     return lambda headers, body: loop.run_until_complete(client.post(url, headers=headers, content=body))
 
 
+def with_sdk(url: str) -> None:
+    """The MCP SDK's own client."""
+    from sdk import provider, use_tools
+
+    from grantor.httpx2 import Auth
+
+    at = settings()
+    if "flow" in at:
+        auth: Any = Auth(config(url), assertions=assertion)  # the SDK's provider is for users with a browser
+    else:
+        known = {name: CONTEXT[name] for name in ("client_id", "client_secret") if name in CONTEXT}
+        at.pop("preregistered", None)
+        auth = provider(url, NAME, REDIRECT_URI, CLIENT_ID_DOCUMENT, visit, known, **at)
+    asyncio.run(use_tools(url, auth, VERSION, CONTEXT.get("toolCalls", [])))
+
+
 def main() -> None:
     _, flag, adapter, url = sys.argv
     assert flag == "--adapter"
@@ -172,6 +191,8 @@ def main() -> None:
             session = requests.Session()
             session.auth = RequestsAuth(config(url), **options)
             post = lambda headers, body: session.post(url, headers=headers, data=body)  # noqa: E731
+        case "mcp":
+            return with_sdk(url)
         case _:
             raise SystemExit(f"there is no adapter {adapter}")
     try:

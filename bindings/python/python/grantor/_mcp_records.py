@@ -114,7 +114,8 @@ class Records:
         client = await self._storage.get_client_info()
         jwks = client.jwks if client is not None and isinstance(client.jwks, Mapping) else {}
         stored = jwks.get(MEMBER)
-        return client, self._homeless | {str(name): _checked(entry) for name, entry in dict(stored or {}).items()}
+        entries = stored if isinstance(stored, Mapping) else {}
+        return client, self._homeless | {str(name): _checked(entry) for name, entry in entries.items()}
 
     async def _tokens(self) -> Tokens:
         return _pair(await self._storage.get_tokens())
