@@ -80,7 +80,7 @@ def settings() -> dict[str, Any]:
 
 
 def config(url: str) -> Config:
-    at = {"redirect_uri": REDIRECT_URI, "client_id_metadata_document": CLIENT_ID_DOCUMENT}
+    at: dict[str, Any] = {"redirect_uri": REDIRECT_URI, "client_id_metadata_document": CLIENT_ID_DOCUMENT}
     return Config(url, NAME, **at, **settings())
 
 
@@ -158,7 +158,7 @@ def with_sdk(url: str) -> None:
     if "flow" in at:
         auth: Any = Auth(config(url), assertions=assertion)  # the SDK's provider is for users with a browser
     else:
-        known = {name: CONTEXT[name] for name in ("client_id", "client_secret") if name in CONTEXT}
+        known: dict[str, Any] = {name: CONTEXT[name] for name in ("client_id", "client_secret") if name in CONTEXT}
         at.pop("preregistered", None)
         auth = provider(url, NAME, REDIRECT_URI, CLIENT_ID_DOCUMENT, visit, known, **at)
     asyncio.run(use_tools(url, auth, VERSION, CONTEXT.get("toolCalls", [])))

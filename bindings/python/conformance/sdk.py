@@ -57,7 +57,8 @@ def provider(
 async def use_tools(url: str, auth: httpx2.Auth, version: str, calls: list[dict[str, Any]]) -> None:
     """Lists the tools, and calls the first one, or those that the scenario names."""
     mode = version if version >= "2026-07-28" else "legacy"
-    async with httpx2.AsyncClient(auth=auth) as http, Client(streamable_http_client(url, http_client=http), mode=mode) as client:
-        listed = await client.list_tools()
-        for call in calls or [{"name": tool.name} for tool in listed.tools[:1]]:
-            await client.call_tool(call["name"], call.get("arguments", {}))
+    async with httpx2.AsyncClient(auth=auth) as http:
+        async with Client(streamable_http_client(url, http_client=http), mode=mode) as client:
+            listed = await client.list_tools()
+            for call in calls or [{"name": tool.name} for tool in listed.tools[:1]]:
+                await client.call_tool(call["name"], call.get("arguments", {}))
