@@ -7,12 +7,14 @@ import json
 import pathlib
 import sys
 import threading
+import time
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import uvicorn
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tests" / "authorization_server"))
@@ -84,3 +86,27 @@ def server() -> Iterator[str]:
 @pytest.fixture
 def message() -> Callable[..., Message]:
     return Message
+
+
+@pytest.fixture
+def serving() -> Iterator[Callable[[Callable[[str], Any]], str]]:
+    """Serves the application that is made for a URL, at that URL."""
+    servers: list[tuple[uvicorn.Server, threading.Thread]] = []
+
+    def serve(make: Callable[[str], Any]) -> str:
+        config = uvicorn.Config(lambda *_: None, port=0, log_level="error", lifespan="off")
+        listener = config.bind_socket()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/mcp"
+        config = uvicorn.Config(make(url), log_level="error")
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        while not server.started:
+            time.sleep(0.01)
+        servers.append((server, thread))
+        return url
+
+    yield serve
+    for server, thread in servers:
+        server.should_exit = True
+        thread.join(10)

@@ -12,13 +12,11 @@ import re
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import httpx2
 import pytest
-import uvicorn
 from mcp.server.auth.provider import AccessToken
 
 import grantor
@@ -179,30 +177,6 @@ def test_many_requests_share_one_check() -> None:
 
 
 # With a real authorization server, and real connections.
-
-
-@pytest.fixture
-def serving() -> Iterator[Callable[[Callable[[str], Any]], str]]:
-    """Serves the application that is made for a URL, at that URL."""
-    servers: list[tuple[uvicorn.Server, threading.Thread]] = []
-
-    def serve(make: Callable[[str], Any]) -> str:
-        config = uvicorn.Config(lambda *_: None, port=0, log_level="error", lifespan="off")
-        listener = config.bind_socket()
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}/mcp"
-        config = uvicorn.Config(make(url), log_level="error")
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
-        servers.append((server, thread))
-        return url
-
-    yield serve
-    for server, thread in servers:
-        server.should_exit = True
-        thread.join(10)
 
 
 def test_grantor_on_all_sides(serving: Callable[[Callable[[str], Any]], str]) -> None:
