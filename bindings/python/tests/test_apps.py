@@ -78,7 +78,7 @@ def test_a_tool_of_the_sdks_server_knows_whose_call_it_is(serving: Callable[[Cal
     server = MCPServer("Notes")
 
     @server.tool()
-    async def whose(context: Context) -> str:  # type: ignore[type-arg]
+    async def whose(context: Context) -> str:
         request: Any = context.request_context.request
         return str(request.state.grant.subject)
 
