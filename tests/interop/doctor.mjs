@@ -1,7 +1,8 @@
 // An MCP endpoint and a real authorization server (npm oidc-provider) that are right, until they are told what to do wrong.
 //
 // The argument is JSON with what to set wrong at the start. Prints one line of JSON with the URLs once it listens; each
-// POST of a name to `control` sets that wrong instead, or nothing for an empty one. Ends when its standard input does.
+// POST of a name to `control` sets that wrong instead, or nothing for an empty one; a GET tells how many requests came to
+// the endpoint and its metadata (`mcp`) and to the authorization server (`as`). Ends when its standard input does.
 // With the option `bridge` its tools are those of `bridge-server.mjs`.
 
 import http from 'node:http';
@@ -32,6 +33,7 @@ const [origin, issuer] = [await listen(mcp), await listen(as)];
 const resource = `${origin}/mcp`;
 const well = '/.well-known/oauth-protected-resource';
 let wrong = '';
+const seen = { mcp: 0, as: 0 };
 
 const provider = new Provider(issuer, {
   // Metadata and errors may be read by pages of every origin.
@@ -102,6 +104,7 @@ provider.use(async (ctx, next) => {
   }
   if (wrong === 'narrow step-up' && stepsUp) ctx.body.scope = 'files:write';
 });
+as.on('request', () => { seen.as += 1; });
 as.on('request', provider.callback());
 
 const keys = createRemoteJWKSet(new URL(`${issuer}/jwks`));
@@ -165,6 +168,8 @@ async function serve(request, response) {
     const json = body ? { 'content-type': 'application/json' } : {};
     response.writeHead(status, { ...json, ...headers }).end(body && JSON.stringify(body));
   };
+  if (url.pathname === '/control') return send(200, {}, seen);
+  seen.mcp += 1;
   const open = { 'access-control-allow-origin': '*' };
   if (url.pathname !== '/mcp') {
     const document = metadata(url.pathname);
