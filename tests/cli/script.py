@@ -20,6 +20,13 @@ from run import node  # noqa: E402
 
 INTEROP = HERE.parent / "interop"
 LONGEST_S = 60
+# What the tools of the script say when all is well.
+RIGHT = {
+    "talk": "talked",
+    "ask": "the model says nothing to a question",
+    "cut": "and yet it answers",
+    "write": "written",
+}
 
 
 class Person:
@@ -87,3 +94,7 @@ def show(bridges):
         if not result:
             print("  it did not come to the end; the last that was said:")
             print("".join(f"    {line[:150].rstrip()}\n" for line in said[-6:]), end="")
+            continue
+        for tool, words in RIGHT.items():
+            if result["said"][tool] != words:
+                print(f"  {tool}: {result['said'][tool]}")

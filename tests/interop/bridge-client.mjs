@@ -23,8 +23,12 @@ const first_ms = Math.round(performance.now() - begun);
 const progress = [];
 client.setNotificationHandler(ProgressNotificationSchema, ({ params }) => { progress.push(params.progress); });
 const call = async (name) => {
-  const result = await client.callTool({ name, arguments: {}, _meta: { progressToken: name } });
-  return result.content[0].text;
+  try {
+    const result = await client.callTool({ name, arguments: {}, _meta: { progressToken: name } }, undefined, { timeout: 20000 });
+    return result.content[0].text;
+  } catch (error) {
+    return String(error);
+  }
 };
 const talk = await call('talk');
 const said = { talk, ask: await call('ask'), cut: await call('cut'), write: await call('write') };

@@ -17,10 +17,10 @@ pub(crate) struct Arguments {
 }
 
 const AFTER: &str = "\
-Credentials are kept in the platform's directory for application state, readable by you alone. Programs that use
+Credentials are kept in the platform's directory for application state, readable by you alone. Programs that use \
 Grantor's FileStore on the same directory share them.
 
-Exit status: 0 when it is done, 1 when it failed, 2 when it was called wrongly; of `doctor`: 1 when clients that keep
+Exit status: 0 when it is done, 1 when it failed, 2 when it was called wrongly; of `doctor`: 1 when clients that keep \
 the specifications fail, 3 when there are warnings alone.";
 
 #[derive(Debug, Subcommand)]
@@ -82,6 +82,9 @@ pub(crate) enum Command {
         /// Write a report for build pipelines (junit.xml) to this file, too
         #[arg(long, value_name = "FILE")]
         junit: Option<PathBuf>,
+        /// Write a report for code scanning (SARIF 2.1.0) to this file, too
+        #[arg(long, value_name = "FILE")]
+        sarif: Option<PathBuf>,
         /// Show what is right as well
         #[arg(long)]
         all: bool,

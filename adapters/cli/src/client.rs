@@ -23,6 +23,8 @@ use crate::turn::{self, InTurn, Turn};
 /// How long a server may take to begin its answer; tools can be slow.
 const ANSWER: Duration = Duration::from_secs(300);
 const CONNECT: Duration = Duration::from_secs(20);
+/// Of each connection, in bytes, for either direction: a head has to fit in.
+const BUFFER: usize = 64 * 1024;
 
 /// How long another process may take to ask the user.
 const ASKED_ELSEWHERE: Duration = Duration::from_secs(600);
@@ -96,6 +98,8 @@ pub(crate) fn watched(
         .http_status_as_error(false)
         .timeout_connect(Some(CONNECT))
         .timeout_recv_response(Some(ANSWER))
+        .input_buffer_size(BUFFER)
+        .output_buffer_size(BUFFER)
         .build();
     Ok(AuthorizedAgent::with_agent(setup, Agent::new_with_config(agent))?)
 }

@@ -2,7 +2,7 @@
 
 mod log_in;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::arguments::Options;
 use crate::client::{self, PlainHttp};
 use crate::terminal::print;
 use crate::token::NobodyThere;
-use crate::{Failure, junit};
+use crate::{Failure, junit, sarif};
 
 /// How long a server may take for an answer.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -27,6 +27,7 @@ const WARNINGS: u8 = 3;
 pub(crate) struct Report {
     pub(crate) json: bool,
     pub(crate) junit: Option<PathBuf>,
+    pub(crate) sarif: Option<PathBuf>,
     pub(crate) all: bool,
     /// Whether the user logs in for it.
     pub(crate) login: bool,
@@ -60,8 +61,10 @@ pub(crate) fn examine(options: &Options, server: &str, report: &Report) -> Resul
     }
     let checks = &checks;
     if let Some(file) = &report.junit {
-        std::fs::write(file, junit::write(server, checks))
-            .map_err(|error| format!("{}: {error}", file.display()))?;
+        write(file, &junit::write(server, checks))?;
+    }
+    if let Some(file) = &report.sarif {
+        write(file, &format!("{:#}\n", sarif::log(checks)))?;
     }
     match report.json {
         true => print(&serde_json::to_string_pretty(&to_json(server, checks))?)?,
@@ -72,6 +75,10 @@ pub(crate) fn examine(options: &Options, server: &str, report: &Report) -> Resul
         Some(Severity::Warning) => ExitCode::from(WARNINGS),
         _ => ExitCode::SUCCESS,
     })
+}
+
+fn write(file: &Path, report: &str) -> Result<(), Failure> {
+    std::fs::write(file, report).map_err(|error| format!("{}: {error}", file.display()).into())
 }
 
 fn words(failure: &HttpFailure) -> String {
@@ -177,9 +184,10 @@ pub(crate) fn explain(code: Option<&str>) -> Result<ExitCode, Failure> {
     let Some(Rule { code, severity, title, section, who, mend, .. }) = Rule::find(code) else {
         return Err(format!("there is no code `{code}`; `grantor explain` lists all").into());
     };
-    print(&format!(
-        "{code} ({severity}): {title}\n\nDemanded by  {section}\nWho suffers  {who}\nHow to mend  {mend}"
-    ))?;
+    print(&format!("{code} ({severity}): {title}\n"))?;
+    for (name, text) in [("demanded by", section), ("suffers", who), ("to do", mend)] {
+        print(&wrapped(name, text))?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -12,6 +12,7 @@ mod junit;
 mod log_in;
 mod mcp;
 mod proxy;
+mod sarif;
 mod servers;
 mod status;
 mod terminal;
@@ -39,8 +40,9 @@ fn main() -> ExitCode {
         Command::Status { json } => status::show(&options, json),
         Command::Token { server, header } => token::show(&options, &server, header),
         Command::Tools { server, json } => tools::list(&options, &server, json),
-        Command::Doctor { server, json, junit, all, login, scope } => {
-            doctor::examine(&options, &server, &doctor::Report { json, junit, all, login, scope })
+        Command::Doctor { server, json, junit, sarif, all, login, scope } => {
+            let report = doctor::Report { json, junit, sarif, all, login, scope };
+            doctor::examine(&options, &server, &report)
         }
         Command::Proxy { server, flags } => {
             options.verbose |= flags.debug;

@@ -163,8 +163,9 @@ fn the_doctor_says_what_is_wrong_and_how_to_mend_it() {
             .contains("ok       challenge The 401 has a Bearer challenge")
     );
 
-    let report = place.store.with_extension("xml");
-    let told = place.run(&["doctor", "--json", "--junit", report.to_str().unwrap(), server]);
+    let (report, sarif) = (place.store.with_extension("xml"), place.store.with_extension("sarif"));
+    let files = ["--junit", report.to_str().unwrap(), "--sarif", sarif.to_str().unwrap()];
+    let told = place.run(&[&["doctor", "--json"], &files[..], &[server]].concat());
     let told: Value = serde_json::from_str(&told.out).unwrap();
     let checks = told["checks"].as_array().unwrap();
     assert!(
@@ -174,6 +175,9 @@ fn the_doctor_says_what_is_wrong_and_how_to_mend_it() {
     let junit = std::fs::read_to_string(&report).unwrap();
     std::fs::remove_file(&report).unwrap();
     assert!(junit.contains(&format!("tests=\"{}\"", checks.len())) && junit.contains("<failure "), "{junit}");
+    let log: Value = serde_json::from_str(&std::fs::read_to_string(&sarif).unwrap()).unwrap();
+    std::fs::remove_file(&sarif).unwrap();
+    assert_eq!(codes(&log["runs"][0]["results"], "ruleId"), codes(&told["checks"], "code"));
     assert_eq!(place.issuer.world().server().issued, 0);
 
     place.issuer.world().intercept = Some(Box::new(|request| {
@@ -201,6 +205,37 @@ fn the_doctor_says_what_is_wrong_and_how_to_mend_it() {
     assert!(place.must(&["explain"]).out.lines().count() > 25);
     assert_eq!(place.run(&["explain", "nothing"]).code, 1);
 }
+
+/// The codes of what is broken, in order.
+fn codes(list: &Value, name: &str) -> Vec<String> {
+    let broken = list.as_array().unwrap().iter().filter(|one| one["outcome"] != "passed");
+    broken.map(|one| one[name].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn codes_are_stable_and_each_is_explained() {
+    let place = Place::new();
+    let listed = place.must(&["explain"]).out;
+    let listed: Vec<&str> = listed.lines().map(|line| line.split(' ').next().unwrap()).collect();
+    // Pipelines know them: new ones may come, and none goes or changes its name.
+    assert_eq!(listed, CODES.split_whitespace().collect::<Vec<_>>());
+    for code in listed {
+        let explained = place.must(&["explain", code]).out;
+        assert!(explained.starts_with(&format!("{code} (")), "{explained}");
+        for part in ["\ndemanded by", "\nsuffers", "\nto do"] {
+            assert!(explained.contains(part), "{explained}");
+        }
+    }
+}
+
+const CODES: &str = "
+    reachable https endpoint protected challenge challenge-syntax challenge-metadata challenge-scope
+    bad-token invalid-token query-token cors cors-challenge resource-metadata well-known
+    resource-identity authorization-servers resource-document resource-cors server-metadata
+    server-identity server-usable pkce server-document iss registration client-document refresh
+    revocation server-cors token-error log-in token-document token-cache token-expiry token-audience
+    token-accepted insufficient-scope refresh-token refreshed refresh-rotation step-up
+    step-up-scopes revoked";
 
 /// The codes of the rules that `doctor --login` found broken and kept.
 fn doctor_login(place: &Place) -> (Vec<String>, Vec<String>) {

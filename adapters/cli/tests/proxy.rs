@@ -7,6 +7,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use grantor_world::Consent;
 use serde_json::{Value, json};
@@ -135,6 +136,27 @@ fn bridges_that_start_at_once_ask_the_user_once() {
     }
     clients.into_iter().for_each(|client| drop(client.end()));
     assert_eq!(place.pages.load(Ordering::Relaxed), 2, "one page more");
+}
+
+#[test]
+fn bridges_that_start_at_once_on_an_expired_token_refresh_it_once() {
+    let place = Place::new();
+    place.issuer.world().server().lifetime_s = 1;
+    place.must(&["login", &place.resource]);
+    std::thread::sleep(Duration::from_millis(2100));
+    place.issuer.world().server().lifetime_s = 3600;
+    let (pages, issued) = (place.pages.load(Ordering::Relaxed), place.issuer.world().server().issued);
+    let mut clients: Vec<Client> = (0..8).map(|_| Client::start(&place, &[&place.resource])).collect();
+    for client in &mut clients {
+        client.request(1, "tools/list", json!({}));
+    }
+    for client in &mut clients {
+        let answer = client.receive();
+        assert!(answer["result"]["tools"].is_array(), "{answer}");
+    }
+    clients.into_iter().for_each(|client| drop(client.end()));
+    assert_eq!(place.pages.load(Ordering::Relaxed), pages, "no page");
+    assert_eq!(place.issuer.world().server().issued, issued + 1, "one refresh");
 }
 
 #[test]
