@@ -223,7 +223,7 @@ def test_the_readme_s_server_and_client(serving: Callable[[Callable[[str], Any]]
     """Both programs as printed, but for the addresses; the user agrees in the browser that the system names."""
     own = importlib.import_module("server")
     readme = (ROOT / "bindings" / "python" / "README.md").read_text()
-    client, _, server = re.findall(r"```python\n(.*?)```", readme, re.S)
+    client, _, _, server = re.findall(r"```python\n(.*?)```", readme, re.S)
     browser, program = tmp_path / "browser", tmp_path / "client.py"
     browser.write_text(
         f"#!{sys.executable}\n"

@@ -308,9 +308,10 @@ def test_what_fails_is_an_error_of_the_sdk_with_the_blame_behind_it(server: str)
 
     person.callback = declines  # type: ignore[method-assign]
     with pytest.raises(BaseException) as caught:
-        asyncio.run(said(server, provider(server, InMemory(), person, interaction_s=3), "list_notes"))
+        asyncio.run(said(server, provider(server, InMemory(), person), "list_notes"))
     error = cause(caught.value)
     assert isinstance(error, OAuthFlowError) and isinstance(error.__cause__, grantor.GrantorError)
+    assert "state" in str(error), "at once, not when nobody waits any more"
 
 
 def test_what_a_handler_raises_is_raised(server: str) -> None:

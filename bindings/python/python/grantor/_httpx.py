@@ -10,7 +10,10 @@ from typing import Any, cast
 from grantor import _types as t
 from grantor._exchange import Closed, answer, append, twice_if_closed
 from grantor._native import Engine, HttpRequest
-from grantor._session import Calls, ended, operation, reported
+from grantor._session import Calls, ended
+
+# The headers of a request that tell operations apart.
+OPERATION = (b"mcp-method", b"mcp-name")
 
 
 def caller(kind: type) -> Any:
@@ -42,14 +45,14 @@ class Flow(Calls):
         session = self.session
         engine = session.engine
         call, verdict = session.run(
-            None, lambda: engine.authorize(request.method, str(request.url), operation(request.headers)), send
+            None, lambda: engine.authorize(request.method, str(request.url), _only(request.headers, OPERATION)), send
         )
         over = False
         try:
             while isinstance(verdict, t.Send):
                 _authorize(request, verdict)
                 response = yield request
-                status, headers = response.status_code, reported(response.status_code, response.headers.multi_items())
+                status, headers = response.status_code, _reported(response)
                 if status in (401, 403):
                     response.read()  # before anything else uses the connection
                 _, verdict = session.run(call, lambda: engine.report(call, status, headers), send)  # noqa: B023
@@ -65,14 +68,14 @@ class Flow(Calls):
         session = self.session
         engine = session.engine
         call, verdict = await session.run_async(
-            None, lambda: engine.authorize(request.method, str(request.url), operation(request.headers)), send
+            None, lambda: engine.authorize(request.method, str(request.url), _only(request.headers, OPERATION)), send
         )
         over = False
         try:
             while isinstance(verdict, t.Send):
                 _authorize(request, verdict)
                 response = yield request
-                status, headers = response.status_code, reported(response.status_code, response.headers.multi_items())
+                status, headers = response.status_code, _reported(response)
                 if status in (401, 403):
                     await response.aread()
                 _, verdict = await session.run_async(call, lambda: engine.report(call, status, headers), send)  # noqa: B023
@@ -194,10 +197,24 @@ def _failed(stack: Any, request: HttpRequest, error: Any) -> Any:
 
 def _authorize(request: Any, send: t.Send) -> None:
     """Replaces the headers that authorize a request."""
+    headers = request.headers
     for name in ("authorization", "dpop"):
-        request.headers.pop(name, None)
+        if name in headers:
+            del headers[name]
     for name, value in send.headers:
-        request.headers[name] = value
+        headers[name] = value
+
+
+def _only(headers: Any, names: tuple[bytes, ...]) -> list[tuple[bytes, bytes]]:
+    """The headers of these names, undecoded: decoding them all takes longer than all else that is done for a request."""
+    return [(name, value) for name, value in headers.raw if name.lower() in names]
+
+
+def _reported(response: Any) -> list[tuple[bytes, bytes]]:
+    """The headers of a response that the engine reads."""
+    if response.status_code in (401, 403):
+        return list(response.headers.raw)
+    return _only(response.headers, (b"dpop-nonce",))
 
 
 def _answer(response: Any, body: bytearray) -> t.HttpAnswer:

@@ -133,7 +133,8 @@ class OAuthClientProvider(httpx2.Auth):
 
     def _raise(self, error: t.GrantorError) -> NoReturn:
         """Raises what programs that were written for the SDK expect."""
-        if (raised := self._handlers.raised) is not None and isinstance(error, t.HostError):
+        raised = self._handlers.raised
+        if raised is not None and isinstance(error, t.HostError) and str(error).endswith(type(raised).__name__):
             raise raised from error
         if isinstance(error, (t.MisuseError, t.ConfigurationError)):
             raise error
@@ -165,8 +166,10 @@ class Handlers:
             with _clock_stopped():
                 while not wait.is_over:
                     if (await asyncio.wait((asked,), timeout=POLL_S))[0]:
-                        return _answer(prompt.redirect_uri, asked.result())
+                        return _answer(prompt, asked.result())
             return None
+        except t.HostError:
+            raise
         except Exception as error:
             self.raised = error
             raise
@@ -206,12 +209,17 @@ def _preregistered(client: OAuthClientInformationFull) -> Preregistered:
     )
 
 
-def _answer(redirect_uri: str, result: AuthorizationCodeResult) -> t.Callback | t.CallbackWithoutState:
-    """The URL at which the browser ended, from what the handler took out of it."""
+def _answer(prompt: AuthorizationPrompt, result: AuthorizationCodeResult) -> t.Callback | t.CallbackWithoutState:
+    """The URL at which the browser ended, from what the handler took out of it. A handler brings one answer, so one to
+    another authorization is the end, and nothing to wait on from."""
     given = {"code": result.code, "state": result.state, "iss": result.iss}
     query = urllib.parse.urlencode({name: value for name, value in given.items() if value is not None})
-    url = f"{redirect_uri}{'&' if '?' in redirect_uri else '?'}{query}"
-    return t.CallbackWithoutState(url) if result.state is None else t.Callback(url)
+    url = f"{prompt.redirect_uri}{'&' if '?' in prompt.redirect_uri else '?'}{query}"
+    if result.state is None:
+        return t.CallbackWithoutState(url)
+    if not prompt.is_answered_by(url):
+        raise t.HostError("the callback's state is not the one that was sent", kind="impossible")
+    return t.Callback(url)
 
 
 def _clock_stopped() -> contextlib.AbstractContextManager[None]:

@@ -289,8 +289,8 @@ class Session:
                 case t.ShowCode(prompt):
                     wait = wait or Wait(0)
                     return cast("t.Completion | None", await _aside(self.user_agent.show_code, prompt, wait))
-                case effect if isinstance(self.store, MemoryStore) and isinstance(effect, (t.Load, t.Save, t.Delete)):
-                    return self._answer(effect, self._act(effect))
+                case t.Load() | t.Save() | t.Delete() as effect:
+                    return answer_of(effect, await perform_on(self.store, effect))
                 case effect:
                     return self._answer(effect, await _aside(self._act, effect))
         except t.HostError as error:
@@ -351,7 +351,11 @@ def _stored(store: Store, effect: t.Effect) -> Any:
 
 async def perform_on(store: Store, effect: t.Effect) -> Any:
     """The same without blocking the event loop."""
-    return _stored(store, effect) if isinstance(store, MemoryStore) else await _aside(_stored, store, effect)
+    if isinstance(store, MemoryStore):
+        return _stored(store, effect)
+    if inspect.iscoroutinefunction(store.load):
+        return await _stored(store, effect)
+    return await _aside(_stored, store, effect)
 
 
 def answer_of(effect: t.Effect, result: Any) -> t.Completion:
