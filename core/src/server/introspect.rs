@@ -185,10 +185,11 @@ async fn opaque(cx: &Cx, token: &Credential) -> Result<Option<Found>, OAuthError
     let Some(own) = grant.opaque.iter().find(|own| token.has_hash(&own.hash) && now < own.until) else {
         return Ok(None);
     };
-    if let Some(parent) = &grant.parent
-        && self::grant(cx, parent).await?.is_none()
-    {
-        return Ok(None);
+    // What was taken back before takes along what came of it by exchanges.
+    let mut before = grant.parent.clone();
+    while let Some(name) = before {
+        let Some(parent) = self::grant(cx, &name).await? else { return Ok(None) };
+        before = parent.parent;
     }
     Ok(Some(Found {
         scope: ScopeText(own.scope.clone()),

@@ -77,7 +77,8 @@ fn rfc8693_2_2_1_a_server_gets_a_token_for_its_user_with_which_it_calls_another(
 fn rfc8693_4_1_servers_call_each_other_in_a_row() {
     for format in [TokenFormat::Jwt, TokenFormat::Opaque] {
         let world = World::new(servers().token_format(format));
-        let first = token(&exchange(&world, &access(&world), &[]));
+        let given = access(&world);
+        let first = token(&exchange(&world, &given, &[]));
         let by_mail = [("client_id", "mail"), ("client_secret", "ma1l")];
         let second = token(&exchange(&world, &first, &by_mail));
         let found = world.introspect(&second);
@@ -86,6 +87,8 @@ fn rfc8693_4_1_servers_call_each_other_in_a_row() {
         assert_eq!(found["aud"], serde_json::json!([CALENDAR]));
         // A token goes to the server that it is for: that one alone exchanges it.
         assert_eq!(error(&exchange(&world, &second, &by_mail)), (400, "invalid_request".into()));
+        assert_eq!(world.post("/revoke", &[("client_id", "app"), ("token", &*given)]).status, 200);
+        assert_eq!(world.introspect(&second)["active"], false, "what comes of a grant ends with it");
     }
 }
 
