@@ -14,6 +14,8 @@ from grantor._session import Calls, ended
 
 # The headers of a request that tell operations apart.
 OPERATION = (b"mcp-method", b"mcp-name")
+# And those that are Grantor's to set.
+CREDENTIALS = (b"authorization", b"dpop")
 
 
 def caller(kind: type) -> Any:
@@ -198,9 +200,8 @@ def _failed(stack: Any, request: HttpRequest, error: Any) -> Any:
 def _authorize(request: Any, send: t.Send) -> None:
     """Replaces the headers that authorize a request."""
     headers = request.headers
-    for name in ("authorization", "dpop"):
-        if name in headers:
-            del headers[name]
+    for stale, _ in _only(headers, CREDENTIALS):
+        headers.pop(stale.decode(), None)
     for name, value in send.headers:
         headers[name] = value
 
