@@ -197,6 +197,20 @@ def test_log_out_leaves_no_token(server: str, storage: Any) -> None:
     assert len(person.pages) > pages
 
 
+def test_a_client_that_was_forgotten_is_registered_anew(server: str, storage: Any) -> None:
+    person = Person()
+
+    async def forgotten() -> None:
+        auth = provider(server, storage, person)
+        await auth.log_in_async()
+        await auth.forget_async()
+
+    asyncio.run(forgotten())
+    before = held(storage)[1].client_id
+    assert asyncio.run(said(server, provider(server, storage, person), "list_notes")) == done("list_notes")
+    assert held(storage)[1].client_id != before
+
+
 def test_many_calls_at_once_wait_for_one_log_in(server: str, storage: Any) -> None:
     person = Person()
     auth = provider(server, storage, person)

@@ -23,6 +23,8 @@ Entry: TypeAlias = "str | dict[str, str]"
 
 # A member of the client's JWK Set: readers ignore those that they do not know (RFC 7517 5), and the SDK sends it to nobody.
 MEMBER = "grantor"
+# The client that Grantor has put there, beside the records; their names have several lines.
+OWN = "client"
 PLACES = ("access_token", "refresh_token")
 ELSEWHERE = "in OAuthToken"
 
@@ -51,13 +53,7 @@ class Records:
     async def preregistered(self) -> OAuthClientInformationFull | None:
         """A client that the application has put there, or the SDK's provider, and that Grantor has not registered."""
         client, entries = await self._clients()
-        if client is None:
-            return None
-        for name, entry in entries.items():
-            found = client_of(name.split("\n")[0], entry if isinstance(entry, str) else entry.get("record", ""))
-            if found is not None and found.id == client.client_id and not found.preregistered:
-                return None
-        return client
+        return None if client is None or entries.get(OWN) == client.client_id else client
 
     # The protocol of stores.
 
@@ -90,6 +86,7 @@ class Records:
             found = client_of(key.kind, text)
             if found is not None and (client is None or client.client_id != found.id):
                 client = found.model(key.issuer)
+                entries[OWN] = found.id
             await self._write(client, entries)
         return _revision(text)
 
@@ -138,7 +135,6 @@ class Client:
     def __init__(self, record: dict[str, Any]) -> None:
         client = record["client"]
         self.id = str(client["id"])
-        self.preregistered = bool(client.get("preregistered"))
         self._secret, self._method = client.get("secret"), client.get("method")
         self._issuer, self._redirect_uri = record.get("issuer"), record.get("redirect_uri")
         self._secret_expires_at = record.get("secret_expires_at")
