@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The command in a terminal of 80 columns, before the example MCP server: every line fits, and what the README shows is what
-comes out, but for ports.
+comes out, but for ports and minutes.
 
 A URL stays whole, so that it can be copied: a line with one may be longer."""
 
@@ -53,8 +53,8 @@ def too_wide(text):
     return [line for line in text.splitlines() if len(line) > COLUMNS and "://" not in line]
 
 
-def without_ports(text):
-    return re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", text)
+def without_numbers(text):
+    return re.sub(r"\d+ min\b", "N min", re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", text))
 
 
 def pictures():
@@ -62,12 +62,12 @@ def pictures():
     left out between."""
     for block in re.findall(r"```text\n\$ grantor (.*?)```", (ROOT / "README.md").read_text(), re.S):
         command, _, shown = block.partition("\n")
-        yield command, [part.strip("\n") for part in without_ports(shown).split(OMITTED)]
+        yield command, [part.strip("\n") for part in without_numbers(shown).split(OMITTED)]
 
 
 def check_picture(shown, written):
     """What is wrong with a picture, if anything."""
-    rest = without_ports(written)
+    rest = without_numbers(written)
     for part in shown:
         if part not in rest:
             return f"the README shows\n{part}\nand this comes out:\n{rest}"

@@ -133,19 +133,23 @@ const INDENT: usize = 19;
 /// The width of the narrowest terminal that people use.
 const WIDTH: usize = 80;
 
-/// A name and its text, in lines of a terminal; a word that is longer than a line stays whole, as URLs must.
 fn wrapped(name: &str, text: &str) -> String {
-    let mut lines = vec![format!("{name:<INDENT$}")];
-    if name.len() >= INDENT && !text.is_empty() {
-        lines.push(" ".repeat(INDENT));
+    wrapped_at(INDENT, name, text)
+}
+
+/// A name and its text, in lines of a terminal; a word that is longer than a line stays whole, as URLs must.
+fn wrapped_at(indent: usize, name: &str, text: &str) -> String {
+    let mut lines = vec![format!("{name:<indent$}")];
+    if name.len() >= indent && !text.is_empty() {
+        lines.push(" ".repeat(indent));
     }
     for word in text.split_whitespace() {
         let line = lines.last_mut().map_or(0, |line| line.chars().count());
-        if line > INDENT && line + word.chars().count() >= WIDTH {
-            lines.push(" ".repeat(INDENT));
+        if line > indent && line + word.chars().count() >= WIDTH {
+            lines.push(" ".repeat(indent));
         }
         if let Some(line) = lines.last_mut() {
-            if line.chars().count() > INDENT {
+            if line.chars().count() > indent {
                 line.push(' ');
             }
             line.push_str(word);
@@ -177,7 +181,8 @@ fn to_json(server: &str, checks: &[Check]) -> Value {
 pub(crate) fn explain(code: Option<&str>) -> Result<ExitCode, Failure> {
     let Some(code) = code else {
         for rule in RULES.iter().chain(LOG_IN_RULES) {
-            print(&format!("{:<22} {:<8} {}", rule.code, rule.severity.to_string(), rule.title))?;
+            let name = format!("{:<22} {:<8}", rule.code, rule.severity.to_string());
+            print(&wrapped_at(32, &name, rule.title))?;
         }
         return Ok(ExitCode::SUCCESS);
     };

@@ -20,7 +20,7 @@ pub(super) fn where_to_go(prompt: &AuthorizationPrompt) -> String {
     );
     if let Some(port) = loopback_port(&prompt.redirect_uri) {
         words += &format!(
-            "\nIt leads back to this machine. If the browser is on another one, connect the two first:\n\n    \
+            "\nIt leads back to this machine. If the browser is on another one,\nconnect the two first:\n\n    \
              ssh -L {port}:127.0.0.1:{port} user@host\n"
         );
     }
