@@ -314,11 +314,12 @@ def test_two_grants_have_one_place_for_tokens(storage: Any) -> None:
     asyncio.run(run())
 
 
-def test_what_fails_is_an_error_of_the_sdk_with_the_blame_behind_it(server: str) -> None:
+@pytest.mark.parametrize("state", ["made up", None])
+def test_what_fails_is_an_error_of_the_sdk_with_the_blame_behind_it(server: str, state: str | None) -> None:
     person = Person()
 
     async def declines() -> AuthorizationCodeResult:
-        return AuthorizationCodeResult(code="made up", state="made up")
+        return AuthorizationCodeResult(code="made up" if state else "", state=state)
 
     person.callback = declines  # type: ignore[method-assign]
     with pytest.raises(BaseException) as caught:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import concurrent.futures
 import os
 import pathlib
+import signal
 import stat
 import sys
+import time
 from typing import Any
 
 import pytest
 from keyring.backend import KeyringBackend
 from keyring.errors import KeyringLocked, PasswordDeleteError
 
-from grantor import FileStore, HostError, MemoryStore, StoreKey
+from grantor import Delete, FileStore, HostError, Load, MemoryStore, Save, Stored, StoreKey
+from grantor._session import perform_on
 from grantor.keyring import KeyringStore
 
 KEY = StoreKey("grant", "https://mcp.example.com/mcp", "default", "https://as.example.com")
@@ -152,3 +156,58 @@ def test_where_a_keyrings_locks_are(tmp_path: pathlib.Path, monkeypatch: pytest.
     KeyringStore("test", backend=Entries()).save(KEY, b"{}", None)
     (lock,) = tmp_path.rglob("*.lock")
     assert lock.parent.name == "locks" and lock.parent.parent.name == "test"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
+def test_a_process_that_forks_while_a_record_is_read_holds_no_lock(tmp_path: pathlib.Path) -> None:
+    """The child has the lock's file, too, and lives on."""
+    children: list[int] = []
+
+    class Forking(Entries):
+        def get_password(self, service: str, username: str) -> str | None:
+            if not children:
+                children.append(os.fork())
+                if children[0] == 0:
+                    time.sleep(60)
+                    os._exit(0)
+            return super().get_password(service, username)
+
+    store = KeyringStore("test", backend=Forking(), locks=tmp_path)
+    try:
+        assert store.load(KEY) is None
+        with concurrent.futures.ThreadPoolExecutor() as threads:
+            reading = threads.submit(KeyringStore("test", backend=Entries(), locks=tmp_path).load, KEY)
+            assert reading.result(10) is None
+    finally:
+        os.kill(children[0], signal.SIGKILL)
+        os.waitpid(children[0], 0)
+
+
+def test_whatever_a_keyring_raises_is_the_hosts_error(tmp_path: pathlib.Path) -> None:
+    class Broken(Entries):
+        def get_password(self, service: str, username: str) -> str | None:
+            raise ConnectionError("planted")
+
+    with pytest.raises(HostError, match="ConnectionError") as failed:
+        KeyringStore("test", backend=Broken(), locks=tmp_path).load(KEY)
+    assert "planted" not in str(failed.value)
+
+
+def test_methods_of_a_store_may_be_of_both_kinds() -> None:
+    class Mixed:
+        async def load(self, key: StoreKey) -> Stored | None:
+            return None
+
+        def save(self, key: StoreKey, record: bytes, expect: bytes | None, expires_at_s: int | None = None) -> bytes | None:
+            return b"1"
+
+        async def delete(self, key: StoreKey, expect: bytes) -> bool:
+            return True
+
+    effects: list[Any] = [Load(KEY), Save(KEY, b"{}", None, None), Delete(KEY, b"1")]
+    store: Any = Mixed()
+
+    async def run() -> list[Any]:
+        return [await perform_on(store, effect) for effect in effects]
+
+    assert asyncio.run(run()) == [None, b"1", True]

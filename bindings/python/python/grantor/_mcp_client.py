@@ -46,14 +46,16 @@ class OAuthClientProvider(httpx2.Auth):
     - A server that names another authorization server than before is not followed, unless `trust="accept"`.
     - The user has `interaction_s` seconds, ten minutes if you do not say. A request that is cancelled does not cancel the
       handlers, since others may wait for the same token.
+    - Requests go to `server_url` and below. The transport of 2024-11-05, which posts elsewhere, is not supported, and neither
+      are redirects of metadata and token requests, trio, and `context`.
     - `validate_resource_url` is not supported: a resource that goes by another name is `resource_identifier`.
 
     `storage` holds tokens and client as the SDK's own provider would find them, and what else Grantor has to know as a
     member of the client information's `jwks`. A storage has to keep both models whole, and both are secret. A client that
     it holds from the beginning is used as pre-registered. Tokens that Grantor has not stored itself are not used: after a
-    change from the SDK's provider the user logs in once. A storage is for one process: it has no compare-and-swap, so two
-    processes may use the same refresh token, which some servers answer by revoking it. For several processes there is
-    `grantor.httpx2.Auth` with a `FileStore`.
+    change from the SDK's provider the user logs in once. A storage is for one provider on one event loop at a time: it has no
+    compare-and-swap, so two may use the same refresh token, which some servers answer by revoking it. A crash between the
+    writes of its two models costs a log-in. For more there is `grantor.httpx2.Auth` with a `FileStore`.
 
     What fails is an `OAuthFlowError`, whose `__cause__` is Grantor's own error. What a handler raises is raised as it is.
     """
@@ -157,7 +159,7 @@ class Handlers:
         """There is nobody to ask but on the server's page, which shows what is granted; not by whom it was before."""
         return summary.reason != "issuer_changed"
 
-    async def authorize(self, prompt: AuthorizationPrompt, wait: Wait) -> t.Callback | t.CallbackWithoutState | None:
+    async def authorize(self, prompt: AuthorizationPrompt, wait: Wait) -> t.Callback | None:
         if self._redirect is None or self._callback is None:
             raise t.HostError("there is no redirect_handler, or no callback_handler", kind="impossible")
         self.raised = None
@@ -209,14 +211,12 @@ def _preregistered(client: OAuthClientInformationFull) -> Preregistered:
     )
 
 
-def _answer(prompt: AuthorizationPrompt, result: AuthorizationCodeResult) -> t.Callback | t.CallbackWithoutState:
+def _answer(prompt: AuthorizationPrompt, result: AuthorizationCodeResult) -> t.Callback:
     """The URL at which the browser ended, from what the handler took out of it. A handler brings one answer, so one to
     another authorization is the end, and nothing to wait on from."""
     given = {"code": result.code, "state": result.state, "iss": result.iss}
     query = urllib.parse.urlencode({name: value for name, value in given.items() if value is not None})
     url = f"{prompt.redirect_uri}{'&' if '?' in prompt.redirect_uri else '?'}{query}"
-    if result.state is None:
-        return t.CallbackWithoutState(url)
     if not prompt.is_answered_by(url):
         raise t.HostError("the callback's state is not the one that was sent", kind="impossible")
     return t.Callback(url)

@@ -353,7 +353,8 @@ async def perform_on(store: Store, effect: t.Effect) -> Any:
     """The same without blocking the event loop."""
     if isinstance(store, MemoryStore):
         return _stored(store, effect)
-    if inspect.iscoroutinefunction(store.load):
+    method = {t.Load: store.load, t.Save: store.save}.get(type(effect), store.delete)
+    if inspect.iscoroutinefunction(method):
         return await _stored(store, effect)
     return await _aside(_stored, store, effect)
 

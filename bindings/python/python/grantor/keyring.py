@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import pathlib
@@ -17,7 +18,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import keyring
-from keyring.errors import KeyringError, PasswordDeleteError
+from keyring.errors import PasswordDeleteError
 
 from grantor import _types as t
 from grantor._native import FileStore
@@ -43,8 +44,9 @@ class KeyringStore:
     else; all processes that share the records have to name the same one. A keyring that is synchronised between
     machines is not locked between them.
 
-    Windows stores little in one entry. A larger record is kept in several, and a head that names them is written last, so
-    a crash leaves the old record or the new one. Entries are of this store alone: the one for Rust names them otherwise.
+    Windows stores little in one entry. A larger record is kept in several, and a head that names them is written last: where
+    the keyring replaces an entry at once, as Secret Service does, a crash leaves the old record or the new one. macOS deletes
+    before it writes, so there a crash may leave none. Entries are of this store alone: the one for Rust names them otherwise.
     """
 
     def __init__(
@@ -141,15 +143,19 @@ class KeyringStore:
     @contextlib.contextmanager
     def _locked(self, name: str) -> Iterator[None]:
         """Lets one process and thread at a time work."""
+        file = None
         try:
-            file = os.open(self._locks / f"{name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError as error:
-            raise t.HostError(f"cannot lock a record of the keyring: {error.strerror}") from None
-        try:
-            _lock(file)
+            try:
+                file = os.open(self._locks / f"{name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+                _lock(file)
+            except OSError as error:
+                raise t.HostError(f"cannot lock a record of the keyring: {error.strerror}") from None
             yield
         finally:
-            os.close(file)  # which ends the lock
+            if file is not None:
+                with contextlib.suppress(OSError):
+                    _unlock(file)  # a child that was forked meanwhile has the file, too
+                os.close(file)
 
 
 if sys.platform == "win32":
@@ -157,8 +163,14 @@ if sys.platform == "win32":
 
     def _lock(file: int) -> None:
         while True:
-            with contextlib.suppress(OSError):  # it tries for ten seconds
+            try:
                 return msvcrt.locking(file, msvcrt.LK_LOCK, 1)
+            except OSError as error:
+                if error.errno not in (errno.EDEADLOCK, errno.EACCES):  # it tries for ten seconds
+                    raise
+
+    def _unlock(file: int) -> None:
+        msvcrt.locking(file, msvcrt.LK_UNLCK, 1)
 
 else:
     import fcntl
@@ -166,13 +178,16 @@ else:
     def _lock(file: int) -> None:
         fcntl.flock(file, fcntl.LOCK_EX)
 
+    def _unlock(file: int) -> None:
+        fcntl.flock(file, fcntl.LOCK_UN)
+
 
 @contextlib.contextmanager
 def _blamed() -> Iterator[None]:
     """What backends raise, by name: its text may hold what is stored."""
     try:
         yield
-    except KeyringError as error:
+    except Exception as error:  # backends let errors of the system's through, too
         raise t.HostError(f"the keyring failed: {type(error).__name__}") from None
 
 
